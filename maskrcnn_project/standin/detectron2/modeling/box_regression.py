@@ -1,0 +1,96 @@
+"""
+The coding of a box relative to a reference box (R-CNN, arXiv:1311.2524, appendix C).
+
+Shapes: R boxes, K classes. Boxes are XYXY in absolute pixels; deltas are (dx, dy, dw, dh).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from detectron2.utils._refused import refuse
+
+__all__ = ["Box2BoxTransform"]
+
+# exp(dw) may widen a box at most by this factor: anchors are 16 pixels and more, images about 1000.
+_DEFAULT_SCALE_CLAMP = math.log(1000.0 / 16)
+
+
+def _centers_and_sizes(boxes: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """(..., 4) XYXY -> center x, center y, width, height, each (...)."""
+    x1, y1, x2, y2 = boxes.unbind(dim=-1)
+    width, height = x2 - x1, y2 - y1
+    return x1 + 0.5 * width, y1 + 0.5 * height, width, height
+
+
+class Box2BoxTransform:
+    """
+    Codes the way from a source box to a target box: shift of the centre in units of the source's size, and the
+    logarithm of the ratio of sizes, each times a weight.
+
+    Args:
+        weights: factors of (dx, dy, dw, dh) that bring their spread near 1: (10, 10, 5, 5) for R-CNN heads.
+        scale_clamp: upper bound of the decoded dw and dh.
+    """
+
+    def __init__(
+        self, weights: tuple[float, float, float, float], scale_clamp: float = _DEFAULT_SCALE_CLAMP
+    ):
+        self.weights = weights
+        self.scale_clamp = scale_clamp
+
+    def get_deltas(self, src_boxes: torch.Tensor, target_boxes: torch.Tensor) -> torch.Tensor:
+        """
+        Deltas (R, 4) such that ``apply_deltas(deltas, src_boxes)`` gives ``target_boxes``, short of the clamp.
+
+        Args:
+            src_boxes: (R, 4) proposals or anchors, of positive width and height (checked on the CPU only, since
+                looking at an accelerator's values would make the training step wait for it).
+            target_boxes: (R, 4), usually ground truth.
+        """
+        src_x, src_y, src_w, src_h = _centers_and_sizes(src_boxes)
+        dst_x, dst_y, dst_w, dst_h = _centers_and_sizes(target_boxes)
+        if src_boxes.device.type == "cpu" and not torch.jit.is_tracing():
+            assert bool((src_w > 0).all()), "Box2BoxTransform needs source boxes of positive width."
+        wx, wy, ww, wh = self.weights
+        return torch.stack(
+            (
+                wx * (dst_x - src_x) / src_w,
+                wy * (dst_y - src_y) / src_h,
+                ww * torch.log(dst_w / src_w),
+                wh * torch.log(dst_h / src_h),
+            ),
+            dim=-1,
+        )
+
+    def apply_deltas(self, deltas: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
+        """
+        Moves and scales ``boxes`` by ``deltas``.
+
+        Args:
+            deltas: (R, 4 * K), K predictions for each box; computed in float32, since half precision has too few
+                digits for pixels.
+            boxes: (R, 4).
+
+        Returns:
+            (R, 4 * K) boxes, float32, not clipped to an image.
+        """
+        deltas = deltas.float()
+        boxes = boxes.to(deltas.dtype)
+        ctr_x, ctr_y, width, height = (v.unsqueeze(-1) for v in _centers_and_sizes(boxes))  # (R, 1) each
+        coded = deltas.unflatten(-1, (-1, 4)).unbind(dim=-1)  # (R, K) each
+        dx, dy, dw, dh = (delta / weight for delta, weight in zip(coded, self.weights, strict=True))
+
+        pred_x, pred_y = dx * width + ctr_x, dy * height + ctr_y
+        half_w = 0.5 * torch.exp(dw.clamp(max=self.scale_clamp)) * width
+        half_h = 0.5 * torch.exp(dh.clamp(max=self.scale_clamp)) * height
+        corners = torch.stack((pred_x - half_w, pred_y - half_h, pred_x + half_w, pred_y + half_h), dim=-1)
+        return corners.flatten(-2)  # (R, K, 4) -> (R, 4 * K)
+
+
+__getattr__ = refuse(
+    __name__,
+    {"Box2BoxTransformLinear": "FCOS", "Box2BoxTransformRotated": "rotated boxes"},
+)

@@ -1,0 +1,79 @@
+"""The trainer: Detectron2's DefaultTrainer with the mask format chosen from the data, the class table and named hooks."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from detectron2.config import CfgNode
+from detectron2.data import DatasetMapper, build_detection_train_loader, get_detection_dataset_dicts
+from detectron2.engine import DefaultTrainer, HookBase
+from detectron2.evaluation import COCOEvaluator, DatasetEvaluator
+
+from maskrcnn_project.classes import CHECKPOINT_KEY, ClassMismatchError, ClassTable
+from maskrcnn_project.hooks import build_named_hooks
+
+logger = logging.getLogger(__name__)
+
+
+class MaskRCNNTrainer(DefaultTrainer):
+    """Trains what ``cfg`` describes. Overrides only: see DefaultTrainer for the rest."""
+
+    def __init__(self, cfg: CfgNode):
+        super().__init__(cfg)
+        classes = ClassTable.from_dataset(cfg.DATASETS.TRAIN[0])
+        check_class_count(cfg, classes)
+        self.checkpointer.add_checkpointable(CHECKPOINT_KEY, classes)
+
+    @classmethod
+    def build_train_loader(cls, cfg: CfgNode):
+        """Reads the records once: for the mask format, then for the loader."""
+        records = get_detection_dataset_dicts(
+            cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS
+        )
+        mapper_cfg = cfg.clone()
+        mapper_cfg.defrost()
+        mapper_cfg.INPUT.MASK_FORMAT = mask_format(cfg, records)
+        return build_detection_train_loader(cfg, mapper=DatasetMapper(mapper_cfg, True), dataset=records)
+
+    @classmethod
+    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
+        """COCO box and mask AP over as many detections an image as the model gives (100 where it gives fewer)."""
+        return COCOEvaluator(
+            dataset_name,
+            output_dir=os.path.join(cfg.OUTPUT_DIR, "inference"),
+            max_dets_per_image=max(100, cfg.TEST.DETECTIONS_PER_IMAGE),
+        )
+
+    def build_hooks(self) -> list[HookBase | None]:
+        """Detectron2's hooks, then those that ``cfg.HOOKS.NAMES`` lists, so that these find the metrics written."""
+        return [*super().build_hooks(), *build_named_hooks(self.cfg)]
+
+
+def mask_format(cfg: CfgNode, records: list[dict]) -> str:
+    """
+    "bitmask" if any annotation of ``records`` is run-length encoded, else "polygon": polygons are exact at any
+    scale, and a bitmask can hold either.
+    """
+    if not cfg.INPUT.MASK_FORMAT_FROM_DATA:
+        return cfg.INPUT.MASK_FORMAT
+    encoded = any(isinstance(a.get("segmentation"), dict) for record in records for a in record["annotations"])
+    chosen = "bitmask" if encoded else "polygon"
+    if chosen != cfg.INPUT.MASK_FORMAT:
+        logger.info(
+            "Masks are trained as %ss, because the training set %s run-length encoded masks (INPUT.MASK_FORMAT said %s).",
+            chosen,
+            "holds" if encoded else "holds no",
+            cfg.INPUT.MASK_FORMAT,
+        )
+    return chosen
+
+
+def check_class_count(cfg: CfgNode, classes: ClassTable) -> None:
+    """Raises ClassMismatchError unless MODEL.ROI_HEADS.NUM_CLASSES is the number of classes in the training set."""
+    configured = cfg.MODEL.ROI_HEADS.NUM_CLASSES
+    if configured != len(classes):
+        raise ClassMismatchError(
+            f"MODEL.ROI_HEADS.NUM_CLASSES is {configured}, but {cfg.DATASETS.TRAIN[0]} has {len(classes)} classes "
+            f"({', '.join(classes.names[:8])}): set MODEL.ROI_HEADS.NUM_CLASSES {len(classes)}."
+        )

@@ -1,0 +1,1 @@
+"""Pictures: curves of a run, contact sheets of samples, predictions beside ground truth."""

@@ -1,0 +1,85 @@
+"""Results of an evaluation (Detectron2's ``coco_instances_results.json``) drawn beside the ground truth."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data.detection_utils import read_image
+from detectron2.structures import Boxes, BoxMode, Instances
+from pycocotools import mask as coco_mask
+from tqdm import tqdm
+
+from maskrcnn_project.visualization.pictures import draw_annotations, draw_predictions, save_picture, side_by_side
+
+
+def draw_results(
+    results_file: Path, dataset: str, output: Path, score_threshold: float = 0.5, number: int | None = None
+) -> int:
+    """
+    Draws each image of ``dataset`` with the results at ``score_threshold`` or above (left) and the annotations (right).
+
+    Returns:
+        How many pictures were written to ``output``, each named as its image.
+
+    Raises:
+        FileNotFoundError, ValueError: one sentence about the results file.
+    """
+    by_image = read_results(results_file)
+    records = DatasetCatalog.get(dataset)
+    metadata = MetadataCatalog.get(dataset)
+    strangers = set(by_image) - {r["image_id"] for r in records}
+    if strangers:
+        raise ValueError(
+            f"{results_file} has results for image id {min(strangers, key=str)}, which {dataset} does not hold: "
+            "name the data set that was evaluated."
+        )
+    for record in tqdm(records[:number], desc="Drawing", unit="image", disable=None):
+        image = read_image(record["file_name"], format="BGR")
+        instances = results_to_instances(by_image[record["image_id"]], image.shape[:2], metadata, score_threshold)
+        pair = side_by_side(
+            draw_predictions(image, instances, metadata),
+            draw_annotations(image, record, metadata),
+            (f"prediction: {len(instances)} at {score_threshold:g}", f"ground truth: {len(record['annotations'])}"),
+        )
+        save_picture(output / f"{Path(record['file_name']).stem}.png", pair)
+    return len(records[:number])
+
+
+def read_results(path: Path) -> dict[int, list[dict]]:
+    """Results by image id (an empty list for an id without any). Raises ValueError for what is no results list."""
+    if not path.is_file():
+        raise FileNotFoundError(f"No results file {path}: evaluate first (train_net.py --eval-only), or name it.")
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is no JSON (line {error.lineno}, column {error.colno}): {error.msg}.") from error
+    if isinstance(content, dict):  # predictions.json of tools/predict.py
+        content = content.get("annotations")
+    if not isinstance(content, list) or any(not {"image_id", "score"} <= set(r) for r in content):
+        raise ValueError(f"{path} is no list of COCO results (each with image_id, category_id, bbox and score).")
+    by_image: dict[int, list[dict]] = defaultdict(list)
+    for result in content:
+        by_image[result["image_id"]].append(result)
+    return by_image
+
+
+def results_to_instances(results: list[dict], image_size: tuple[int, int], metadata, score_threshold: float) -> Instances:
+    """COCO results of one image of ``image_size`` (height, width) as Instances, best first."""
+    kept = sorted((r for r in results if r["score"] >= score_threshold), key=lambda r: -r["score"])
+    to_output = metadata.get("thing_dataset_id_to_contiguous_id", None)
+    boxes = np.asarray([r["bbox"] for r in kept], dtype=np.float32).reshape(-1, 4)
+    instances = Instances(image_size)
+    instances.pred_boxes = Boxes(torch.from_numpy(BoxMode.convert(boxes, BoxMode.XYWH_ABS, BoxMode.XYXY_ABS)))
+    instances.scores = torch.tensor([r["score"] for r in kept], dtype=torch.float32)
+    categories = [to_output[r["category_id"]] if to_output else r["category_id"] for r in kept]
+    instances.pred_classes = torch.tensor(categories, dtype=torch.int64)
+    if all("segmentation" in r for r in kept):
+        masks = [coco_mask.decode(r["segmentation"]).astype(bool) for r in kept]
+        stacked = np.stack(masks) if masks else np.zeros((0, *image_size), dtype=bool)
+        instances.pred_masks = torch.from_numpy(stacked)
+    return instances

@@ -1,0 +1,40 @@
+"""Packaging. Imports neither torch nor the package, so that it runs on a bare Python."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_namespace_packages, setup
+
+HERE = Path(__file__).resolve().parent
+VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "maskrcnn_project/__init__.py").read_text("utf-8")).group(1)
+
+REQUIREMENTS = [
+    "torch>=2.4",
+    "torchvision>=0.19",
+    "fvcore>=0.1.5.post20221221",
+    "iopath>=0.1.9",
+    "pycocotools>=2.0.7",
+    "faster-coco-eval>=1.6",  # the COCO metric in C++: the numbers of pycocotools, many times faster
+    "opencv-python>=4.8",
+    "Pillow>=10.0",
+    "numpy>=1.26",
+    "matplotlib>=3.8",
+    "tensorboard>=2.14",
+    "tqdm>=4.65",
+]
+
+setup(
+    name="maskrcnn_project",
+    version=VERSION,
+    description="Train, judge, look at and ship Mask R-CNN instance segmentation on your own COCO dataset.",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    # configs and dataset descriptions lie at the top of the tree for readers and inside the package once installed.
+    packages=[*find_namespace_packages(include=["maskrcnn_project*"]), "maskrcnn_project._configs"],
+    package_dir={"maskrcnn_project._configs": "configs"},
+    package_data={"maskrcnn_project": ["py.typed"], "maskrcnn_project._configs": ["*.yaml", "*/*.yaml"], "": ["*.yaml"]},
+    install_requires=REQUIREMENTS,
+    extras_require={"dev": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6", "ruff>=0.6", "mypy>=1.10"]},
+)
