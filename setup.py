@@ -23,6 +23,9 @@ REQUIREMENTS = [
     "tqdm>=4.65",
 ]
 
+# Read at the top of the tree by people, inside the package by an installed copy (maskrcnn_project/resources.py).
+TOP_FOLDERS = {"maskrcnn_project._configs": "configs", "maskrcnn_project._datasets": "datasets"}
+
 setup(
     name="maskrcnn_project",
     version=VERSION,
@@ -31,10 +34,9 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
-    # configs and dataset descriptions lie at the top of the tree for readers and inside the package once installed.
-    packages=[*find_namespace_packages(include=["maskrcnn_project*"]), "maskrcnn_project._configs"],
-    package_dir={"maskrcnn_project._configs": "configs"},
-    package_data={"maskrcnn_project": ["py.typed"], "maskrcnn_project._configs": ["*.yaml", "*/*.yaml"], "": ["*.yaml"]},
+    packages=[*find_namespace_packages(include=["maskrcnn_project*"]), *TOP_FOLDERS],
+    package_dir=TOP_FOLDERS,
+    package_data={"": ["py.typed", "*.yaml", "*/*.yaml", "*/*/*.yaml"]},
     install_requires=REQUIREMENTS,
     extras_require={"dev": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6", "ruff>=0.6", "mypy>=1.10"]},
 )

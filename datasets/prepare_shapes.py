@@ -1,8 +1,9 @@
 """Draws the sample set: circles, rectangles and triangles on textured grounds, as a COCO dataset."""
 
-import maskrcnn_project  # noqa: F401  (every door imports it first)
 import argparse
 from pathlib import Path
+
+import maskrcnn_project  # noqa: F401  (every door imports it first)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The command line of ``tools/train_net.py``: Detectron2's flags, and those for a folder and a file. Imports no torch."""
+"""The flags of ``tools/train_net.py``: Detectron2's, and those for a folder and a file. Imports no torch."""
 
 from __future__ import annotations
 
@@ -33,11 +33,15 @@ def training_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--config-file", metavar="FILE", help="a YAML config, e.g. configs/mask_rcnn_R_50_FPN_1x.yaml")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUTPUT_DIR")
-    parser.add_argument("--eval-only", action="store_true", help="evaluate MODEL.WEIGHTS (with --resume: the last checkpoint)")
+    parser.add_argument(
+        "--eval-only", action="store_true", help="evaluate MODEL.WEIGHTS (with --resume: the last checkpoint)"
+    )
     parser.add_argument("--num-gpus", type=int, default=1, help="processes on this machine, one a GPU (default 1)")
     parser.add_argument("--num-machines", type=int, default=1)
     parser.add_argument("--machine-rank", type=int, default=0, help="0 to num-machines - 1, its own on each machine")
-    parser.add_argument("--dist-url", default="auto", help="where machine 0 listens, tcp://HOST:PORT (default: a free port)")
+    parser.add_argument(
+        "--dist-url", default="auto", help="where machine 0 listens, tcp://HOST:PORT (default: a free port)"
+    )
     add_own_data_arguments(parser)
     parser.add_argument(
         "opts",
@@ -50,19 +54,44 @@ def training_parser() -> argparse.ArgumentParser:
 
 def add_own_data_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags for those who have only a folder and a file. None means: not given, chosen from the data."""
-    group = parser.add_argument_group("your own data", "settings that are not given are chosen from the data and printed")
+    group = parser.add_argument_group(
+        "your own data", "settings that are not given are chosen from the data and printed"
+    )
     group.add_argument("--images", metavar="DIR", help="folder of the images")
     group.add_argument("--annotations", metavar="FILE", help="COCO JSON of the annotations")
     group.add_argument("--val-images", metavar="DIR", help="folder of the validation images")
     group.add_argument("--val-annotations", metavar="FILE", help="without it a seeded fifth of the images validates")
-    group.add_argument("--backbone", choices=BACKBONES, help="default resnet50; 101: +2-3 mAP, slower; 18/34: trials, no weights")
-    group.add_argument("--batch-size", type=int, metavar="N", help=f"images an iteration, over all GPUs; 1-8, default {DEFAULT_BATCH_SIZE}")
-    group.add_argument("--learning-rate", type=float, metavar="LR", help=f"0.001-0.01, default {DEFAULT_LEARNING_RATE} from COCO weights")
-    group.add_argument("--score-threshold", type=float, metavar="P", help=f"what predictions are drawn, 0-1, default {DEFAULT_SCORE_THRESHOLD}")
+    group.add_argument(
+        "--backbone",
+        choices=BACKBONES,
+        help="default resnet50; 101: +2-3 mAP, slower; 18/34: trials, no weights",
+    )
+    group.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help=f"images an iteration, over all GPUs; 1-8, default {DEFAULT_BATCH_SIZE}",
+    )
+    group.add_argument(
+        "--learning-rate",
+        type=float,
+        metavar="LR",
+        help=f"0.001-0.01, default {DEFAULT_LEARNING_RATE} from COCO weights",
+    )
+    group.add_argument(
+        "--score-threshold",
+        type=float,
+        metavar="P",
+        help=f"what predictions are drawn, 0-1, default {DEFAULT_SCORE_THRESHOLD}",
+    )
     group.add_argument("--epochs", type=float, metavar="N", help="passes over the training images; 12 is 1x, 36 is 3x")
-    group.add_argument("--short-edge", type=int, metavar="PIXELS", help="shorter side of the images as the model sees them")
+    group.add_argument(
+        "--short-edge", type=int, metavar="PIXELS", help="shorter side of the images as the model sees them"
+    )
     group.add_argument("--weights", metavar="FILE", help="weights to start from; 'none' trains from nothing")
-    group.add_argument("--seed", type=int, default=0, help="of the split, the initial weights and the sampling (default 0)")
+    group.add_argument(
+        "--seed", type=int, default=0, help="of the split, the initial weights and the sampling (default 0)"
+    )
     group.add_argument("--output", metavar="DIR", help="where the run is written (default: a new folder in output/)")
     group.add_argument("--skip-image-check", action="store_true", help="do not decode every image before training")
 

@@ -50,7 +50,8 @@ def get_config(config_file: str | Path | None = None, overrides: Sequence[str] =
         cfg.merge_from_file(str(find_resource(config_file)))
     if len(overrides) % 2:
         raise ValueError(
-            f"Options after the flags must be pairs of KEY VALUE, but {len(overrides)} words came: {' '.join(overrides)}"
+            f"Options after the flags must be pairs of KEY VALUE, but {len(overrides)} words came: "
+            f"{' '.join(overrides)}."
         )
     cfg.merge_from_list(list(overrides))
     return cfg

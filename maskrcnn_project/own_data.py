@@ -55,7 +55,11 @@ def wishes_from(args: argparse.Namespace) -> Wishes:
     _require(batch_size >= 1, "--batch-size must be at least 1", batch_size)
     _require(0 <= threshold <= 1, "--score-threshold must be between 0 and 1", threshold)
     _require(args.epochs is None or args.epochs > 0, "--epochs must be above 0", args.epochs)
-    _require(args.short_edge is None or args.short_edge >= 32, "--short-edge must be at least 32 pixels", args.short_edge)
+    _require(
+        args.short_edge is None or args.short_edge >= 32,
+        "--short-edge must be at least 32 pixels",
+        args.short_edge,
+    )
     rate = args.learning_rate
     _require(rate is None or 0 < rate < 1, "--learning-rate must be between 0 and 1", rate)
     _advise("--batch-size", batch_size, BATCH_SIZE_RANGE, "")
@@ -104,7 +108,9 @@ def config_for_own_data(args: argparse.Namespace) -> CfgNode:
     wishes = wishes_from(args)
     data = read_own_data(args, wishes.seed)
     statistics = dataset_statistics(data.train.as_dict())
-    coco_weights = model_zoo.get_checkpoint_url(COCO_CONFIGS[wishes.backbone]) if wishes.backbone in COCO_CONFIGS else ""
+    coco_weights = (
+        model_zoo.get_checkpoint_url(COCO_CONFIGS[wishes.backbone]) if wishes.backbone in COCO_CONFIGS else ""
+    )
     choices = recommend(statistics, wishes, coco_weights)
     cfg = get_config(BASE_CONFIG)
     apply_choices(cfg, choices)
@@ -117,8 +123,10 @@ def config_for_own_data(args: argparse.Namespace) -> CfgNode:
     cfg.DATASETS.TRAIN, cfg.DATASETS.TEST = (f"{name}_train",), (f"{name}_val",)
     refuse_used_folder(cfg.OUTPUT_DIR, args.resume)
     write_description(Path(cfg.OUTPUT_DIR) / "dataset", name, data)
-    print(f"Training images: {len(data.train.images)}, validation images: {len(data.val.images)}"
-          + (f" (a seeded split of {data.split_from}, seed {wishes.seed})" if data.split_from else ""))
+    print(
+        f"Training images: {len(data.train.images)}, validation images: {len(data.val.images)}"
+        + (f" (a seeded split of {data.split_from}, seed {wishes.seed})" if data.split_from else "")
+    )
     print(statistics.table())
     print("Settings chosen for this data set (KEY VALUE at the end of the command overrides any):")
     print(choices_table(choices))
@@ -160,7 +168,10 @@ def write_description(folder: Path, name: str, data: OwnData) -> None:
         if data.split_from is not None:
             json_file = folder / f"{part}.json"
             write_beside(json_file, json.dumps(content.as_dict()))
-        splits[part] = {"json": str(Path(json_file).resolve()), "images": str(Path(content.image_root).resolve())}
+        splits[part] = {
+            "json": str(Path(json_file).resolve()),
+            "images": str(Path(content.image_root).resolve()),
+        }
     write_beside(folder / "dataset.yaml", yaml.safe_dump({"name": name, "splits": splits}, sort_keys=False))
 
 

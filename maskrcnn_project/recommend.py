@@ -19,7 +19,10 @@ from maskrcnn_project.datasets.statistics import DatasetStatistics
 COCO_TEST_SHORT_EDGE = 800
 COCO_MAX_RATIO = 1333 / 800
 FINE_TUNING_RANGE = (0.6, 1.0)  # 480 to 800 of 800
-SCRATCH_RANGE = (0.8, 1.2)  # mild: a small model on few images sees each object at most a fifth larger or smaller
+SCRATCH_RANGE = (
+    0.8,
+    1.2,
+)  # mild: a small model on few images sees each object at most a fifth larger or smaller
 # COCO weights have seen few objects smaller than this; smaller ones are enlarged, at most twofold.
 COMFORTABLE_OBJECT = 32.0
 MOST_ENLARGEMENT = 2.0
@@ -112,13 +115,21 @@ def _start(wishes: Wishes, coco_weights: str) -> list[Choice]:
     if not wishes.from_nothing:
         return [
             depth,
-            Choice("MODEL.WEIGHTS", wishes.weights or coco_weights, "COCO weights" if not wishes.weights else "--weights"),
+            Choice(
+                "MODEL.WEIGHTS",
+                wishes.weights or coco_weights,
+                "COCO weights" if not wishes.weights else "--weights",
+            ),
             Choice("MODEL.RESNETS.NORM", "FrozenBN", "norm statistics of the weights are kept: batches are small"),
         ]
     why = "no weights to start from"
     choices = [
         depth,
-        Choice("MODEL.WEIGHTS", "", "from nothing" + ("" if wishes.weights else f": no COCO weights for {wishes.backbone}")),
+        Choice(
+            "MODEL.WEIGHTS",
+            "",
+            "from nothing" + ("" if wishes.weights else f": no COCO weights for {wishes.backbone}"),
+        ),
         Choice("MODEL.RESNETS.NORM", "BN", f"{why}: norms must learn their statistics"),
         Choice("MODEL.BACKBONE.FREEZE_AT", 0, f"{why}: every layer trains"),
         Choice("MODEL.RESNETS.STRIDE_IN_1X1", False, "the 3x3 convolution strides: sees every pixel"),
@@ -189,7 +200,11 @@ def _schedule(data: DatasetStatistics, wishes: Wishes, iterations: int) -> list[
         Choice("SOLVER.IMS_PER_BATCH", wishes.batch_size, "--batch-size"),
         Choice("SOLVER.BASE_LR", rate, rate_reason),
         Choice("SOLVER.MAX_ITER", iterations, f"{epochs:.0f} epochs of {data.num_training_images} images{asked}"),
-        Choice("SOLVER.STEPS", steps_for(iterations), "the rate falls tenfold at 2/3 and 8/9, as in the 1x schedule"),
+        Choice(
+            "SOLVER.STEPS",
+            steps_for(iterations),
+            "the rate falls tenfold at 2/3 and 8/9, as in the 1x schedule",
+        ),
         Choice("SOLVER.WARMUP_ITERS", max(1, min(1000, iterations // 10)), "a tenth of the iterations"),
         Choice("SOLVER.CHECKPOINT_PERIOD", max(50, iterations // 5), "a fifth of the iterations"),
         Choice("TEST.EVAL_PERIOD", max(50, math.ceil(iterations / 4)), "a quarter of the iterations"),

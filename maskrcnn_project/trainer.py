@@ -1,4 +1,4 @@
-"""The trainer: Detectron2's DefaultTrainer with the mask format chosen from the data, the class table and named hooks."""
+"""The trainer: Detectron2's DefaultTrainer with the mask format taken from the data, a class table, named hooks."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ class MaskRCNNTrainer(DefaultTrainer):
     @classmethod
     def build_train_loader(cls, cfg: CfgNode):
         """Reads the records once: for the mask format, then for the loader."""
-        records = get_detection_dataset_dicts(
-            cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS
-        )
+        records = get_detection_dataset_dicts(cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS)
         mapper_cfg = cfg.clone()
         mapper_cfg.defrost()
         mapper_cfg.INPUT.MASK_FORMAT = mask_format(cfg, records)
@@ -61,7 +59,7 @@ def mask_format(cfg: CfgNode, records: list[dict]) -> str:
     chosen = "bitmask" if encoded else "polygon"
     if chosen != cfg.INPUT.MASK_FORMAT:
         logger.info(
-            "Masks are trained as %ss, because the training set %s run-length encoded masks (INPUT.MASK_FORMAT said %s).",
+            "Masks are trained as %ss: the training set %s run-length encoded ones (INPUT.MASK_FORMAT said %s).",
             chosen,
             "holds" if encoded else "holds no",
             cfg.INPUT.MASK_FORMAT,

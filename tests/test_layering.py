@@ -1,4 +1,4 @@
-"""Who may import whom: left may import right, never back. Read from the source, so that a new file is covered at once."""
+"""Who may import whom: left may import right, never back. Read from the source: a new file is covered at once."""
 
 import ast
 import sys
@@ -106,8 +106,11 @@ def test_nothing_imports_tools_or_tests():
 def test_tools_import_the_plugin_first(file):
     """``import maskrcnn_project`` makes ``import detectron2`` work, so it comes first, at module level."""
     body = ast.parse(file.read_text("utf-8")).body
-    roots = [(n.names[0].name if isinstance(n, ast.Import) else n.module).split(".")[0]
-             for n in body if isinstance(n, (ast.Import, ast.ImportFrom))]
+    roots = [
+        (n.names[0].name if isinstance(n, ast.Import) else n.module).split(".")[0]
+        for n in body
+        if isinstance(n, (ast.Import, ast.ImportFrom))
+    ]
     foreign = [r for r in roots if r not in sys.stdlib_module_names]
     assert foreign[0] == "maskrcnn_project", f"{file.name} imports {foreign[0]} first"
 

@@ -13,8 +13,14 @@ examples:
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--run", metavar="DIR", help="a training's output folder: its config.yaml and model_final.pth are used")
+    p = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument(
+        "--run",
+        metavar="DIR",
+        help="a training's output folder: its config.yaml and model_final.pth are used",
+    )
     p.add_argument("--config-file", metavar="FILE", help="instead of --run: a config")
     p.add_argument("--weights", metavar="FILE", help="default: those of --run, else MODEL.WEIGHTS of the config")
     p.add_argument("--input", nargs="+", required=True, metavar="PATH", help="images, folders or quoted patterns")
@@ -28,7 +34,9 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = parser().parse_args()
     if (args.run is None) == (args.config_file is None):
-        raise ValueError("Give either --run DIR (a training's output folder) or --config-file FILE with --weights FILE.")
+        raise ValueError(
+            "Give either --run DIR (a training's output folder) or --config-file FILE with --weights FILE."
+        )
     if args.score_threshold is not None and not 0 <= args.score_threshold <= 1:
         raise ValueError(f"--score-threshold must be between 0 and 1, but {args.score_threshold} was given.")
 

@@ -13,11 +13,18 @@ examples:
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     p.add_argument("--source", choices=("annotation", "dataloader"), default="annotation",
                    help="annotation: as annotated (default); dataloader: resized, flipped, augmented")  # fmt: skip
     p.add_argument("--config-file", metavar="FILE", help="a config, or the config.yaml of a run")
-    p.add_argument("--split", choices=("train", "test"), default="train", help="which sets of the config (annotation only)")
+    p.add_argument(
+        "--split",
+        choices=("train", "test"),
+        default="train",
+        help="which sets of the config (annotation only)",
+    )
     p.add_argument("--output-dir", default="data_pictures", metavar="DIR")
     p.add_argument("--number", type=int, default=16, metavar="N", help="pictures to draw (default 16)")
     p.add_argument("--images", metavar="DIR", help="instead of a config: folder of the images")
@@ -33,7 +40,12 @@ def main() -> None:
     if args.number < 1:
         raise ValueError(f"--number must be at least 1, but {args.number} was given.")
 
-    from maskrcnn_project.visualization.data_pictures import annotated_pictures, config_to_draw, sample_pictures, write_pictures
+    from maskrcnn_project.visualization.data_pictures import (
+        annotated_pictures,
+        config_to_draw,
+        sample_pictures,
+        write_pictures,
+    )
 
     cfg = config_to_draw(args.config_file, args.images, args.annotations, args.opts)
     if args.source == "dataloader":

@@ -12,13 +12,25 @@ example:
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     p.add_argument("--run", metavar="DIR", help="a training's output folder: its config, results and test set are used")
-    p.add_argument("--config-file", metavar="FILE", help="instead of --run: a config whose DATASETS.DESCRIPTIONS are registered")
-    p.add_argument("--input", metavar="FILE", help="results JSON (default with --run: inference/coco_instances_results.json)")
+    p.add_argument(
+        "--config-file",
+        metavar="FILE",
+        help="instead of --run: a config whose DATASETS.DESCRIPTIONS are registered",
+    )
+    p.add_argument(
+        "--input",
+        metavar="FILE",
+        help="results JSON (default with --run: inference/coco_instances_results.json)",
+    )
     p.add_argument("--dataset", metavar="NAME", help="name of the data set (default: the first of DATASETS.TEST)")
     p.add_argument("--output", required=True, metavar="DIR", help="where the pictures go")
-    p.add_argument("--conf-threshold", type=float, default=0.5, metavar="P", help="draw from this score on (default 0.5)")
+    p.add_argument(
+        "--conf-threshold", type=float, default=0.5, metavar="P", help="draw from this score on (default 0.5)"
+    )
     p.add_argument("--number", type=int, metavar="N", help="draw the first N images only")
     return p
 

@@ -31,12 +31,12 @@ class CocoFile:
     images: list[dict[str, Any]]
     annotations: list[dict[str, Any]]
     categories: list[dict[str, Any]]
-    image_root: Path | None = None  # the folder of the images, if it was named and looked at
+    image_root: Path = Path()  # the folder of the images; that of the file if none was named
     other: dict[str, Any] = field(default_factory=dict)  # what else the file holds: info, licenses, ...
 
     @property
     def class_names(self) -> list[str]:
-        """In ascending order of the category ids, which is the order of Detectron2's contiguous class indices."""
+        """By ascending category id, which is the order of Detectron2's contiguous class indices."""
         return [category["name"] for category in sorted(self.categories, key=lambda item: item["id"])]
 
     def as_dict(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def read_coco_file(
     Reads and checks a COCO JSON file.
 
     Args:
-        image_root: folder that the ``file_name`` of every image is relative to; None skips the look at the images.
+        image_root: folder that every image's ``file_name`` is relative to; None skips the look at the images.
         require_annotations: False allows a file of images to predict on, which has no annotations.
 
     Raises:
@@ -64,11 +64,11 @@ def read_coco_file(
     path = Path(path)
     coco = read_json(path)
     _check_tables(path, coco, require_annotations)
-    file = CocoFile(path, **_contents(coco), image_root=None if image_root is None else Path(image_root))
+    file = CocoFile(path, **_contents(coco), image_root=Path(path.parent if image_root is None else image_root))
     _check_categories(path, file.categories)
     _check_images(path, file.images)
     _check_annotations(file)
-    if file.image_root is not None:
+    if image_root is not None:
         _check_image_files(path, file.images, file.image_root)
     return file
 
@@ -104,7 +104,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
 
 def class_names(json_file: str | Path) -> list[str]:
-    """The class names of a COCO file in the order of Detectron2's class indices (by ascending category id)."""
+    """The class names of a COCO file by ascending category id: the order of Detectron2's class indices."""
     return CocoFile(Path(json_file), [], [], read_categories(json_file)).class_names
 
 
@@ -254,8 +254,8 @@ def _check_image_files(path: Path, images: list[dict[str, Any]], image_root: Pat
             missing.append(image["file_name"])
     if missing:
         raise DatasetError(
-            f"{len(missing)} of the {len(images)} images that {path} lists are not in {image_root}: {_some(missing)}; "
-            "is it the right image folder?"
+            f"{len(missing)} of the {len(images)} images that {path} lists are not in {image_root}: "
+            f"{_some(missing)}; is it the right image folder?"
         )
 
 

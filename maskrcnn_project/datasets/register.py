@@ -1,23 +1,28 @@
 """
 COCO sets in Detectron2's catalogs: from arguments, or from a description in YAML.
 
-A registered set is loaded by Detectron2's own ``load_coco_json``; before that, ``read_coco_file`` looks for what
-would make it fail halfway.
+A registered set is loaded by Detectron2's own ``load_coco_json``; before that, ``read_coco_file`` looks for
+what would make it fail halfway.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import load_coco_json
 
-from maskrcnn_project.datasets.coco_file import CocoFile, DatasetError, class_names, read_categories, read_coco_file
+from maskrcnn_project.datasets.coco_file import (
+    CocoFile,
+    DatasetError,
+    class_names,
+    read_categories,
+    read_coco_file,
+)
+from maskrcnn_project.datasets.description import read_description
 from maskrcnn_project.datasets.shapes import describe_shapes, ensure_shapes
 from maskrcnn_project.resources import INSTALLED_FOLDERS, find_resource
 
@@ -31,9 +36,7 @@ __all__ = [
 ]
 
 Color = tuple[int, int, int]  # red, green, blue from 0 to 255, as Detectron2's ``thing_colors``
-DESCRIPTION_KEYS = ("name", "description", "licence", "splits", "classes", "colours", "draw_shapes_into")
-SPLIT_KEYS = ("json", "images")
-# Detectron2 makes the metadata's remaining values itself when it loads the file.
+# The metadata's value that holds the arguments; Detectron2 adds values of its own when it loads the file.
 ARGUMENTS_KEY = "registered_with"
 
 
@@ -46,15 +49,15 @@ def register_coco_dataset(
     extra_metadata: Mapping[str, Any] | None = None,
 ) -> None:
     """
-    Makes a COCO file known to Detectron2 as ``name``. The file is read and checked when the set is first used.
+    Makes a COCO file known to Detectron2 as ``name``. It is read and checked when the set is first used.
 
     Registering a name again with equal arguments does nothing.
 
     Args:
         image_root: folder that the ``file_name`` of every image is relative to.
         thing_colors: one (red, green, blue) from 0 to 255 for each class, in the order of the class indices.
-        extra_metadata: further values for ``MetadataCatalog``. ``thing_classes`` among them makes the class names
-            known before the file is read; it is an error if the file then has others.
+        extra_metadata: further values for ``MetadataCatalog``. ``thing_classes`` among them makes the class
+            names known before the file is read; it is an error if the file then has others.
 
     Raises:
         DatasetError: the file or the folder does not exist, or the name stands for another set.
@@ -78,7 +81,7 @@ def register_from_yaml(file: str | Path) -> list[str]:
         DatasetError: the description, or something that it names, is missing or wrong.
     """
     file = Path(file).absolute()
-    description = _read_description(file)
+    description = read_description(file)
     target = description.get("draw_shapes_into")
     if target is None:
         return _register_description(description, file.parent)
@@ -100,11 +103,11 @@ def register_descriptions(files: Sequence[str | Path]) -> list[str]:
 
 def register_shapes(root: str | Path | None = None) -> list[str]:
     """
-    Registers the sample set as ``shapes_train`` and ``shapes_val``; it is drawn into ``root`` when first used.
+    Registers the sample set as ``shapes_train`` and ``shapes_val``, to be drawn into ``root`` at first use.
 
     Args:
-        root: by default ``shapes`` in the folder that ``DETECTRON2_DATASETS`` names, which is ``datasets`` if unset
-            (Detectron2's own convention).
+        root: by default ``shapes`` in the folder that ``DETECTRON2_DATASETS`` names, which is ``datasets`` if
+            unset (Detectron2's own convention).
     """
     if root is None:
         root = Path(os.environ.get("DETECTRON2_DATASETS", "datasets")) / "shapes"
@@ -121,8 +124,8 @@ def check_same_categories(
     Raises:
         DatasetError: they do not; it lists each difference.
     """
-    sides = [_categories(side) for side in (train, val)]
-    (train_title, train_names), (val_title, val_names) = sides
+    train_title, train_names = _categories(train, "train")
+    val_title, val_names = _categories(val, "val")
     differences = []
     for key in sorted({*train_names, *val_names}):
         if train_names.get(key) != val_names.get(key):
@@ -132,17 +135,17 @@ def check_same_categories(
         differences.append(f"the order of the ids is {list(train_names)} in train and {list(val_names)} in val")
     if differences:
         raise DatasetError(
-            f"The categories of {train_title} and {val_title} differ, but one model has to serve both; write the "
-            "same list into both files: " + "; ".join(differences) + "."
+            f"The categories of {train_title} and {val_title} differ, but one model has to serve both; "
+            "write the same list into both files: " + "; ".join(differences) + "."
         )
 
 
-def _categories(side: CocoFile | Mapping[str, Any] | str | Path) -> tuple[str, dict[int, str]]:
-    """A title for the error, and {category id: name} in the order of the file."""
+def _categories(side: CocoFile | Mapping[str, Any] | str | Path, split: str) -> tuple[str, dict[int, str]]:
+    """A title for the error (file or split), and {category id: name} in the order of the file."""
     if isinstance(side, CocoFile):
         title, rows = str(side.path), side.categories
     elif isinstance(side, Mapping):
-        title, rows = "the COCO data", side["categories"]
+        title, rows = split, side["categories"]
     else:
         title, rows = str(side), read_categories(side)
     return title, {row["id"]: row["name"] for row in rows}
@@ -166,8 +169,9 @@ def _register(
         if known == arguments:
             return
         raise DatasetError(
-            f"Dataset {name!r} is registered already, with other arguments ({_difference(known, arguments)}): choose "
-            "another name, or remove it from DatasetCatalog and MetadataCatalog first."
+            f"Dataset {name!r} is registered already, with other arguments "
+            f"({_difference(known, arguments)}): choose another name, or remove it from "
+            "DatasetCatalog and MetadataCatalog first."
         )
     metadata = MetadataCatalog.get(name)
     metadata.set(evaluator_type="coco", **arguments, **{ARGUMENTS_KEY: arguments})
@@ -232,53 +236,7 @@ def _colors(name: str, colours: Mapping[str, str], classes: Sequence[str]) -> li
     if set(colours) != set(classes):
         unknown, missing = sorted(set(colours) - set(classes)), sorted(set(classes) - set(colours))
         raise DatasetError(
-            f"The colours of dataset {name!r} should name each of its classes once, but lack {missing or 'none'} and "
-            f"have unknown {unknown or 'none'}."
+            f"The colours of dataset {name!r} should name each of its classes once, "
+            f"but lack {missing or 'none'} and have unknown {unknown or 'none'}."
         )
     return [(int(c[1:3], 16), int(c[3:5], 16), int(c[5:7], 16)) for c in (colours[key] for key in classes)]
-
-
-def _read_description(file: Path) -> dict[str, Any]:
-    """A dataset description, checked. Raises DatasetError with one sentence."""
-    if not file.is_file():
-        raise DatasetError(f"The dataset description {file} does not exist.")
-    try:
-        description = yaml.safe_load(file.read_text("utf-8"))
-    except yaml.YAMLError as error:
-        problem = " ".join(str(error).split())
-        raise DatasetError(f"The dataset description {file} is not plain YAML: {problem}.") from error
-    if not isinstance(description, dict):
-        raise DatasetError(f"The dataset description {file} should hold the keys name and splits, but has none.")
-    unknown = [str(key) for key in description if key not in DESCRIPTION_KEYS]
-    if unknown:
-        raise DatasetError(
-            f"The dataset description {file} has the unknown key {', '.join(unknown)}; the keys are "
-            f"{', '.join(DESCRIPTION_KEYS)}."
-        )
-    for key in ("name", "description", "licence", "draw_shapes_into"):
-        if not isinstance(description.get(key, "" if key != "name" else None), str):
-            raise DatasetError(f"{file}: {key!r} should be text, but is {description.get(key)!r}.")
-    _check_splits(file, description.get("splits"))
-    classes = description.get("classes", ["any"])
-    if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
-        raise DatasetError(f"{file}: 'classes' should be a list of names, but is {classes!r}.")
-    colours = description.get("colours", {})
-    if not isinstance(colours, dict) or not all(
-        isinstance(value, str) and re.fullmatch("#[0-9a-fA-F]{6}", value) for value in colours.values()
-    ):
-        raise DatasetError(f"{file}: 'colours' should map each class name to a \"#rrggbb\", but is {colours!r}.")
-    return description
-
-
-def _check_splits(file: Path, splits: Any) -> None:
-    if not isinstance(splits, dict) or not splits:
-        raise DatasetError(
-            f"{file}: 'splits' should map names such as train and val to {{json: ..., images: ...}}, but is {splits!r}."
-        )
-    for split, paths in splits.items():
-        if (
-            not isinstance(paths, dict)
-            or set(paths) != set(SPLIT_KEYS)
-            or not all(isinstance(path, str) and path for path in paths.values())
-        ):
-            raise DatasetError(f"{file}: split {split!r} should have the paths json and images, but is {paths!r}.")

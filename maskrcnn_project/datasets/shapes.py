@@ -1,5 +1,5 @@
 """
-The sample set: circles, rectangles and triangles that touch and hide one another, drawn in seconds as a COCO set.
+The sample set: circles, rectangles and triangles that touch and hide one another, drawn as a COCO set.
 
 It holds what real files hold: polygons of one and of several parts, compressed and uncompressed RLE, holes,
 objects cut by the border, pictures without objects. Equal options give equal bytes.
@@ -27,7 +27,11 @@ SPLITS = ("train", "val")
 EMPTY_EVERY = 20  # every twentieth picture shows no object: real sets hold some, and training has to bear them
 MOST_OBJECTS = 9
 SMALLEST_SIZE = 32  # pixels: the smallest objects would shrink below what is worth an annotation
-COLOURS = {"circle": "#e4572e", "rectangle": "#2e86ab", "triangle": "#f2b134"}  # far apart, also for the colour-blind
+COLOURS = {
+    "circle": "#e4572e",
+    "rectangle": "#2e86ab",
+    "triangle": "#f2b134",
+}  # far apart, also for the colour-blind
 DESCRIPTION_FILE = "dataset.yaml"
 
 
@@ -120,7 +124,7 @@ def describe_shapes() -> dict:
     """The content of the set's ``dataset.yaml``; the paths are relative to the folder of the set."""
     return {
         "name": "shapes",
-        "description": "Circles, rectangles and triangles that touch and hide one another; drawn, not photographed.",
+        "description": "Drawn circles, rectangles and triangles that touch and hide one another.",
         "licence": "CC0-1.0",
         "splits": {split: {"json": f"annotations/{split}.json", "images": split} for split in SPLITS},
         "classes": list(CATEGORIES),
@@ -210,7 +214,9 @@ def _move_into_place(beside: Path, root: Path, force: bool, keep_existing: bool)
             old.rename(root)
         if keep_existing and _is_complete(root):
             return
-        raise DatasetError(f"The sample set could not be moved to {root} ({error}): choose another --output.") from error
+        raise DatasetError(
+            f"The sample set could not be moved to {root} ({error}): choose another --output."
+        ) from error
     shutil.rmtree(old, ignore_errors=True)
 
 

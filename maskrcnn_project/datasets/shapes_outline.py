@@ -56,9 +56,7 @@ def place_shapes(rng: np.random.Generator, height: int, width: int, wanted: int)
     return shapes
 
 
-def _choose_center(
-    rng: np.random.Generator, shapes: list[Shape], radius: float, height: int, width: int
-) -> np.ndarray:
+def _choose_center(rng: np.random.Generator, shapes: list[Shape], radius: float, height: int, width: int) -> np.ndarray:
     """Beside an earlier shape in three cases of five, so that shapes touch and overlap; else anywhere."""
     margin = 0.35 * radius  # most of it stays inside, while some shapes are cut by the border
     low, high = np.array([margin, margin]), np.array([width - margin, height - margin])
@@ -103,7 +101,7 @@ def coverage(mask: np.ndarray) -> np.ndarray:
 
 def annotate(rng: np.random.Generator, mask: np.ndarray) -> dict:
     """
-    The COCO fields ``segmentation``, ``area`` and ``bbox`` of a mask (H * S, W * S), in pixels of the picture.
+    The COCO fields ``segmentation``, ``area`` and ``bbox`` of a mask (H * S, W * S), in whole pixels.
 
     A mask without holes mostly becomes polygons, one for each part; a mask with a hole has to be run-length
     encoded, since polygons of COCO have none. ``area`` and ``bbox`` are those of the segmentation as
@@ -121,7 +119,11 @@ def annotate(rng: np.random.Generator, mask: np.ndarray) -> dict:
         rle = mask_util.encode(np.asfortranarray(pixels.astype(np.uint8)))
         counts = rle["counts"].decode("ascii") if compressed else _run_lengths(pixels)
         segmentation = {"size": [height, width], "counts": counts}
-    return {"segmentation": segmentation, "area": float(mask_util.area(rle)), "bbox": [float(v) for v in mask_util.toBbox(rle)]}
+    return {
+        "segmentation": segmentation,
+        "area": float(mask_util.area(rle)),
+        "bbox": [float(v) for v in mask_util.toBbox(rle)],
+    }
 
 
 def _polygons(mask: np.ndarray) -> tuple[list[list[float]], bool]:
@@ -136,7 +138,7 @@ def _polygons(mask: np.ndarray) -> tuple[list[list[float]], bool]:
             continue
         corners = cv2.approxPolyDP(contour, OUTLINE_TOLERANCE * S, closed=True)[:, 0, :]
         if area >= SMALLEST_PART and len(corners) >= 3:
-            # contours pass through the centres of the samples, half a sample from the corner that has the index
+            # contours pass through the centres of samples, half a sample from the corner with that index
             parts.append((area, [round(float(v), 2) for v in ((corners + 0.5) / S).ravel()]))
     parts.sort(key=lambda part: (-part[0], part[1]))
     return [polygon for _, polygon in parts], has_hole

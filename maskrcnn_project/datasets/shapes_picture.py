@@ -140,7 +140,10 @@ def _strokes(rng: np.random.Generator, ground: np.ndarray) -> np.ndarray:
             lines = [at + np.cumsum(np.stack([np.cos(headings), np.sin(headings)], 1) * length / 3, axis=0)]
         elif kind == "cross":
             arm *= 0.5
-            lines = [np.stack([at - arm, at + arm]), np.stack([at - arm[::-1] * [1, -1], at + arm[::-1] * [1, -1]])]
+            lines = [
+                np.stack([at - arm, at + arm]),
+                np.stack([at - arm[::-1] * [1, -1], at + arm[::-1] * [1, -1]]),
+            ]
         else:
             lines = [np.stack([at - 2 * arm, at + 2 * arm])]
         points = [np.round(line * 16).astype(np.int32) for line in lines]  # 16: cv2's shift of 4 bits
@@ -151,7 +154,7 @@ def _strokes(rng: np.random.Generator, ground: np.ndarray) -> np.ndarray:
 
 
 def _clouds(rng: np.random.Generator, height: int, width: int, octaves: tuple[int, ...]) -> np.ndarray:
-    """(H, W) float32 in [-1, 1]: smooth noise, a sum of grids with so many cells a side, finer ones weaker."""
+    """(H, W) float32 in [-1, 1]: smooth noise, the sum of grids of so many cells a side."""
     total = np.zeros((height, width), dtype=np.float32)
     for strength, cells in enumerate(octaves):
         grid = rng.uniform(-1, 1, size=(cells + 1, cells + 1)).astype(np.float32)

@@ -1,7 +1,7 @@
 """
 What a dataset consists of: how many, how large, how long, how crowded, and which masks.
 
-Sizes are in pixels of the images as they lie on disk. Aspect ratios are height / width, as anchors state theirs.
+Sizes are in pixels of the images as they lie on disk. Aspect ratios are height / width, as those of anchors.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class DatasetStatistics:
     """
     The statistics of one COCO file.
 
-    Crowd regions count as instances here and in ``crowd_fraction``, but do not enter any other measure: training
-    leaves them out. The fractions of polygons, RLE and missing masks are of the instances that are no crowd.
+    Crowd regions count in ``num_instances`` and ``crowd_fraction`` and enter no other measure, since training
+    leaves them out: the fractions of polygons, RLE and missing masks are of the instances that are no crowd.
     """
 
     num_images: int
@@ -54,7 +54,7 @@ class DatasetStatistics:
 
     @property
     def num_training_images(self) -> int:
-        """Images that training sees: Detectron2 leaves out those without objects (DATALOADER.FILTER_EMPTY_ANNOTATIONS)."""
+        """Images with objects: training leaves out the others (DATALOADER.FILTER_EMPTY_ANNOTATIONS)."""
         return self.num_images - self.images_without_objects
 
     @property
@@ -63,7 +63,7 @@ class DatasetStatistics:
 
     @property
     def mask_format(self) -> str:
-        """What ``INPUT.MASK_FORMAT`` has to be: polygons are rasterised later and finer, but cannot hold RLE."""
+        """What ``INPUT.MASK_FORMAT`` has to be: polygons are rasterised finer, but cannot hold RLE."""
         return "bitmask" if self.has_rle else "polygon"
 
     def table(self) -> str:
@@ -164,6 +164,11 @@ def _align(rows: Iterable[Iterable[str]]) -> str:
     cells = [list(row) for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+            ]
+        )
         for row in cells
     )

@@ -1,4 +1,4 @@
-"""The registry of hooks. A stranger's hook joins by ``@HOOK_REGISTRY.register()`` and its name in ``cfg.HOOKS.NAMES``."""
+"""The registry of hooks. A hook joins by ``@HOOK_REGISTRY.register()`` and its name in ``cfg.HOOKS.NAMES``."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ Hooks by name. An entry has a classmethod ``from_config(cfg)`` that returns the 
 
 
 def build_named_hooks(cfg: CfgNode) -> list[HookBase]:
-    """The hooks that ``cfg.HOOKS.NAMES`` lists, in that order. Raises KeyError with the known names for an unknown one."""
+    """The hooks that ``cfg.HOOKS.NAMES`` lists, in order. Raises KeyError with the known names for an unknown one."""
     return [HOOK_REGISTRY.get(name).from_config(cfg) for name in cfg.HOOKS.NAMES]

@@ -48,7 +48,10 @@ class CocoWriter:
             if mask is not None:
                 encoded = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
                 annotation["area"] = int(mask.sum())
-                annotation["segmentation"] = {"size": encoded["size"], "counts": encoded["counts"].decode("ascii")}
+                annotation["segmentation"] = {
+                    "size": encoded["size"],
+                    "counts": encoded["counts"].decode("ascii"),
+                }
             self.annotations.append(annotation)
 
     def write(self, path: Path) -> None:

@@ -49,7 +49,8 @@ def load_for_inference(model: nn.Module, path: str, classes: ClassTable | None =
         )
     if missing:
         raise ValueError(
-            f"The weights {path} lack {len(missing)} of the model's {len(floating)} tensors ({', '.join(missing[:3])}, ...): "
+            f"The weights {path} lack {len(missing)} of the model's {len(floating)} tensors "
+            f"({', '.join(missing[:3])}, ...): "
             "use the config.yaml of the run that wrote them."
         )
     return table

@@ -1,4 +1,4 @@
-"""Curves of a training run, read from the ``metrics.json`` that Detectron2's JSONWriter writes (one JSON object a line)."""
+"""Curves of a run, read from the ``metrics.json`` that Detectron2's JSONWriter writes (one JSON object a line)."""
 
 from __future__ import annotations
 
@@ -70,7 +70,11 @@ def _draw_loss(axes, name: str, points: list[tuple[int, float]]) -> None:
     iterations, values = [p[0] for p in points], [p[1] for p in points]
     total = name == "total_loss"
     (line,) = axes.plot(
-        iterations, smoothed(values), label=name, linewidth=2.2 if total else 1.3, color="black" if total else None
+        iterations,
+        smoothed(values),
+        label=name,
+        linewidth=2.2 if total else 1.3,
+        color="black" if total else None,
     )
     axes.plot(iterations, values, color=line.get_color(), alpha=0.18, linewidth=1)
 

@@ -53,7 +53,10 @@ def sample_pictures(cfg: CfgNode, number: int) -> Iterator[tuple[str, np.ndarray
             if drawn == number:
                 return
             drawn += 1
-            yield f"{drawn:04d}_{Path(sample['file_name']).stem}", draw_sample(sample, cfg.INPUT.FORMAT, metadata)
+            yield (
+                f"{drawn:04d}_{Path(sample['file_name']).stem}",
+                draw_sample(sample, cfg.INPUT.FORMAT, metadata),
+            )
 
 
 def write_pictures(pictures: Iterator[tuple[str, np.ndarray]], folder: Path, number: int) -> tuple[Path, int]:

@@ -14,7 +14,12 @@ from detectron2.structures import Boxes, BoxMode, Instances
 from pycocotools import mask as coco_mask
 from tqdm import tqdm
 
-from maskrcnn_project.visualization.pictures import draw_annotations, draw_predictions, save_picture, side_by_side
+from maskrcnn_project.visualization.pictures import (
+    draw_annotations,
+    draw_predictions,
+    save_picture,
+    side_by_side,
+)
 
 
 def draw_results(
@@ -44,7 +49,10 @@ def draw_results(
         pair = side_by_side(
             draw_predictions(image, instances, metadata),
             draw_annotations(image, record, metadata),
-            (f"prediction: {len(instances)} at {score_threshold:g}", f"ground truth: {len(record['annotations'])}"),
+            (
+                f"prediction: {len(instances)} at {score_threshold:g}",
+                f"ground truth: {len(record['annotations'])}",
+            ),
         )
         save_picture(output / f"{Path(record['file_name']).stem}.png", pair)
     return len(records[:number])
@@ -68,7 +76,9 @@ def read_results(path: Path) -> dict[int, list[dict]]:
     return by_image
 
 
-def results_to_instances(results: list[dict], image_size: tuple[int, int], metadata, score_threshold: float) -> Instances:
+def results_to_instances(
+    results: list[dict], image_size: tuple[int, int], metadata, score_threshold: float
+) -> Instances:
     """COCO results of one image of ``image_size`` (height, width) as Instances, best first."""
     kept = sorted((r for r in results if r["score"] >= score_threshold), key=lambda r: -r["score"])
     to_output = metadata.get("thing_dataset_id_to_contiguous_id", None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import importlib
 import os
 import pickle
 import re
@@ -19,16 +20,15 @@ from typing import IO, Any
 import numpy as np
 import torch
 
-try:  # numpy 2 made its core private; files written by either generation name the one or the other
-    from numpy._core.multiarray import _reconstruct, scalar
-    from numpy._core.numeric import _frombuffer
-except ImportError:  # numpy 1
-    from numpy.core.multiarray import _reconstruct, scalar
-    from numpy.core.numeric import _frombuffer
+# numpy 2 made its core private; files written by either generation name the one or the other
+_CORE = "numpy._core" if int(np.__version__.split(".")[0]) >= 2 else "numpy.core"
+_reconstruct = importlib.import_module(f"{_CORE}.multiarray")._reconstruct
+_scalar = importlib.import_module(f"{_CORE}.multiarray").scalar
+_frombuffer = importlib.import_module(f"{_CORE}.numeric")._frombuffer
 
 _HOW_TO_CONVERT = (
     "Only tensors, numpy arrays, numbers, strings and plain containers are read, because anything else can "
-    'run code; if you trust the file, load it with its own program and save {"model": model.state_dict()} anew.'
+    'run code; if you trust the file, load it with its own program, then save {"model": its_state_dict}.'
 )
 
 
@@ -61,7 +61,7 @@ def read_checkpoint(path: str) -> Any:
 def written_beside(path: str, mode: str = "wb") -> Iterator[IO[Any]]:
     """
     Opens a neighbour of ``path`` for writing and renames it to ``path`` when all is written; on an error
-    nothing changes. The rename is atomic (POSIX ``rename``), so that a reader sees the old file or the new one.
+    nothing changes. The rename is atomic (POSIX ``rename``): a reader sees the old file or the new one.
     """
     folder, name = os.path.split(os.path.abspath(path))
     beside = os.path.join(folder, f".{name}.{os.getpid()}.part")
@@ -77,7 +77,7 @@ def written_beside(path: str, mode: str = "wb") -> Iterator[IO[Any]]:
 
 
 def first_foreign(value: Any, where: str = "") -> str | None:
-    """Place and type of the first thing in nested containers that ``read_checkpoint`` would refuse, or None."""
+    """Place and type of the first thing that ``read_checkpoint`` would refuse, or None."""
     if value is None or isinstance(
         value, (str, bytes, bool, int, float, complex, torch.Tensor, np.ndarray, np.generic)
     ):
@@ -103,8 +103,8 @@ def _read_torch(path: str) -> Any:
             raise UnsafeFileError(f"{path} holds {refused}. {_HOW_TO_CONVERT}") from error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(
-            f"{path} cannot be read as a checkpoint ({reason}): it is truncated or of another kind; download or "
-            "copy it again."
+            f"{path} cannot be read as a checkpoint ({reason}): it is truncated or of another kind; "
+            "download or copy it again."
         ) from error
 
 
@@ -126,14 +126,14 @@ def _numpy_admitted() -> contextlib.AbstractContextManager:
     if context is None:
         return contextlib.nullcontext()
     kinds = {type(np.dtype(code)) for code in "?bBhHiIlLqQefdgFDGSU"}
-    return context([np.ndarray, np.dtype, _reconstruct, scalar, _frombuffer, *kinds, *_OLD_NUMPY_NAMES])
+    return context([np.ndarray, np.dtype, _reconstruct, _scalar, _frombuffer, *kinds, *_OLD_NUMPY_NAMES])
 
 
 # torch (>= 2.6) takes (object, name in the file)
 _OLD_NUMPY_NAMES = (
     [
         (_reconstruct, "numpy.core.multiarray._reconstruct"),
-        (scalar, "numpy.core.multiarray.scalar"),
+        (_scalar, "numpy.core.multiarray.scalar"),
         (_frombuffer, "numpy.core.numeric._frombuffer"),
     ]
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) >= (2, 6)
@@ -144,15 +144,13 @@ _OLD_NUMPY_NAMES = (
 def _latin1_bytes(text: str, encoding: str = "latin1") -> bytes:
     """Python 3 writes bytes this way for old pickle protocols. No other codec is looked up."""
     if encoding not in ("latin1", "latin-1"):
-        raise UnsafeFileError(
-            f"The pickle asks for the codec {encoding!r}; only latin1 is allowed. {_HOW_TO_CONVERT}"
-        )
+        raise UnsafeFileError(f"The pickle asks for the codec {encoding!r}; only latin1 is allowed. {_HOW_TO_CONVERT}")
     return codecs.latin_1_encode(text)[0]
 
 
 _ADMITTED: dict[tuple[str, str], Any] = {
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
-    **{(f"numpy.{core}.multiarray", "scalar"): scalar for core in ("core", "_core")},
+    **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
     **{(f"numpy.{core}.numeric", "_frombuffer"): _frombuffer for core in ("core", "_core")},
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
@@ -171,14 +169,13 @@ class _SafeUnpickler(pickle.Unpickler):
     path = ""
 
     def find_class(self, module: str, name: str) -> Any:
+        module = "builtins" if module == "__builtin__" else module  # Python 2's name
         if (module, name) in _ADMITTED:
             return _ADMITTED[module, name]
         raise UnsafeFileError(f"{self.path} holds {module}.{name}. {_HOW_TO_CONVERT}")
 
     def persistent_load(self, pid: Any) -> Any:
-        raise ValueError(
-            f"{self.path} was written by torch.save: give it the suffix .pth to have it read as such."
-        )
+        raise ValueError(f"{self.path} was written by torch.save: give it the suffix .pth to have it read as such.")
 
 
 def _read_pickle(path: str) -> Any:
@@ -210,7 +207,6 @@ def _read_safetensors(path: str) -> dict[str, torch.Tensor]:
         from safetensors.torch import load_file
     except ImportError as error:
         raise ImportError(
-            f"{path} is a safetensors file, and the package that reads it is not installed: "
-            "pip install safetensors."
+            f"{path} is a safetensors file, and the package that reads it is not installed: pip install safetensors."
         ) from error
     return load_file(path)

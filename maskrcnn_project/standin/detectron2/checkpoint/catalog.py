@@ -32,8 +32,7 @@ _DETECTRON_RUNS = {
     ("36761843", "e2e_mask_rcnn_X-101-32x8d-FPN_1x"): "06_35_59.RZotkLKI",
 }
 COCO_BASELINES = {
-    f"{run}/{name}": _BASELINES_2017.format(run, name, stamp)
-    for (run, name), stamp in _DETECTRON_RUNS.items()
+    f"{run}/{name}": _BASELINES_2017.format(run, name, stamp) for (run, name), stamp in _DETECTRON_RUNS.items()
 }
 # Colons inside the file name are stored percent-encoded.
 _TRAINED_ON = "output/train/coco_2014_train%3Acoco_2014_valminusminival/generalized_rcnn/model_final.pkl"

@@ -70,8 +70,8 @@ def _from_config_of(cls: type) -> Callable[..., Any]:
     method = getattr(cls, "from_config", None)
     if method is None:
         raise AttributeError(
-            f"{cls.__name__} was called with a cfg, but has no classmethod from_config: add one to the class whose "
-            "__init__ is @configurable."
+            f"{cls.__name__} was called with a cfg, but has no classmethod from_config: add one to the class "
+            "whose __init__ is @configurable."
         )
     if not inspect.ismethod(method):
         raise TypeError(f"{cls.__name__}.from_config must be a classmethod: decorate it with @classmethod.")

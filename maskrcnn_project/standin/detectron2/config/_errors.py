@@ -22,7 +22,10 @@ def unknown_keys(cfg: Mapping[str, Any], keys: Sequence[str], source: str) -> st
     """One sentence on ``keys``, which ``cfg`` lacks: who set them, and the closest that exist."""
     named = "; ".join(f"{key} (closest: {', '.join(closest_keys(cfg, key)) or 'none'})" for key in keys)
     noun = "a key that does not exist" if len(keys) == 1 else "keys that do not exist"
-    return f"{source} sets {noun}: {named}; correct the name, or add the key's default to the cfg before merging."
+    return (
+        f"{source} sets {noun}: {named}; correct the name, or add the key to the cfg, with a default, before "
+        "merging."
+    )
 
 
 def type_mismatch(key: str, old: Any, new: Any, source: str) -> str:
@@ -39,12 +42,14 @@ def type_mismatch(key: str, old: Any, new: Any, source: str) -> str:
         (list, str): f": write a list, [{new!r}]",
         (bool, int): ": write True or False",
     }.get((type(old), type(new)), "")
-    return f"{key} wants {type(old).__name__} (now {old!r}), but {source} gives {type(new).__name__} {new!r}{advice}."
+    wanted, came = type(old).__name__, type(new).__name__
+    return f"{key} wants {wanted} (now {old!r}), but {source} gives {came} {new!r}{advice}."
 
 
 def closest_keys(cfg: Mapping[str, Any], key: str) -> list[str]:
     """At most three existing keys for a missing one: those of the same last word first, then by spelling."""
-    existing = list(_dotted(cfg))
+    # Not the groups that the key itself names: SOLVER is no answer to SOLVER.LR.
+    existing = [name for name in _dotted(cfg) if not key.startswith(f"{name}.")]
     spelled = difflib.get_close_matches(key.upper(), existing, n=CLOSEST, cutoff=0.6)
     word = key.rpartition(".")[2].upper()
     # The right word in the wrong group; sorted by how much of the group is right.

@@ -58,8 +58,8 @@ def refuse_unhonoured(cfg: CfgNode) -> None:
         value = _find(cfg, key)
         if value is not None and _comparable(value) != default:
             raise ValueError(
-                f"{key} is {value!r}, but this stand-in leaves out {feature} and honours the default {default!r} "
-                "only: install the real Detectron2 to use it, or take the key out of the config."
+                f"{key} is {value!r}, but this stand-in leaves out {feature} and honours only the default, "
+                f"{default!r}: install the real Detectron2 to use it, or take the key out of the config."
             )
 
 

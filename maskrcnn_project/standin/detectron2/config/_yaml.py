@@ -25,7 +25,8 @@ def load_with_bases(filename: str, _chain: tuple[str, ...] = ()) -> dict[str, An
     """
     if filename in _chain:
         raise ValueError(
-            f"{filename} builds on itself ({' -> '.join((*_chain, filename))}): remove one {BASE_KEY} of that circle."
+            f"{filename} builds on itself ({' -> '.join((*_chain, filename))}): remove one {BASE_KEY} of "
+            "that circle."
         )
     if not PathManager.isfile(filename) and "://" not in filename:
         asked = f", which {_chain[-1]} names as its {BASE_KEY}" if _chain else ""
@@ -45,13 +46,10 @@ def _read(filename: str) -> dict[str, Any]:
     with PathManager.open(filename, "r") as file:
         try:
             tree = yaml.safe_load(file)
-        except yaml.constructor.ConstructorError as error:
-            raise ValueError(
-                f"{_place(filename, error)} has a tag that is not plain YAML ({error.problem}), and tags can run code: "
-                "write the value out, a tuple as a [list]."
-            ) from None
         except yaml.MarkedYAMLError as error:
-            raise ValueError(f"{_place(filename, error)} is not valid YAML: {error.problem}.") from None
+            raise ValueError(_bad_yaml(filename, error)) from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ValueError(f"{filename} is no YAML text in UTF-8 ({error}).") from None
     if tree is None:  # an empty file changes nothing
         return {}
     if not isinstance(tree, dict):
@@ -59,9 +57,16 @@ def _read(filename: str) -> dict[str, Any]:
     return tree
 
 
-def _place(filename: str, error: yaml.MarkedYAMLError) -> str:
+def _bad_yaml(filename: str, error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
-    return filename if mark is None else f"{filename}, line {mark.line + 1},"
+    place = filename if mark is None else f"{filename}, line {mark.line + 1},"
+    problem = str(error.problem).replace("tag:yaml.org,2002:", "!!")  # as it stands in the file
+    if isinstance(error, yaml.constructor.ConstructorError) and "!!python" in problem:
+        tag = problem[problem.index("!!python") :].rstrip("'")
+        return (
+            f"{place} holds {tag}, a tag that can run code and is never obeyed: write the value out, a tuple as a [list]."
+        )
+    return f"{place} is not plain YAML: {problem}."
 
 
 def _resolve(base: Any, filename: str) -> str:

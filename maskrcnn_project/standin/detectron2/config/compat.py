@@ -71,7 +71,8 @@ def modernize(tree: dict[str, Any], version: int | None, filename: str) -> dict[
     own = tree.get("VERSION", _guess_version(tree))
     if not isinstance(own, int) or not 0 <= own <= version:
         raise ValueError(
-            f"{filename} is of config version {own!r}, but this is version {version}: only older files can be read."
+            f"{filename} is of config version {own!r}, but this is version {version}, and only older files "
+            "can be read."
         )
     tree = copy.deepcopy(tree)
     for step in range(own, version):
@@ -92,8 +93,8 @@ def _guess_version(tree: dict[str, Any]) -> int:
 def _check_range(low: int, high: int) -> None:
     if not 0 <= low <= high <= CURRENT_VERSION:
         raise ValueError(
-            f"A config of version {low} cannot become version {high}: versions are 0 .. {CURRENT_VERSION}, and "
-            "upgrade_config goes up, downgrade_config down."
+            f"Config versions are 0 .. {CURRENT_VERSION}, upgrade_config goes up and downgrade_config down, "
+            f"but the step asked for lies between {low} (lower) and {high} (higher)."
         )
 
 

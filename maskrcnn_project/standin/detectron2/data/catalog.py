@@ -52,8 +52,8 @@ class _DatasetCatalog(UserDict):
         """
         if not callable(func):
             raise TypeError(
-                f"DatasetCatalog.register({name!r}, func) wants a function that returns the records, "
-                f"but got {type(func).__name__}: pass 'lambda: records' to register a list."
+                f"DatasetCatalog.register({name!r}, func) wants a function that returns the records, but "
+                f"got {type(func).__name__}: pass 'lambda: records' to register a list."
             )
         if name in self.data:
             raise AssertionError(
@@ -66,8 +66,8 @@ class _DatasetCatalog(UserDict):
         """Calls the function registered under ``name``. Raises KeyError that lists the names that exist."""
         if name not in self.data:
             raise _UnknownDataset(
-                f"Dataset {name!r} is not registered. Names that are: {_listed(self.data)}. "
-                "Register it before it is used, for example with register_coco_instances."
+                f"Dataset {name!r} is not registered. Names that are: {_listed(self.data)}. Register it "
+                "before it is used, for example with register_coco_instances."
             )
         return self.data[name]()
 
@@ -93,8 +93,8 @@ class Metadata(types.SimpleNamespace):
     """
     What is known about one dataset: class names, colours, where its JSON lies.
 
-    A value can be set once. Setting an equal value again is allowed, another value is an error: two parts of a
-    program that disagree about a dataset's classes would otherwise train and evaluate different things.
+    A value can be set once. Setting an equal value again is allowed, another value is an error: two parts of
+    a program that disagree about a dataset's classes would otherwise train and evaluate different things.
     """
 
     name: str = "N/A"
@@ -107,8 +107,8 @@ class Metadata(types.SimpleNamespace):
         if key.startswith("__"):
             raise AttributeError(key)
         raise AttributeError(
-            f"Metadata of dataset {self.name!r} has no {key!r}. It has: {_listed(self.__dict__)}. "
-            f"Set it with MetadataCatalog.get({self.name!r}).set({key}=...)."
+            f"Metadata of dataset {self.name!r} has no {key!r}. It has: {_listed(self.__dict__)}. Set it "
+            f"with MetadataCatalog.get({self.name!r}).set({key}=...)."
         )
 
     def __setattr__(self, key: str, value: Any) -> None:
@@ -119,8 +119,8 @@ class Metadata(types.SimpleNamespace):
             known = self.__dict__[key]
             if known is not value and not bool(np.all(known == value)):
                 raise AssertionError(
-                    f"Metadata {key!r} of dataset {self.name!r} is already set to {known!r} and cannot become "
-                    f"{value!r}: metadata is set once; use another dataset name, or call "
+                    f"Metadata {key!r} of dataset {self.name!r} is already set to {known!r} and cannot "
+                    f"become {value!r}: metadata is set once; use another dataset name, or call "
                     f"MetadataCatalog.remove({self.name!r}) first."
                 )
             return

@@ -1,4 +1,7 @@
-"""Datasets made of datasets: a list held once for all workers, a mapped one, a sampled stream, batches of like aspect."""
+"""
+Datasets made of datasets: a list held once for all workers, a mapped one, a sampled stream, batches of like
+aspect.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils import data
-
 from detectron2.utils.serialize import PicklableWrapper
+from torch.utils import data
 
 __all__ = [
     "AspectRatioGroupedDataset",
@@ -33,9 +35,9 @@ class _SerializedList:
     """
     A read-only list held as two tensors: the pickled items end to end, and where each one ends.
 
-    A list of Python objects is copied into every forked worker page by page, because reading an object changes
-    its reference count; spawned workers get a whole copy. Tensors have one buffer, which forked workers share
-    and which torch moves to shared memory for spawned ones.
+    A list of Python objects is copied into every forked worker page by page, because reading an object
+    changes its reference count; spawned workers get a whole copy. Tensors have one buffer, which forked
+    workers share and which torch moves to shared memory for spawned ones.
     """
 
     def __init__(self, items: Iterable[Any]) -> None:
@@ -53,7 +55,7 @@ class _SerializedList:
         index %= count
         begin = int(self._ends[index - 1]) if index else 0
         # Unpickled from this process' own memory, never from a file.
-        return pickle.loads(memoryview(self._bytes[begin : int(self._ends[index])].numpy()))
+        return pickle.loads(self._bytes[begin : int(self._ends[index])].numpy().data)
 
 
 _default_serialize: Callable[[Sequence[Any]], Any] = _SerializedList
@@ -82,8 +84,8 @@ class DatasetFromList(data.Dataset):
         """
         Args:
             lst: the items, each picklable where ``serialize`` is on.
-            copy: return a deep copy of an item, so that changing it does not change the dataset. Without effect
-                where ``serialize`` is on, which makes each item anew.
+            copy: return a deep copy of an item, so that changing it does not change the dataset. Without
+                effect where ``serialize`` is on, which makes each item anew.
             serialize: hold the items serialised once and shared by all workers; a function to hold them in
                 another way.
         """
@@ -104,7 +106,9 @@ class DatasetFromList(data.Dataset):
 
 
 class _MappedStream(data.IterableDataset):
-    """An iterable dataset with a function over its items; items that the function maps to None are left out."""
+    """
+    An iterable dataset with a function over its items; items that the function maps to None are left out.
+    """
 
     def __init__(self, dataset: Iterable[Any], map_func: Callable[[Any], Any]) -> None:
         self._dataset = dataset
@@ -124,8 +128,8 @@ class MapDataset(data.Dataset):
     """
     A dataset with a function over its items.
 
-    Where the function returns None (an image that cannot be used), another item is drawn in its place. Over an
-    iterable dataset the result is iterable, and such items are left out.
+    Where the function returns None (an image that cannot be used), another item is drawn in its place. Over
+    an iterable dataset the result is iterable, and such items are left out.
     """
 
     def __new__(cls, dataset, map_func):
@@ -169,8 +173,8 @@ class MapDataset(data.Dataset):
             if mapped is not None:
                 return mapped
         raise RuntimeError(
-            f"The mapper returned None for every one of the {len(self._dataset)} items of the dataset: "
-            "at least one must be usable."
+            f"The mapper returned None for every one of the {len(self._dataset)} items of the dataset: at "
+            "least one must be usable."
         )
 
 
@@ -209,7 +213,9 @@ class ToIterableDataset(data.IterableDataset):
                 batch are also neighbours in the sampler's order.
         """
         if isinstance(dataset, data.IterableDataset):
-            raise TypeError(f"ToIterableDataset wants a map-style dataset, but got the iterable {type(dataset).__name__}.")
+            raise TypeError(
+                f"ToIterableDataset wants a map-style dataset, but got the iterable {type(dataset).__name__}."
+            )
         if not isinstance(sampler, data.Sampler):
             raise TypeError(f"ToIterableDataset wants a torch Sampler, but got {type(sampler).__name__}.")
         if shard_chunk_size < 1:

@@ -60,7 +60,7 @@ def evaluate_detections(
     fast = fast and all(type(image["id"]) is int for image in dataset["images"])
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         if fast:
-            # Annotations are shared between evaluations: without copies the library would leave its marks on them.
+            # Copies, for the library leaves its marks on annotations, and evaluations share them.
             shared = {**dataset, "annotations": [dict(annotation) for annotation in dataset["annotations"]]}
             ground_truth = FastCOCO(shared)
             evaluator = COCOeval_faster(ground_truth, ground_truth.loadRes(detections), iou_type)
@@ -77,7 +77,7 @@ def evaluate_detections(
 
 
 def _for_task(result: dict[str, Any], iou_type: str) -> dict[str, Any]:
-    """A copy for one task. Without its box a mask's area is counted in pixels, which decides small/medium/large."""
+    """A copy for one task. Without its box a mask is small, medium or large by its own pixels."""
     unused = "bbox" if iou_type == "segm" else "segmentation"
     return {key: value for key, value in result.items() if key != unused}
 
@@ -90,10 +90,8 @@ def _indexed(dataset: dict[str, Any]) -> COCO:
 
 
 def _without_maskless(dataset: dict[str, Any]) -> dict[str, Any]:
-    """Leave out, with a warning, annotations that enclose no pixels; ``load_coco_json`` keeps them from training too."""
-    unusable = [
-        annotation["id"] for annotation in dataset["annotations"] if not annotation.get("segmentation")
-    ]
+    """Leave out, with a warning, annotations that enclose nothing; ``load_coco_json`` does so for training."""
+    unusable = [annotation["id"] for annotation in dataset["annotations"] if not annotation.get("segmentation")]
     if not unusable:
         return dataset
     logging.getLogger(__name__).warning(
@@ -106,7 +104,7 @@ def _without_maskless(dataset: dict[str, Any]) -> dict[str, Any]:
 
 
 class COCOevalMaxDets(COCOeval):
-    """pycocotools' evaluator, but AP counts as many detections an image as ``params.maxDets[-1]`` says, not 100."""
+    """pycocotools' evaluator, but AP counts ``params.maxDets[-1]`` detections an image instead of 100."""
 
     def summarize(self) -> None:
         """Set ``stats`` (12,), see ``summarize_detections``, and print them."""
@@ -129,8 +127,8 @@ def summarize_detections(
         report: called with each line of the customary table.
 
     Returns:
-        (12,): AP, AP50, AP75, AP small, medium, large at the last limit on detections; AR at the three limits;
-        AR small, medium, large at the last.
+        (12,): AP, AP50, AP75, AP small, medium, large at the last limit on detections; AR at the three
+        limits; AR small, medium, large at the last.
     """
     rows: list[tuple[str, float | None, str, int]] = [
         ("precision", None, "all", -1),
@@ -149,7 +147,7 @@ def summarize_detections(
         stats[i] = known.mean() if known.size else -1
         between = f"{threshold:.2f}" if threshold else f"{params.iouThrs[0]:.2f}:{params.iouThrs[-1]:.2f}"
         report(
-            f" Average {kind.capitalize():<9} ({'AP' if kind == 'precision' else 'AR'}) @[ IoU={between:<9} | area={area:>6s}"
-            f" | maxDets={params.maxDets[limit]:>3d} ] = {stats[i]:0.3f}"
+            f" Average {kind.capitalize():<9} ({'AP' if kind == 'precision' else 'AR'}) @[ IoU={between:<9} "
+            f"| area={area:>6s} | maxDets={params.maxDets[limit]:>3d} ] = {stats[i]:0.3f}"
         )
     return stats

@@ -9,10 +9,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from detectron2.utils.file_io import PathManager
 from pycocotools import mask as mask_util
 from pycocotools.coco import COCO
-
-from detectron2.utils.file_io import PathManager
 
 # Three points: fewer enclose nothing, and pycocotools takes four numbers for a box.
 MIN_POLYGON_NUMBERS = 6
@@ -43,8 +42,8 @@ def load_ground_truth(json_file: str) -> COCO:
 
 def complete_annotations(dataset: dict[str, Any], source: str) -> None:
     """
-    Fill in, in place, what the metric reads of each annotation: ``id``, ``iscrowd``, ``bbox``, ``area``; drop polygons
-    of fewer than three points.
+    Fill in, in place, what the metric reads of each annotation: ``id``, ``iscrowd``, ``bbox``, ``area``.
+    Polygons of fewer than three points are dropped.
 
     Ids are numbered anew from 1 where they are missing, doubled, no integers, or 0: pycocotools marks a
     matched pair by the id, so that 0 counts as unmatched.
@@ -58,9 +57,7 @@ def complete_annotations(dataset: dict[str, Any], source: str) -> None:
         name = f"annotation {annotation.get('id', f'number {index}')} of {source}"
         for key in ("image_id", "category_id"):
             if key not in annotation:
-                raise ValueError(
-                    f"Every annotation needs an '{key}', but {name} has none; add it to the file."
-                )
+                raise ValueError(f"Every annotation needs an '{key}', but {name} has none; add it to the file.")
         annotation["iscrowd"] = int(annotation.get("iscrowd") or 0)
         if isinstance(annotation.get("segmentation"), list):
             annotation["segmentation"] = [p for p in annotation["segmentation"] if _encloses(p)]

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from pycocotools.coco import COCO
-
 from detectron2.structures import Boxes, pairwise_iou
+from pycocotools.coco import COCO
 
 # COCO's area ranges in square pixels, and the letters that its metric names carry.
 AREA_RANGES = {"": (0.0, 1e10), "s": (0.0, 32.0**2), "m": (32.0**2, 96.0**2), "l": (96.0**2, 1e10)}
@@ -57,8 +56,8 @@ def _average_recall(ious_per_image: Iterable[np.ndarray]) -> float:
 
 def assign_one_to_one(ious: np.ndarray) -> np.ndarray:
     """
-    IoUs (P, G) -> (G,) the IoU that each ground-truth box gets when the best pair of all is taken again and again
-    and both of its members leave; 0 for those left without a proposal.
+    IoUs (P, G) -> (G,) the IoU that each ground-truth box gets when the best pair of all is taken again and
+    again and both of its members leave; 0 for those left without a proposal.
     """
     left = ious.copy()
     best = np.zeros(left.shape[1])

@@ -18,8 +18,9 @@ def encode_masks(masks: torch.Tensor | np.ndarray) -> list[dict[str, Any]]:
     """
     Masks (N, H, W), bool or 0/1, -> N compressed RLEs {"size": [H, W], "counts": str} ready for JSON.
 
-    Equal to ``pycocotools.mask.encode``, which reads whole images in column order; here only the columns that a
-    mask touches are read. 100 masks of 800x1333 take 25 ms instead of 190 (one by one) or 810 (all at once).
+    Equal to ``pycocotools.mask.encode``, which reads whole images in column order; here only the columns
+    that a mask touches are read. 100 masks of 800x1333 take 25 ms instead of 190 (one by one) or 810 (all
+    at once).
     """
     array = masks.detach().cpu().numpy() if isinstance(masks, torch.Tensor) else np.asarray(masks)
     if array.ndim != 3:

@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from tabulate import tabulate
-
 from detectron2.data import MetadataCatalog
 from detectron2.data.datasets.coco import convert_to_coco_json
 from detectron2.structures import BitMasks, BoxMode, Instances
 from detectron2.utils import comm
 from detectron2.utils.file_io import PathManager
 from detectron2.utils.logger import create_small_table
+from tabulate import tabulate
 
 from ._coco_metric import COCOevalMaxDets, detection_limits, evaluate_detections
 from ._ground_truth import load_ground_truth
@@ -57,8 +56,8 @@ class COCOEvaluator(DatasetEvaluator):
     ) -> None:
         """
         Args:
-            dataset_name: a registered dataset. Where its metadata name no ``json_file``, it is converted to COCO's
-                format in ``output_dir``.
+            dataset_name: a registered dataset. Where its metadata name no ``json_file``, it is converted to
+                COCO's format in ``output_dir``.
             tasks: of "bbox" and "segm"; None: whatever the predictions hold.
             distributed: gather predictions of all workers; False: evaluate this worker's own.
             output_dir: where to write "instances_predictions.pth" (all predictions, for ``torch.load``) and
@@ -86,15 +85,13 @@ class COCOEvaluator(DatasetEvaluator):
 
     def _checked_tasks(self, tasks: Any, kpt_oks_sigmas: Sequence[float]) -> tuple[str, ...] | None:
         if hasattr(tasks, "MODEL"):  # a config, which early versions took in this place
-            self._logger.warning(
-                "COCOEvaluator takes no config any more: the tasks are read from the predictions."
-            )
+            self._logger.warning("COCOEvaluator takes no config any more: the tasks are read from the predictions.")
             tasks = None
         wanted = None if tasks is None else (tasks,) if isinstance(tasks, str) else tuple(tasks)
         if len(kpt_oks_sigmas) or "keypoints" in (wanted or ()):
             raise ValueError(
-                "COCOEvaluator was asked to evaluate keypoints, which this stand-in leaves out; evaluate 'bbox' and 'segm', "
-                "or install the real Detectron2."
+                "COCOEvaluator was asked to evaluate keypoints, which this stand-in leaves out; evaluate 'bbox' "
+                "and 'segm', or install the real Detectron2."
             )
         unknown = [task for task in wanted or () if task not in TASKS]
         if unknown:
@@ -106,8 +103,8 @@ class COCOEvaluator(DatasetEvaluator):
     def _convert_dataset(self, dataset_name: str, allow_cached: bool) -> None:
         if self._output_dir is None:
             raise ValueError(
-                f"Dataset {dataset_name!r} has no 'json_file' in its metadata and must be converted to COCO's format; "
-                "give COCOEvaluator an output_dir to write the converted file to."
+                f"Dataset {dataset_name!r} has no 'json_file' in its metadata and must be converted to COCO's "
+                "format; give COCOEvaluator an output_dir to write the converted file to."
             )
         path = os.path.join(self._output_dir, f"{dataset_name}_coco_format.json")
         self._logger.info("Converting dataset %r to COCO's format in %s", dataset_name, path)
@@ -121,8 +118,8 @@ class COCOEvaluator(DatasetEvaluator):
         """
         Args:
             inputs: dicts with "image_id".
-            outputs: dicts with "instances" (see ``instances_to_coco_json``) or "proposals". Masks are run-length
-                encoded here, so that memory grows with the number of outlines and not of pixels.
+            outputs: dicts with "instances" (see ``instances_to_coco_json``) or "proposals". Masks are
+                run-length encoded here, so that memory grows with the number of outlines and not of pixels.
         """
         for given, output in zip(inputs, outputs, strict=True):
             prediction: dict[str, Any] = {"image_id": given["image_id"]}
@@ -164,13 +161,9 @@ class COCOEvaluator(DatasetEvaluator):
     def _tasks_from_predictions(self, predictions: Iterable[Mapping[str, Any]]) -> set[str]:
         return {"bbox"} | ({"segm"} if any("segmentation" in result for result in predictions) else set())
 
-    def _eval_predictions(
-        self, predictions: Sequence[Mapping[str, Any]], img_ids: Sequence[Any] | None = None
-    ) -> None:
+    def _eval_predictions(self, predictions: Sequence[Mapping[str, Any]], img_ids: Sequence[Any] | None = None) -> None:
         """Write all detections as one results file, then evaluate task by task."""
-        results = [
-            self._with_dataset_category(r) for prediction in predictions for r in prediction["instances"]
-        ]
+        results = self._with_dataset_categories([r for p in predictions for r in p["instances"]])
         tasks = self._tasks or self._tasks_from_predictions(results)
         if self._output_dir:
             path = os.path.join(self._output_dir, "coco_instances_results.json")
@@ -199,19 +192,25 @@ class COCOEvaluator(DatasetEvaluator):
     def _library(self) -> str:
         return "faster-coco-eval" if self._use_fast_impl else "pycocotools"
 
-    def _with_dataset_category(self, result: Mapping[str, Any]) -> dict[str, Any]:
+    def _with_dataset_categories(self, results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The model counts classes 0, 1, ...; the dataset's file has its own ids."""
         contiguous = self._metadata.get("thing_dataset_id_to_contiguous_id")
-        if contiguous is None:
-            return dict(result)
-        dataset_ids = {own: dataset_id for dataset_id, own in contiguous.items()}
-        category = result["category_id"]
-        if category not in dataset_ids:
-            raise ValueError(
-                f"The model predicted class {category} on image {result['image_id']}, but dataset {self._metadata.name!r} has "
-                f"the classes 0 to {len(dataset_ids) - 1}; set MODEL.ROI_HEADS.NUM_CLASSES to {len(dataset_ids)}."
-            )
-        return {**result, "category_id": dataset_ids[category]}
+        if contiguous is None:  # set when the dataset is loaded; a converted one keeps the model's numbers
+            dataset_ids = {category: category for category in self._coco_api.cats}
+        else:
+            dataset_ids = {own: dataset_id for dataset_id, own in contiguous.items()}
+        translated = []
+        for result in results:
+            category = result["category_id"]
+            if category not in dataset_ids:
+                raise ValueError(
+                    f"The model predicted class {category} on image {result['image_id']!r}, but dataset "
+                    f"{self._metadata.name!r} has the classes {sorted(dataset_ids)}; set "
+                    f"MODEL.ROI_HEADS.NUM_CLASSES to {len(dataset_ids)}, or load the dataset "
+                    "(DatasetCatalog.get) before it is evaluated."
+                )
+            translated.append({**result, "category_id": dataset_ids[category]})
+        return translated
 
     def _check_images(self, results: Iterable[Mapping[str, Any]]) -> None:
         strange = next((r["image_id"] for r in results if r["image_id"] not in self._coco_api.imgs), None)
@@ -240,8 +239,8 @@ class COCOEvaluator(DatasetEvaluator):
         """
         if coco_eval is None:
             self._logger.warning(
-                "No detection on any image: the metrics of task %r are NaN. Early in training this is to be expected; "
-                "otherwise lower MODEL.ROI_HEADS.SCORE_THRESH_TEST or look at the training loss.",
+                "No detection on any image: the metrics of task %r are NaN. Early in training this is to be "
+                "expected; otherwise lower MODEL.ROI_HEADS.SCORE_THRESH_TEST or look at the training loss.",
                 iou_type,
             )
             return dict.fromkeys(METRICS, math.nan)
@@ -251,20 +250,24 @@ class COCOEvaluator(DatasetEvaluator):
         }
         self._logger.info("Evaluation results for %s:\n%s", iou_type, create_small_table(results))
         if any(math.isnan(value) for value in results.values()):
-            self._logger.info(
-                "Some metrics cannot be computed and are shown as NaN: no object is of that size."
-            )
+            self._logger.info("Some metrics cannot be computed and are shown as NaN: no object is of that size.")
         if class_names is None or len(class_names) <= 1:
             return results
 
-        per_class = dict(zip(class_names, average_precision_per_class(coco_eval), strict=True))
+        average_precisions = average_precision_per_class(coco_eval)
+        if len(class_names) != len(average_precisions):
+            raise ValueError(
+                f"Dataset {self._metadata.name!r} has {len(class_names)} thing_classes in its metadata, but "
+                f"{self._metadata.json_file} has {len(average_precisions)} categories; make the two agree."
+            )
+        per_class = dict(zip(class_names, average_precisions, strict=True))
         self._logger.info("Per-category %s AP:\n%s", iou_type, _columns(per_class))
         results.update({f"AP-{name}": value for name, value in per_class.items()})
         return results
 
 
 def average_precision_per_class(coco_eval: Any) -> list[float]:
-    """AP in percent of each category over all IoU thresholds and areas, at the last limit; NaN without ground truth."""
+    """AP in percent of each category, over all IoU thresholds, areas and detections; NaN without ground truth."""
     precision = coco_eval.eval["precision"][:, :, :, 0, -1]  # (T, R, K)
     return [
         100.0 * float(np.mean(known)) if (known := of_class[of_class > -1]).size else math.nan
@@ -298,18 +301,18 @@ def instances_to_coco_json(instances: Instances, img_id: Any) -> list[dict[str, 
     One image's predictions in COCO's results format.
 
     Args:
-        instances: ``pred_boxes``, ``scores`` (N,), ``pred_classes`` (N,), and optionally ``pred_masks``, bool (N, H, W)
-            or BitMasks, on any device.
+        instances: ``pred_boxes``, ``scores`` (N,), ``pred_classes`` (N,), and optionally ``pred_masks``,
+            bool (N, H, W) or BitMasks, on any device.
         img_id: written to each result.
 
     Returns:
-        N dicts: "image_id", "category_id" (the model's class), "bbox" (XYWH pixels), "score", and "segmentation"
-        (compressed RLE, its counts a str) where there are masks.
+        N dicts: "image_id", "category_id" (the model's class), "bbox" (XYWH pixels), "score", and where there
+        are masks "segmentation" (compressed RLE, its counts a str).
     """
     if not len(instances):
         return []
     boxes = instances.pred_boxes.tensor.detach().cpu().numpy()
-    boxes = BoxMode.convert(boxes, BoxMode.XYXY_ABS, BoxMode.XYWH_ABS).tolist()
+    boxes = np.asarray(BoxMode.convert(boxes, BoxMode.XYXY_ABS, BoxMode.XYWH_ABS)).tolist()
     scores, classes = instances.scores.tolist(), instances.pred_classes.tolist()
     results = [
         {"image_id": img_id, "category_id": category, "bbox": box, "score": score}
@@ -332,8 +335,8 @@ def _evaluate_predictions_on_coco(
     max_dets_per_image: Sequence[int] | None = None,
     use_fast_impl: bool = True,
 ) -> Any:
-    """The accumulated evaluator of one task, its customary table logged. ``max_dets_per_image``: three limits."""
+    """
+    The accumulated evaluator of one task, its customary table logged. ``max_dets_per_image``: three limits.
+    """
     limits = detection_limits(None) if max_dets_per_image is None else max_dets_per_image
-    return evaluate_detections(
-        coco_gt, coco_results, iou_type, max_dets=limits, img_ids=img_ids, fast=use_fast_impl
-    )
+    return evaluate_detections(coco_gt, coco_results, iou_type, max_dets=limits, img_ids=img_ids, fast=use_fast_impl)

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from detectron2.utils.comm import get_world_size, is_main_process
 from torch import nn
 
-from detectron2.utils.comm import get_world_size, is_main_process
-
-# Batches left out of the averages: the first ones pay for cuDNN's choice of kernels and for filling the loader.
+# Batches left out of the averages: the first ones pay for the choice of kernels and for filling the loader.
 WARMUP_BATCHES = 5
 # Seconds between two progress lines.
 LOG_PERIOD = 5.0
@@ -77,8 +76,8 @@ class DatasetEvaluators(DatasetEvaluator):
             twice = [task for task in results if task in merged]
             if twice:
                 raise ValueError(
-                    f"Every evaluator must report tasks of its own, but {type(evaluator).__name__} reports {twice[0]!r}, "
-                    "which an evaluator before it has reported; leave one of the two out or rename its task."
+                    f"Every evaluator must report tasks of its own, but {type(evaluator).__name__} reports "
+                    f"{twice[0]!r}, which one before it has reported; leave one out or rename its task."
                 )
             merged.update(results)
         return merged
@@ -89,13 +88,12 @@ class _Stopwatch:
     """Seconds spent waiting for data, in the model and in the evaluator, warm-up left out."""
 
     total_batches: int
-    started: float = field(default_factory=time.perf_counter)
-    measured_from: float = field(default_factory=time.perf_counter)
+    measured_from: float = field(default_factory=lambda: time.perf_counter())
     measured_batches: int = 0
     data: float = 0.0
     compute: float = 0.0
     evaluation: float = 0.0
-    last_line: float = field(default_factory=time.perf_counter)
+    last_line: float = field(default_factory=lambda: time.perf_counter())
 
     @property
     def warmup(self) -> int:
@@ -114,8 +112,10 @@ class _Stopwatch:
         per_batch = self.per_batch(now - self.measured_from)
         left = datetime.timedelta(seconds=int(per_batch * (self.total_batches - done)))
         return (
-            f"Inference done {done}/{self.total_batches}. Dataloading: {self.per_batch(self.data):.4f} s/iter. "
-            f"Inference: {self.per_batch(self.compute):.4f} s/iter. Eval: {self.per_batch(self.evaluation):.4f} s/iter. "
+            f"Inference done {done}/{self.total_batches}. "
+            f"Dataloading: {self.per_batch(self.data):.4f} s/iter. "
+            f"Inference: {self.per_batch(self.compute):.4f} s/iter. "
+            f"Eval: {self.per_batch(self.evaluation):.4f} s/iter. "
             f"Total: {per_batch:.4f} s/iter. ETA={left}"
         )
 
@@ -130,7 +130,7 @@ def inference_on_dataset(
     Run ``model`` once over ``data_loader`` without gradients and evaluate what it predicts.
 
     Args:
-        model: called with each batch. An ``nn.Module`` is put into eval mode for the while and restored after it.
+        model: called with each batch. An ``nn.Module`` is in eval mode for the while and restored after it.
         data_loader: yields batches and has a length.
         evaluator: one, a list of them, or None to run the model only (to measure its speed, say).
         callbacks: functions without arguments under the names ``on_start``, ``before_inference``,
@@ -162,10 +162,8 @@ def inference_on_dataset(
             call("before_inference")
             outputs = model(inputs)
             call("after_inference")
-            if (
-                torch.cuda.is_available()
-            ):  # kernels run on after the call returns: without this their time goes elsewhere
-                torch.cuda.synchronize()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()  # or the time of kernels still running would count as evaluation
             returned = time.perf_counter()
             evaluator.process(inputs, outputs)
             now = time.perf_counter()
@@ -213,8 +211,8 @@ def inference_context(model: nn.Module) -> Iterator[None]:
     """
     Eval mode for the while; each submodule gets back the mode that it had, also after an exception.
 
-    (A model in training may hold parts kept in eval mode on purpose, e.g. frozen batch norms: ``model.train()``
-    on the whole would wake them.)
+    (A model in training may hold parts kept in eval mode on purpose, e.g. frozen batch norms:
+    ``model.train()`` on the whole would wake them.)
     """
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

@@ -60,6 +60,8 @@ class FrozenBatchNorm2d(nn.Module):
         # F.batch_norm would keep x for a gradient of the statistics that nobody asks for; one multiply-add
         # does not.
         scale, shift = (term.to(x.dtype).reshape(1, -1, 1, 1) for term in self.scale_and_shift())
+        if x.device.type == "cpu" and x.is_contiguous():
+            return (x * scale).add_(shift)  # the CPU's addcmul is not vectorised where two operands are broadcast
         return torch.addcmul(shift, x, scale)
 
     def _load_from_state_dict(
@@ -83,7 +85,7 @@ class FrozenBatchNorm2d(nn.Module):
 
     @classmethod
     def convert_frozen_batchnorm(cls, module: nn.Module) -> nn.Module:
-        """``module`` with every BatchNorm2d and SyncBatchNorm inside it replaced by a frozen one of equal numbers."""
+        """``module`` with each BatchNorm2d and SyncBatchNorm in it replaced by an equal frozen one."""
 
         def freeze(norm: nn.Module) -> nn.Module:
             return _copy_statistics(norm, cls(norm.num_features, norm.eps))  # type: ignore[arg-type]
@@ -156,9 +158,7 @@ class CycleBatchNormList(nn.ModuleList):
             terms.
     """
 
-    def __init__(
-        self, length: int, bn_class: Callable[..., nn.Module] = nn.BatchNorm2d, **kwargs: Any
-    ) -> None:
+    def __init__(self, length: int, bn_class: Callable[..., nn.Module] = nn.BatchNorm2d, **kwargs: Any) -> None:
         self._affine = kwargs.pop("affine", True)
         super().__init__([bn_class(**kwargs, affine=False) for _ in range(length)])
         if self._affine:
@@ -209,9 +209,7 @@ def get_norm(norm: str | Callable[[int], nn.Module] | None, out_channels: int) -
     if callable(norm):
         return norm(out_channels)
     if norm not in _NORMS:
-        raise ValueError(
-            f"No norm is named {norm!r}: use one of {', '.join(_NORMS)}, or an empty string for none."
-        )
+        raise ValueError(f"No norm is named {norm!r}: use one of {', '.join(_NORMS)}, or an empty string for none.")
     return _NORMS[norm](out_channels)
 
 

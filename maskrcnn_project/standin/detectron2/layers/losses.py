@@ -10,9 +10,7 @@ import torch
 from torchvision.ops import complete_box_iou_loss, distance_box_iou_loss
 
 
-def diou_loss(
-    boxes1: torch.Tensor, boxes2: torch.Tensor, reduction: str = "none", eps: float = 1e-7
-) -> torch.Tensor:
+def diou_loss(boxes1: torch.Tensor, boxes2: torch.Tensor, reduction: str = "none", eps: float = 1e-7) -> torch.Tensor:
     """
     1 - IoU + d^2 / c^2: d between the centres, c the diagonal of the box around both (equations (6), (7)).
 
@@ -24,9 +22,7 @@ def diou_loss(
     return distance_box_iou_loss(boxes1, boxes2, reduction=reduction, eps=eps)
 
 
-def ciou_loss(
-    boxes1: torch.Tensor, boxes2: torch.Tensor, reduction: str = "none", eps: float = 1e-7
-) -> torch.Tensor:
+def ciou_loss(boxes1: torch.Tensor, boxes2: torch.Tensor, reduction: str = "none", eps: float = 1e-7) -> torch.Tensor:
     """
     ``diou_loss`` plus alpha * v, where v measures the difference of the aspect ratios (equations (8) to
     (11)).

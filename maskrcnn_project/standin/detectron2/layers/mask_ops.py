@@ -7,7 +7,7 @@ lies at (0.5, 0.5), and a box's mask cells divide it evenly.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["pad_masks", "paste_mask_in_image_old", "paste_masks_in_image", "scale_boxes"]
 
-# Largest float32 buffer of one chunk on an accelerator. Enough to keep it busy, little beside a detector's
-# own features.
+# Largest float32 buffer of one chunk on an accelerator: enough to keep it busy, little beside a detector's
+# features.
 CHUNK_BYTES = 2**28
 BYTES_PER_FLOAT = 4
+SHORTEST_SIDE = 1e-6  # pixels; a box without area stays out of divisions by zero, and covers no pixel centre
+
+Array = TypeVar("Array", torch.Tensor, np.ndarray)
 
 
 def paste_masks_in_image(
@@ -42,111 +45,112 @@ def paste_masks_in_image(
     Returns:
         (R, H, W): bool, or uint8 of the mask * 255 (rounded down) for soft masks. R = 0 gives the same dtype.
     """
-    if masks.shape[-1] != masks.shape[-2]:
-        raise ValueError(
-            f"paste_masks_in_image needs square (R, M, M) masks, but was given {tuple(masks.shape)}."
-        )
-    corners = boxes if isinstance(boxes, torch.Tensor) else boxes.tensor
+    if not is_symbolic() and masks.shape[-1] != masks.shape[-2]:
+        raise ValueError(f"paste_masks_in_image needs square (R, M, M) masks, but was given {tuple(masks.shape)}.")
+    corners = (boxes if isinstance(boxes, torch.Tensor) else boxes.tensor).detach()
+    probabilities = masks.detach().to(torch.promote_types(masks.dtype, torch.float32))
     if is_symbolic():
-        return _binarize(_resample(_as_float(masks), corners, *image_shape), threshold)
+        return _binarize(_resample(probabilities, corners, *image_shape), threshold)
     if len(corners) != len(masks):
-        raise ValueError(
-            f"paste_masks_in_image needs one box a mask, but got {len(corners)} and {len(masks)}."
-        )
-    pasted = masks.new_zeros((len(masks), *image_shape), dtype=torch.bool if threshold >= 0 else torch.uint8)
-    with torch.autocast(masks.device.type, enabled=False):  # the products below need float32's precision
-        if masks.device.type == "cpu":
-            _paste_box_by_box(_as_float(masks), corners, threshold, pasted)
-        else:
-            _paste_by_chunks(_as_float(masks), corners, threshold, pasted)
+        raise ValueError(f"paste_masks_in_image needs one box a mask, but got {len(corners)} and {len(masks)}.")
+    shape = (len(masks), *image_shape)
+    if masks.device.type == "cpu":
+        # numpy's zeros come from the system untouched: pages that no box reaches cost nothing.
+        planes = np.zeros(shape, dtype=bool if threshold >= 0 else np.uint8)
+        _paste_box_by_box(probabilities.numpy(), corners, threshold, planes)
+        return torch.from_numpy(planes)
+    pasted = masks.new_zeros(shape, dtype=torch.bool if threshold >= 0 else torch.uint8)
+    _paste_by_chunks(probabilities, corners, threshold, pasted)
     return pasted
 
 
-def _paste_box_by_box(
-    masks: torch.Tensor, boxes: torch.Tensor, threshold: float, pasted: torch.Tensor
-) -> None:
-    """Fills ``pasted`` by work in proportion to the boxes' areas, not to R times the image's."""
+def _paste_box_by_box(masks: np.ndarray, boxes: torch.Tensor, threshold: float, pasted: np.ndarray) -> None:
+    """
+    Fills ``pasted`` by work in proportion to the boxes' areas, not to R times the image's.
+
+    In numpy, for a call of torch costs more than most boxes have pixels.
+    """
     height, width = pasted.shape[1:]
-    limit = boxes.new_tensor([width, height, width, height])
     first, last = _reach(boxes[:, :2], boxes[:, 2:])
-    regions = torch.cat([first, last], 1).nan_to_num().clamp(min=boxes.new_zeros(4), max=limit)
-    for mask, box, target, (x0, y0, x1, y1) in zip(
-        masks, boxes, pasted, regions.long().tolist(), strict=True
-    ):
-        if x0 < x1 and y0 < y1:
-            values = _resample(mask[None], box[None], y1, x1, y0, x0)[0]
-            target[y0:y1, x0:x1] = _binarize(values, threshold)
+    regions = torch.cat([first, last], dim=1).nan_to_num().clamp(-1, max(height, width) + 1).long()
+    cells = np.arange(masks.shape[1], dtype=masks.dtype)
+    for mask, target, (x0, y0, x1, y1), box in zip(masks, pasted, regions.tolist(), boxes.tolist(), strict=True):
+        window = slice(max(y0, 0), min(y1, height)), slice(max(x0, 0), min(x1, width))
+        if window[0].start >= window[0].stop or window[1].start >= window[1].stop:
+            continue
+        columns, rows = (
+            _axis_weights(
+                np.arange(part.start, part.stop, dtype=masks.dtype),
+                start,
+                len(cells) / max(end - start, SHORTEST_SIDE),
+                cells,
+            )
+            for part, start, end in zip(window[::-1], box[:2], box[2:], strict=True)
+        )
+        values = rows @ mask @ columns.T
+        target[window] = values >= threshold if threshold >= 0 else values * 255
 
 
-def _paste_by_chunks(
-    masks: torch.Tensor, boxes: torch.Tensor, threshold: float, pasted: torch.Tensor
-) -> None:
+def _paste_by_chunks(masks: torch.Tensor, boxes: torch.Tensor, threshold: float, pasted: torch.Tensor) -> None:
     """Fills ``pasted`` by few large products, as many masks at once as ``CHUNK_BYTES`` hold."""
     height, width = pasted.shape[1:]
     step = max(1, CHUNK_BYTES // max(1, height * width * BYTES_PER_FLOAT))
-    for start in range(0, len(masks), step):
-        part = slice(start, start + step)
-        pasted[part] = _binarize(_resample(masks[part], boxes[part], height, width), threshold)
+    with torch.autocast(masks.device.type, enabled=False):  # a boundary at one half needs more than 8 bits
+        for start in range(0, len(masks), step):
+            part = slice(start, start + step)
+            pasted[part] = _binarize(_resample(masks[part], boxes[part], height, width), threshold)
 
 
-def _resample(
-    masks: torch.Tensor, boxes: torch.Tensor, bottom: int, right: int, top: int = 0, left: int = 0
-) -> torch.Tensor:
+def _resample(masks: torch.Tensor, boxes: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """
-    The masks' values at the pixel centres of rows [top, bottom) and columns [left, right), by bilinear
-    interpolation with zeros outside the mask: ``grid_sample(align_corners=False)``, written as one matrix
-    product an axis.
+    (R, H, W): the masks' values at the image's pixel centres, by bilinear interpolation, 0 outside the mask.
 
-    Returns: (R, bottom - top, right - left).
+    ``torch.nn.functional.grid_sample(align_corners=False)``, written as one matrix product an axis.
     """
-    x0, y0, x1, y1 = boxes.to(masks.dtype).unbind(1)
-    rows = _axis_weights(y0, y1, top, bottom, masks.shape[1])  # (R, H, M)
-    columns = _axis_weights(x0, x1, left, right, masks.shape[2])  # (R, W, M)
+    boxes = boxes.to(masks.dtype)
+    cells = torch.arange(masks.shape[1], device=masks.device, dtype=masks.dtype)
+    reach = _reach(boxes[:, :2], boxes[:, 2:])
+    weights = []
+    for axis, length in ((1, height), (0, width)):
+        start, end = boxes[:, axis, None], boxes[:, axis + 2, None]  # (R, 1)
+        pixels = torch.arange(length, device=masks.device, dtype=masks.dtype)
+        inside = (pixels >= reach[0][:, axis, None]) & (pixels < reach[1][:, axis, None])
+        per_pixel = masks.shape[1] / (end - start).clamp(min=SHORTEST_SIDE)
+        weights.append(_axis_weights(pixels, start, per_pixel, cells) * inside[:, :, None])
+    rows, columns = weights  # (R, H, M), (R, W, M)
     return rows @ masks @ columns.transpose(1, 2)
 
 
-def _axis_weights(start: torch.Tensor, end: torch.Tensor, first: int, last: int, cells: int) -> torch.Tensor:
+def _axis_weights(pixels: Array, start: Array | float, cells_per_pixel: Array | float, cells: Array) -> Array:
     """
-    How much each of ``cells`` mask cells, spread over [start, end], gives to each pixel of [first, last).
+    How much each mask cell gives to each pixel along one axis; of numpy and torch alike.
 
-    Linear interpolation is the hat function max(0, 1 - |distance in cells|); cells outside the mask do not
-    exist.
+    Linear interpolation is the hat function max(0, 1 - |distance in cells|).
 
     Args:
-        start, end: (R,).
+        pixels: (P,) pixel numbers.
+        start, cells_per_pixel: of the box; numbers, or (R, 1).
+        cells: (M,) cell numbers.
 
-    Returns: (R, last - first, cells).
+    Returns:
+        (P, M), or (R, P, M).
     """
-    centres = torch.arange(first, last, device=start.device, dtype=start.dtype) + 0.5
-    extent = (end - start).clamp(
-        min=torch.finfo(start.dtype).tiny
-    )  # a box without area covers no pixel centre
-    position = (centres - start[:, None]) * (
-        cells / extent[:, None]
-    ) - 0.5  # in cells, 0 = centre of the first
-    weights = (1 - (position[:, :, None] - torch.arange(cells, device=start.device)).abs()).clamp(min=0)
-    reach_first, reach_last = _reach(start, end)
-    inside = (centres > reach_first[:, None]) & (centres < reach_last[:, None])
-    return weights * inside[:, :, None]
+    position = (pixels + 0.5 - start) * cells_per_pixel - 0.5  # the centre of cell 0 lies at 0
+    return (1 - abs(position[..., None] - cells)).clip(0)
 
 
 def _reach(start: torch.Tensor, end: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """
-    The whole pixels that a box may touch: its own and one more each side, as Detectron2 counts them.
+    First and one past the last pixel that a box may touch: its own and one more each side, as Detectron2
+    counts.
 
-    Large mask cells would fade out over many pixels beyond the box; soft masks show that, and it is cut off
-    here.
+    Large mask cells would fade out over many pixels beyond the box; soft masks show that, and it is cut here.
     """
     return start.floor() - 1, end.ceil() + 1
 
 
 def _binarize(values: torch.Tensor, threshold: float) -> torch.Tensor:
     return values >= threshold if threshold >= 0 else (values * 255).to(torch.uint8)
-
-
-def _as_float(masks: torch.Tensor) -> torch.Tensor:
-    """At least float32."""
-    return masks.to(torch.promote_types(masks.dtype, torch.float32))
 
 
 def paste_mask_in_image_old(

@@ -7,6 +7,7 @@ Shapes: N images, C channels, H x W cells of a feature map; R regions.
 from __future__ import annotations
 
 import torch
+from detectron2.layers.wrappers import is_symbolic
 from torch import nn
 from torch.nn.modules.utils import _pair
 from torchvision.ops import roi_align
@@ -47,9 +48,9 @@ class ROIAlign(nn.Module):
             (R, C, *output_size), dtype of ``input``. Half precision is pooled in float32, for a coordinate
             above 1024 in float16 (above 128 in bfloat16) is off by a pixel and more.
         """
-        if rois.dim() != 2 or rois.shape[1] != 5:
+        if not is_symbolic() and (rois.dim() != 2 or rois.shape[1] != 5):
             raise ValueError(
-                f"ROIAlign needs (R, 5) regions (image index, then XYXY), but was given shape {tuple(rois.shape)}."
+                f"ROIAlign needs (R, 5) regions (image index, then XYXY), but was given {tuple(rois.shape)}."
             )
         dtype = torch.promote_types(input.dtype, torch.float32)
         pooled = roi_align(

@@ -24,7 +24,7 @@ AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
 
 def is_symbolic() -> bool:
-    """True while a graph is recorded: sizes may then be symbols, so checks on their values must be left out."""
+    """True while a graph is recorded: sizes may then be symbols, so checks of their values are left out."""
     return torch.jit.is_tracing() or torch.jit.is_scripting() or check_if_dynamo_compiling()
 
 
@@ -40,21 +40,23 @@ def disable_torch_compiler(func: AnyFunction) -> AnyFunction:
 
 def shapes_to_tensor(x: list[int], device: torch.device | None = None) -> torch.Tensor:
     """
-    The sizes ``x`` as one (len(x),) integer tensor.
+    The sizes ``x`` as one (len(x),) int64 tensor, which stays variable in a graph.
 
-    ``torch.jit.trace`` hands sizes out as zero-dimensional tensors; they are stacked, so that the graph keeps
-    them variable. Python integers and ``torch.SymInt`` are copied.
+    ``torch.jit.trace`` hands sizes out as zero-dimensional tensors, ``torch.export`` as ``torch.SymInt``.
     """
-    if torch.jit.is_tracing() and any(isinstance(size, torch.Tensor) for size in x):
-        sizes = [size if isinstance(size, torch.Tensor) else torch.tensor(size) for size in x]
-        stacked = torch.stack([size.to(torch.int64) for size in sizes])
-        return stacked if device is None else stacked.to(device)
-    return torch.as_tensor(x, device=device)
+    if not is_symbolic():
+        return torch.as_tensor(x, device=device)
+    sizes = [
+        size.to(torch.int64) if isinstance(size, torch.Tensor) else torch.full((), size, dtype=torch.int64)
+        for size in x
+    ]
+    stacked = torch.stack(sizes)
+    return stacked if device is None else stacked.to(device)
 
 
 @torch.jit.script_if_tracing
 def move_device_like(src: torch.Tensor, dst: torch.Tensor) -> torch.Tensor:
-    """``src`` on the device of ``dst``. A traced graph keeps this a look-up instead of fixing today's device."""
+    """``src`` on the device of ``dst``; a traced graph looks it up instead of fixing today's device."""
     return src.to(dst.device)
 
 
@@ -63,6 +65,15 @@ def cat(tensors: list[torch.Tensor], dim: int = 0) -> torch.Tensor:
     if not isinstance(tensors, (list, tuple)):
         raise TypeError(f"cat needs a list or tuple of tensors, but was given {type(tensors).__name__}.")
     return tensors[0] if len(tensors) == 1 else torch.cat(tensors, dim)
+
+
+def split_per_image(rows: torch.Tensor, per_image: list[Any]) -> list[torch.Tensor]:
+    """
+    ``rows`` of all images as one tensor an image: as many rows as each of ``per_image`` is long.
+
+    A single image gets ``rows`` themselves, for in a graph their number may be known only when it runs.
+    """
+    return [rows] if len(per_image) == 1 else list(rows.split([len(x) for x in per_image]))
 
 
 def nonzero_tuple(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -78,9 +89,7 @@ def empty_input_loss_func_wrapper(loss_func: Callable[..., torch.Tensor]) -> Cal
     """
 
     @functools.wraps(loss_func)
-    def loss(
-        input: torch.Tensor, target: torch.Tensor, *, reduction: str = "mean", **kwargs: Any
-    ) -> torch.Tensor:
+    def loss(input: torch.Tensor, target: torch.Tensor, *, reduction: str = "mean", **kwargs: Any) -> torch.Tensor:
         if reduction == "mean" and target.numel() == 0:
             return input.sum() * 0.0
         return loss_func(input, target, reduction=reduction, **kwargs)

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from fvcore.nn import giou_loss, smooth_l1_loss
-
 from detectron2.layers import ciou_loss, diou_loss
 from detectron2.modeling.box_regression import Box2BoxTransform
+from fvcore.nn import giou_loss, smooth_l1_loss
 
 __all__ = ["BOX_REG_LOSS_TYPES", "box_regression_loss", "check_box_reg_loss_type"]
 

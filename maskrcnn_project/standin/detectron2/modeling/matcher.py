@@ -28,9 +28,7 @@ class Matcher:
             other than -1, 0 and 1.
     """
 
-    def __init__(
-        self, thresholds: Sequence[float], labels: Sequence[int], allow_low_quality_matches: bool = False
-    ):
+    def __init__(self, thresholds: Sequence[float], labels: Sequence[int], allow_low_quality_matches: bool = False):
         thresholds, labels = list(thresholds), list(labels)
         if not thresholds or thresholds[0] <= 0 or thresholds != sorted(thresholds):
             raise ValueError(f"Thresholds of a Matcher must rise from above 0, but are {thresholds}.")

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from detectron2.layers import ROIAlign, cat, nonzero_tuple
+from detectron2.layers.wrappers import is_symbolic
+from detectron2.structures import Boxes
 from torch import nn
 from torchvision.ops import RoIPool
-
-from detectron2.layers import ROIAlign, cat, nonzero_tuple
-from detectron2.structures import Boxes
 
 __all__ = ["ROIPooler", "assign_boxes_to_levels", "convert_boxes_to_pooler_format"]
 
@@ -52,7 +52,7 @@ def convert_boxes_to_pooler_format(box_lists: list[Boxes]) -> torch.Tensor:
 
 def _indices_of_levels(levels: torch.Tensor, num_levels: int) -> Sequence[torch.Tensor]:
     """(R,) levels -> for each level the rising indices of its boxes."""
-    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # sizes must stay symbolic there
+    if is_symbolic():  # sizes must stay symbolic there
         return [nonzero_tuple(levels == level)[0] for level in range(num_levels)]
     # One look at the device for all levels instead of one for each.
     counts = torch.bincount(levels, minlength=num_levels).tolist()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-
 from detectron2.structures import Boxes, Instances, ROIMasks
 
 __all__ = ["detector_postprocess", "sem_seg_postprocess"]

@@ -143,7 +143,7 @@ def maybe_add_gradient_clipping(cfg: CfgNode, optimizer: Any) -> Any:
         optimizer: an optimizer, or a class of optimizers.
 
     Returns:
-        The same optimizer, or a subclass of the class. A GradScaler unscales the gradients before they are clipped.
+        The same optimizer, or a subclass of the class. A GradScaler unscales the gradients before.
 
     Raises:
         ValueError: an unknown ``CLIP_TYPE``.
@@ -199,8 +199,7 @@ def _decay(solver: CfgNode) -> ParamScheduler:
     if name == "WarmupCosineLR":
         if not 0 <= solver.BASE_LR_END <= solver.BASE_LR:
             raise ValueError(
-                f"SOLVER.BASE_LR_END must lie in [0, SOLVER.BASE_LR = {solver.BASE_LR}], "
-                f"but is {solver.BASE_LR_END}."
+                f"SOLVER.BASE_LR_END must lie in [0, SOLVER.BASE_LR = {solver.BASE_LR}], but is {solver.BASE_LR_END}."
             )
         return CosineParamScheduler(1, solver.BASE_LR_END / solver.BASE_LR)
     if name == "WarmupStepWithFixedGammaLR":
@@ -241,9 +240,7 @@ def _with_bias_override(
     if weight_decay_bias is not None:
         bias["weight_decay"] = weight_decay_bias
     if bias and "bias" in overrides:
-        raise ValueError(
-            "Hyperparameters of biases are given twice: in overrides['bias'] and by their own arguments."
-        )
+        raise ValueError("Hyperparameters of biases are given twice: in overrides['bias'] and by their own arguments.")
     return {**overrides, "bias": bias} if bias else overrides
 
 
@@ -258,12 +255,11 @@ def _trainable(model: nn.Module) -> Iterator[tuple[str, str, nn.Module, nn.Param
 
 
 def _clipper(settings: CfgNode) -> Callable[[list[torch.Tensor]], None]:
-    """The function that clips the gradients of a list of parameters in place, without waiting for the device."""
+    """The function that clips the gradients of parameters in place, without waiting for the device."""
     known = [kind.value for kind in GradientClipType]
     if settings.CLIP_TYPE not in known:
         raise ValueError(
-            f"SOLVER.CLIP_GRADIENTS.CLIP_TYPE must be one of {', '.join(known)}, "
-            f"but is {settings.CLIP_TYPE!r}."
+            f"SOLVER.CLIP_GRADIENTS.CLIP_TYPE must be one of {', '.join(known)}, but is {settings.CLIP_TYPE!r}."
         )
     kind, limit, norm_type = GradientClipType(settings.CLIP_TYPE), settings.CLIP_VALUE, settings.NORM_TYPE
 

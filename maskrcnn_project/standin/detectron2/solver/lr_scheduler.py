@@ -50,16 +50,10 @@ class WarmupParamScheduler(CompositeParamScheduler):
         """
         _check_warmup_method(warmup_method)
         if not 0 <= warmup_length <= 1:
-            raise ValueError(
-                f"warmup_length must be a fraction of the training in [0, 1], but is {warmup_length}."
-            )
+            raise ValueError(f"warmup_length must be a fraction of the training in [0, 1], but is {warmup_length}.")
         first = warmup_factor * scheduler(0.0)
         handover = scheduler(0.0 if rescale_interval else warmup_length)
-        warmup = (
-            LinearParamScheduler(first, handover)
-            if warmup_method == "linear"
-            else ConstantParamScheduler(first)
-        )
+        warmup = LinearParamScheduler(first, handover) if warmup_method == "linear" else ConstantParamScheduler(first)
         super().__init__(
             [warmup, scheduler],
             lengths=[warmup_length, 1 - warmup_length],
@@ -73,9 +67,7 @@ class LRMultiplier(LRScheduler):
     ``iteration / max_iter``. Call ``step()`` once an iteration.
     """
 
-    def __init__(
-        self, optimizer: Optimizer, multiplier: ParamScheduler, max_iter: int, last_iter: int = -1
-    ) -> None:
+    def __init__(self, optimizer: Optimizer, multiplier: ParamScheduler, max_iter: int, last_iter: int = -1) -> None:
         """
         Args:
             optimizer: any torch optimizer.
@@ -99,14 +91,14 @@ class LRMultiplier(LRScheduler):
         """Only what changes: the multiplier itself is rebuilt from the config."""
         return {"base_lrs": self.base_lrs, "last_epoch": self.last_epoch}
 
-    def get_lr(self) -> list[float]:  # type: ignore[override]
+    def get_lr(self) -> list[Any]:
         """The learning rate of each group for the coming iteration; past the end, that of the end."""
         factor = self._multiplier(min(self.last_epoch / self._max_iter, 1.0))
         return [base_lr * factor for base_lr in self.base_lrs]
 
 
 class WarmupMultiStepLR(LRScheduler):
-    """Warm-up, then a factor ``gamma`` at each milestone. Counts iterations where LRMultiplier counts progress."""
+    """Warm-up, then a factor ``gamma`` at each milestone. Counts iterations, not progress."""
 
     def __init__(
         self,
@@ -129,7 +121,7 @@ class WarmupMultiStepLR(LRScheduler):
         self.warmup_method = warmup_method
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[float]:  # type: ignore[override]
+    def get_lr(self) -> list[Any]:
         """The learning rate of each group for iteration ``last_epoch``."""
         warmup = _warmup_at(self.last_epoch, self.warmup_iters, self.warmup_factor, self.warmup_method)
         factor = warmup * self.gamma ** bisect_right(self.milestones, self.last_epoch)
@@ -156,7 +148,7 @@ class WarmupCosineLR(LRScheduler):
         self.warmup_method = warmup_method
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[float]:  # type: ignore[override]
+    def get_lr(self) -> list[Any]:
         """The learning rate of each group for iteration ``last_epoch``."""
         warmup = _warmup_at(self.last_epoch, self.warmup_iters, self.warmup_factor, self.warmup_method)
         factor = warmup * 0.5 * (1 + math.cos(math.pi * self.last_epoch / self.max_iters))

@@ -32,7 +32,7 @@ def check_polygon(polygon: object) -> np.ndarray:
     array = np.asarray(polygon, dtype=np.float64)
     if array.ndim != 1 or array.size % 2 != 0 or array.size < SMALLEST_POLYGON:
         raise ValueError(
-            f"A polygon must be a flat list x0, y0, x1, y1, ... of at least three points, but has shape {array.shape}."
+            f"A polygon must be a flat list x0, y0, x1, y1, ... of three points or more, but has shape {array.shape}."
         )
     return array
 
@@ -42,9 +42,7 @@ def polygons_to_bitmask(polygons: list[np.ndarray], height: int, width: int) -> 
     return decode_objects([polygons], height, width)[0]
 
 
-def rasterize_polygons_within_box(
-    polygons: list[np.ndarray], box: np.ndarray, mask_size: int
-) -> torch.Tensor:
+def rasterize_polygons_within_box(polygons: list[np.ndarray], box: np.ndarray, mask_size: int) -> torch.Tensor:
     """
     The part of one object inside ``box``, stretched to a square grid: the target of the mask head (Mask
     R-CNN, 3.1).
@@ -82,9 +80,7 @@ def rasterize_objects(objects: list[list[np.ndarray]], boxes: np.ndarray, mask_s
 def decode_objects(objects: list[list[np.ndarray]], height: int, width: int) -> np.ndarray:
     """(R, height, width) bool, one plane per object: the union of its polygons."""
     empty = {"size": [height, width], "counts": _nothing(height, width)}
-    runs = [
-        coco_mask.merge(coco_mask.frPyObjects(parts, height, width)) if parts else empty for parts in objects
-    ]
+    runs = [coco_mask.merge(coco_mask.frPyObjects(parts, height, width)) if parts else empty for parts in objects]
     if not runs:
         return np.zeros((0, height, width), dtype=bool)
     planes = coco_mask.decode(runs)  # (height, width, R) uint8, column by column: the RLE's own order

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from detectron2.layers.wrappers import is_symbolic
 from detectron2.utils._refused import refuse
 
 RawBox = list[float] | tuple[float, ...] | torch.Tensor | np.ndarray
@@ -49,22 +50,19 @@ class BoxMode(IntEnum):
         for mode in (from_mode, to_mode):
             if mode not in supported:
                 raise NotImplementedError(
-                    f"BoxMode.convert was asked for {BoxMode(from_mode).name} -> {BoxMode(to_mode).name}, but converts "
-                    "only between XYXY_ABS and XYWH_ABS: turn the boxes into one of them first (rotated boxes need the "
-                    "real Detectron2)."
+                    f"BoxMode.convert was asked for {BoxMode(from_mode).name} -> {BoxMode(to_mode).name}, "
+                    "but knows only XYXY_ABS and XYWH_ABS: turn the boxes into one of them first (rotated "
+                    "boxes need the real Detectron2)."
                 )
         sign = 1 if from_mode == BoxMode.XYWH_ABS else -1
         if isinstance(box, (list, tuple)):
             if len(box) != 4:
-                raise ValueError(
-                    f"BoxMode.convert needs a box of 4 numbers, but was given {len(box)}: {box}."
-                )
+                raise ValueError(f"BoxMode.convert needs a box of 4 numbers, but was given {len(box)}: {box}.")
             x, y, u, v = box
-            return type(box)((x, y, u + sign * x, v + sign * y))
+            converted = [x, y, u + sign * x, v + sign * y]
+            return converted if isinstance(box, list) else tuple(converted)
         if box.shape[-1] != 4:
-            raise ValueError(
-                f"BoxMode.convert needs boxes of shape (..., 4), but was given {tuple(box.shape)}."
-            )
+            raise ValueError(f"BoxMode.convert needs boxes of shape (..., 4), but was given {tuple(box.shape)}.")
         corner, other = box[..., :2], box[..., 2:]
         if isinstance(box, torch.Tensor):
             return torch.cat([cast(torch.Tensor, corner), cast(torch.Tensor, other + sign * corner)], dim=-1)
@@ -85,24 +83,21 @@ class Boxes:
             tensor: (N, 4), or anything ``torch.as_tensor`` takes. No elements of any shape mean no boxes;
                 they keep the device and the gradient path.
         """
-        boxes = (
-            tensor
-            if isinstance(tensor, torch.Tensor)
-            else torch.as_tensor(tensor, device=torch.device("cpu"))
-        )
+        boxes = tensor if isinstance(tensor, torch.Tensor) else torch.as_tensor(tensor, device=torch.device("cpu"))
         boxes = boxes.to(torch.float32)
-        if boxes.shape[-1:] != (4,) and boxes.numel() == 0:
-            boxes = boxes.reshape(0, 4)
-        if boxes.dim() != 2 or boxes.shape[1] != 4:
-            raise AssertionError(f"Boxes needs a tensor of shape (N, 4), but was given {tuple(boxes.shape)}.")
+        if not is_symbolic():
+            if boxes.shape[-1:] != (4,) and boxes.numel() == 0:
+                boxes = boxes.reshape(0, 4)
+            if boxes.dim() != 2 or boxes.shape[1] != 4:
+                raise AssertionError(f"Boxes needs a tensor of shape (N, 4), but was given {tuple(boxes.shape)}.")
         self.tensor = boxes
 
     def clone(self) -> Boxes:
         return Boxes(self.tensor.clone())
 
-    def to(self, device: torch.device) -> Boxes:
-        """A copy on ``device`` (or itself, where it lies there); boxes stay float32."""
-        return Boxes(self.tensor.to(device=device))
+    def to(self, device: torch.device, *args: Any, **kwargs: Any) -> Boxes:
+        """As ``torch.Tensor.to``; boxes stay float32."""
+        return Boxes(self.tensor.to(device, *args, **kwargs))
 
     def area(self) -> torch.Tensor:
         """(N,) square pixels."""
@@ -138,9 +133,7 @@ class Boxes:
         if isinstance(item, int):
             rows = rows[None]
         if rows.dim() != 2:
-            raise AssertionError(
-                f"Indexing Boxes with {item!r} gives shape {tuple(rows.shape)} instead of (K, 4)."
-            )
+            raise AssertionError(f"Indexing Boxes with {item!r} gives shape {tuple(rows.shape)} instead of (K, 4).")
         return Boxes(rows)
 
     def __len__(self) -> int:
@@ -150,7 +143,7 @@ class Boxes:
         return f"Boxes({self.tensor})"
 
     def inside_box(self, box_size: tuple[int, int], boundary_threshold: int = 0) -> torch.Tensor:
-        """(N,) bool: inside an image of ``box_size`` = (height, width) grown by ``boundary_threshold`` pixels."""
+        """(N,) bool: inside ``box_size`` = (height, width), grown by ``boundary_threshold`` pixels."""
         height, width = box_size
         x0, y0, x1, y1 = self.tensor.unbind(1)
         return (
@@ -172,9 +165,7 @@ class Boxes:
     @classmethod
     def cat(cls, boxes_list: list[Boxes]) -> Boxes:
         """All boxes of all, in order, as a copy. An empty list gives no boxes."""
-        if not isinstance(boxes_list, (list, tuple)) or not all(
-            isinstance(boxes, Boxes) for boxes in boxes_list
-        ):
+        if not isinstance(boxes_list, (list, tuple)) or not all(isinstance(boxes, Boxes) for boxes in boxes_list):
             raise AssertionError(f"Boxes.cat needs a list of Boxes, but was given {boxes_list!r}.")
         if len(boxes_list) == 0:
             return cls(torch.empty(0, 4))
@@ -221,9 +212,7 @@ def pairwise_ioa(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
 def matched_pairwise_iou(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
     """(N,) intersection over union of row i of ``boxes1`` with row i of ``boxes2``."""
     if len(boxes1) != len(boxes2):
-        raise AssertionError(
-            f"matched_pairwise_iou needs equally many boxes, but got {len(boxes1)} and {len(boxes2)}."
-        )
+        raise AssertionError(f"matched_pairwise_iou needs equally many boxes, but got {len(boxes1)} and {len(boxes2)}.")
     return _iou(_overlap(boxes1.tensor, boxes2.tensor), boxes1.area(), boxes2.area())
 
 

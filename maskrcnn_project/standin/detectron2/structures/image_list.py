@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from detectron2.layers.wrappers import shapes_to_tensor
+from detectron2.layers.wrappers import is_symbolic, shapes_to_tensor
 
 
 class ImageList:
@@ -58,14 +58,12 @@ class ImageList:
                 "square_size": the H and W of the batch, when above 0 (ViTDet pads everything to one square).
         """
         if not isinstance(tensors, (list, tuple)) or len(tensors) == 0:
-            raise AssertionError(
-                f"ImageList.from_tensors needs a list of at least one tensor, but got {tensors!r}."
-            )
-        for image in tensors:
+            raise AssertionError(f"ImageList.from_tensors needs a list of at least one tensor, but got {tensors!r}.")
+        for image in [] if is_symbolic() else tensors:
             if image.shape[:-2] != tensors[0].shape[:-2]:
                 raise AssertionError(
-                    "ImageList.from_tensors needs images that differ only in height and width, but got shapes "
-                    f"{tuple(tensors[0].shape)} and {tuple(image.shape)}."
+                    "ImageList.from_tensors needs images that differ only in height and width, but got "
+                    f"shapes {tuple(tensors[0].shape)} and {tuple(image.shape)}."
                 )
         constraints = padding_constraints or {}
         divisor = constraints.get("size_divisibility", size_divisibility)
@@ -76,7 +74,7 @@ class ImageList:
 
 
 def _batch_size(sizes: list[tuple[int, int]], divisor: int, square: int) -> tuple[int, int]:
-    """(H, W) that holds all ``sizes``, rounded up to multiples of ``divisor``; symbols while a graph is traced."""
+    """(H, W) that holds all ``sizes``, rounded up to multiples of ``divisor``; symbols while traced."""
     if torch.jit.is_tracing():
         largest = torch.stack([shapes_to_tensor(list(size)) for size in sizes]).max(dim=0).values
         if square > 0:
@@ -94,15 +92,13 @@ def _pad_and_stack(
     tensors: list[torch.Tensor], sizes: list[tuple[int, int]], height: int, width: int, pad_value: float
 ) -> torch.Tensor:
     """(N, ..., height, width)."""
-    if (
-        len(tensors) == 1 or torch.jit.is_tracing()
-    ):  # no assignment into a part: a graph wants values, not places
+    if len(tensors) == 1 or is_symbolic():  # a graph wants values, not places to write them to
         padded = [
             F.pad(image, (0, width - w, 0, height - h), value=pad_value)
             for image, (h, w) in zip(tensors, sizes, strict=True)
         ]
         return torch.stack(padded)
     batch = tensors[0].new_full((len(tensors), *tensors[0].shape[:-2], height, width), pad_value)
-    for place, image, (h, w) in zip(batch, tensors, sizes, strict=True):
-        place[..., :h, :w].copy_(image)
+    for i, (image, (h, w)) in enumerate(zip(tensors, sizes, strict=True)):
+        batch[i, ..., :h, :w].copy_(image)
     return batch

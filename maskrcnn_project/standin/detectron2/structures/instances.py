@@ -61,12 +61,12 @@ class Instances:
         Raises:
             AssertionError: ``value`` is not as long as the fields that are there.
         """
-        if self._fields and not is_symbolic():  # lengths may be symbols while a graph is recorded
-            if len(value) != len(self):
-                raise AssertionError(
-                    f"Adding a field of length {len(value)} to an Instances of length {len(self)}: '{name}' must have "
-                    f"one entry for each object, as have {', '.join(self._fields)}."
-                )
+        # Lengths may be symbols while a graph is recorded.
+        if self._fields and not is_symbolic() and len(value) != len(self):
+            raise AssertionError(
+                f"Adding a field of length {len(value)} to an Instances of length {len(self)}: '{name}' must "
+                f"have one entry for each object, as have {', '.join(self._fields)}."
+            )
         self._fields[name] = value
 
     def has(self, name: str) -> bool:
@@ -111,14 +111,10 @@ class Instances:
     def __len__(self) -> int:
         for value in self._fields.values():
             return value.__len__()
-        raise NotImplementedError(
-            "Empty Instances does not support __len__: it has no field, so no number of objects."
-        )
+        raise NotImplementedError("Empty Instances does not support __len__: it has no field, so no number of objects.")
 
     def __iter__(self) -> Any:
-        raise NotImplementedError(
-            "`Instances` object is not iterable: loop over range(len(instances)) and index it."
-        )
+        raise NotImplementedError("`Instances` object is not iterable: loop over range(len(instances)) and index it.")
 
     @staticmethod
     def cat(instance_lists: list[Instances]) -> Instances:
@@ -128,9 +124,7 @@ class Instances:
         A single one is handed back itself.
         """
         if not instance_lists or not all(isinstance(instances, Instances) for instances in instance_lists):
-            raise AssertionError(
-                f"Instances.cat needs at least one Instances, but was given {instance_lists!r}."
-            )
+            raise AssertionError(f"Instances.cat needs at least one Instances, but was given {instance_lists!r}.")
         first = instance_lists[0]
         if len(instance_lists) == 1:
             return first
@@ -139,7 +133,7 @@ class Instances:
             for other in instance_lists[1:]:
                 if other.image_size != size:
                     raise AssertionError(
-                        f"Instances.cat needs objects of one image size, but got {size} and {other.image_size}."
+                        f"Instances.cat needs one image size for all, but got {size} and {other.image_size}."
                     )
         joined = Instances(size)
         for name in first._fields:
@@ -173,6 +167,4 @@ def _join(name: str, values: list[Any]) -> Any:
         return list(itertools.chain.from_iterable(values))
     if hasattr(type(first), "cat"):
         return type(first).cat(values)
-    raise ValueError(
-        f"Instances.cat cannot join the field '{name}': {type(first).__name__} has no method `cat`."
-    )
+    raise ValueError(f"Instances.cat cannot join the field '{name}': {type(first).__name__} has no method `cat`.")

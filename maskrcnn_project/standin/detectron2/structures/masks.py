@@ -30,6 +30,7 @@ from detectron2.structures._polygons import (
     rasterize_polygons_within_box,
 )
 from detectron2.structures.boxes import Boxes
+from detectron2.utils.memory import retry_if_cuda_oom
 
 __all__ = [
     "BitMasks",
@@ -44,9 +45,7 @@ __all__ = [
 def _positions(item: torch.Tensor, length: int) -> torch.Tensor:
     """A bool mask or a list of indices over ``length`` rows as (K,) int64 positions."""
     if item.dim() != 1:
-        raise IndexError(
-            f"Masks are indexed by one-dimensional tensors, but the tensor has shape {tuple(item.shape)}."
-        )
+        raise IndexError(f"Masks are indexed by one-dimensional tensors, but the tensor has shape {tuple(item.shape)}.")
     if item.dtype != torch.bool:
         return item.long()
     if len(item) != length:
@@ -65,11 +64,9 @@ class BitMasks:
 
     def __init__(self, tensor: torch.Tensor | np.ndarray) -> None:
         """Takes (N, H, W) of any dtype; what is not 0 belongs to the object."""
-        masks = torch.as_tensor(tensor).to(torch.bool)
+        masks = (tensor if isinstance(tensor, torch.Tensor) else torch.as_tensor(tensor)).to(torch.bool)
         if masks.dim() != 3:
-            raise AssertionError(
-                f"BitMasks needs a tensor of shape (N, H, W), but was given {tuple(masks.shape)}."
-            )
+            raise AssertionError(f"BitMasks needs a tensor of shape (N, H, W), but was given {tuple(masks.shape)}.")
         self.image_size = masks.shape[1:]
         self._source = masks
         self._rows: torch.Tensor | None = None  # (N,) rows of the source; None: all, in order
@@ -93,7 +90,7 @@ class BitMasks:
         return self._source.device
 
     def __getitem__(self, item: int | slice | torch.Tensor) -> BitMasks:
-        """``masks[int]`` (one mask, still N = 1), ``masks[slice]``, ``masks[(N,) bool]``, ``masks[(K,) integer]``."""
+        """``masks[int]`` (N = 1), ``masks[slice]``, ``masks[(N,) bool]`` or ``masks[(K,) integer]``."""
         if isinstance(item, torch.Tensor) and not is_symbolic():
             chosen = copy.copy(self)
             positions = _positions(item, len(self)).to(self.device)
@@ -116,19 +113,17 @@ class BitMasks:
         return self.tensor.flatten(1).any(dim=1)
 
     @staticmethod
-    def from_polygon_masks(
-        polygon_masks: PolygonMasks | list[list[np.ndarray]], height: int, width: int
-    ) -> BitMasks:
+    def from_polygon_masks(polygon_masks: PolygonMasks | list[list[np.ndarray]], height: int, width: int) -> BitMasks:
         """The pixels of ``polygon_masks`` in an image of ``height`` x ``width``, by the COCO tools' rule."""
         objects = polygon_masks.polygons if isinstance(polygon_masks, PolygonMasks) else polygon_masks
         return BitMasks(torch.from_numpy(decode_objects(objects, height, width)))
 
     @staticmethod
     def from_roi_masks(roi_masks: ROIMasks, height: int, width: int) -> BitMasks:
-        """Refused: ``ROIMasks`` do not know their boxes. The way is ``roi_masks.to_bitmasks(boxes, height, width)``."""
+        """Refused, for ``ROIMasks`` do not know their boxes: use ``ROIMasks.to_bitmasks``."""
         raise NotImplementedError(
-            "ROIMasks hold no boxes to paste into: call roi_masks.to_bitmasks(boxes, height, width) instead of "
-            "BitMasks.from_roi_masks."
+            "ROIMasks hold no boxes to paste into: call roi_masks.to_bitmasks(boxes, height, width) instead "
+            "of BitMasks.from_roi_masks."
         )
 
     def crop_and_resize(self, boxes: torch.Tensor, mask_size: int) -> torch.Tensor:
@@ -143,13 +138,9 @@ class BitMasks:
             (N, M, M) bool.
         """
         if len(boxes) != len(self):
-            raise AssertionError(
-                f"crop_and_resize needs one box a mask, but got {len(boxes)} and {len(self)}."
-            )
+            raise AssertionError(f"crop_and_resize needs one box a mask, but got {len(boxes)} and {len(self)}.")
         rows = torch.arange(len(self), device=self.device) if self._rows is None else self._rows
-        regions = torch.cat(
-            [rows[:, None].to(torch.float32), boxes.to(self.device, torch.float32)], dim=1
-        )  # (N, 5)
+        regions = torch.cat([rows[:, None].to(torch.float32), boxes.to(self.device, torch.float32)], dim=1)  # (N, 5)
         align = ROIAlign((mask_size, mask_size), 1.0, sampling_ratio=0, aligned=True)
         cropped = align(self._source[:, None].to(torch.float32), regions)  # (N, 1, M, M)
         return cropped[:, 0] >= 0.5
@@ -164,9 +155,7 @@ class BitMasks:
     def cat(bitmasks_list: list[BitMasks]) -> BitMasks:
         """All masks of all, in order; they must be of one size."""
         if len(bitmasks_list) == 0 or not all(isinstance(masks, BitMasks) for masks in bitmasks_list):
-            raise AssertionError(
-                f"BitMasks.cat needs at least one BitMasks, but was given {bitmasks_list!r}."
-            )
+            raise AssertionError(f"BitMasks.cat needs at least one BitMasks, but was given {bitmasks_list!r}.")
         return BitMasks(torch.cat([masks.tensor for masks in bitmasks_list], dim=0))
 
 
@@ -198,8 +187,8 @@ class PolygonMasks:
         for parts in polygons:
             if not isinstance(parts, list):
                 raise ValueError(
-                    "PolygonMasks needs a list of polygons for each object, even for a single one, but was given "
-                    f"{type(parts).__name__}."
+                    "PolygonMasks needs a list of polygons for each object, even for a single one, but was "
+                    f"given {type(parts).__name__}."
                 )
         self._source = [[check_polygon(part) for part in parts] for parts in polygons]
         self._rows: torch.Tensor | None = None  # (N,) objects of the source; None: all, in order
@@ -223,7 +212,7 @@ class PolygonMasks:
         return torch.device("cpu")
 
     def __getitem__(self, item: int | slice | list[int] | torch.Tensor) -> PolygonMasks:
-        """As a list's, but always ``PolygonMasks``; also by a list of ints, (N,) bool or (K,) integer tensor."""
+        """``masks[int]`` (N = 1), ``masks[slice]``; by a list of ints, (N,) bool or (K,) integer tensor."""
         chosen = copy.copy(self)
         if isinstance(item, (torch.Tensor, np.ndarray)):
             positions = _positions(torch.as_tensor(item), len(self))
@@ -274,15 +263,11 @@ class PolygonMasks:
             (N, M, M) bool, on the device of ``boxes``.
         """
         if len(boxes) != len(self):
-            raise AssertionError(
-                f"crop_and_resize needs one box a mask, but got {len(boxes)} and {len(self)}."
-            )
+            raise AssertionError(f"crop_and_resize needs one box a mask, but got {len(boxes)} and {len(self)}.")
         if self._rows is None:
             objects, corners = self._source, boxes.detach().cpu().numpy()
         else:  # rows and boxes travel together: one wait for the device; float64 holds both
-            table = torch.cat(
-                [self._rows[:, None].to(boxes.device, torch.float64), boxes.detach().double()], dim=1
-            )
+            table = torch.cat([self._rows[:, None].to(boxes.device, torch.float64), boxes.detach().double()], dim=1)
             numbers = table.cpu().numpy()  # (N, 5)
             objects, corners = [self._source[row] for row in numbers[:, 0].astype(int)], numbers[:, 1:]
         return torch.from_numpy(rasterize_objects(objects, corners, mask_size)).to(boxes.device)
@@ -291,9 +276,7 @@ class PolygonMasks:
     def cat(polymasks_list: list[PolygonMasks]) -> PolygonMasks:
         """All objects of all, in order."""
         if len(polymasks_list) == 0 or not all(isinstance(masks, PolygonMasks) for masks in polymasks_list):
-            raise AssertionError(
-                f"PolygonMasks.cat needs at least one PolygonMasks, but was given {polymasks_list!r}."
-            )
+            raise AssertionError(f"PolygonMasks.cat needs at least one PolygonMasks, but was given {polymasks_list!r}.")
         joined = copy.copy(polymasks_list[0])
         joined.polygons = list(itertools.chain.from_iterable(masks.polygons for masks in polymasks_list))
         return joined
@@ -309,13 +292,12 @@ class ROIMasks:
 
     def __init__(self, tensor: torch.Tensor) -> None:
         if tensor.dim() != 3:
-            raise ValueError(
-                f"ROIMasks needs a tensor of shape (N, M, M), but was given {tuple(tensor.shape)}."
-            )
+            raise ValueError(f"ROIMasks needs a tensor of shape (N, M, M), but was given {tuple(tensor.shape)}.")
         self.tensor = tensor
 
-    def to(self, device: torch.device) -> ROIMasks:
-        return ROIMasks(self.tensor.to(device))
+    def to(self, device: torch.device, *args: Any, **kwargs: Any) -> ROIMasks:
+        """As ``torch.Tensor.to``."""
+        return ROIMasks(self.tensor.to(device, *args, **kwargs))
 
     @property
     def device(self) -> torch.device:
@@ -331,9 +313,7 @@ class ROIMasks:
     def __repr__(self) -> str:
         return f"ROIMasks(num_instances={len(self)})"
 
-    def to_bitmasks(
-        self, boxes: torch.Tensor | Boxes, height: int, width: int, threshold: float = 0.5
-    ) -> BitMasks:
+    def to_bitmasks(self, boxes: torch.Tensor | Boxes, height: int, width: int, threshold: float = 0.5) -> BitMasks:
         """
         Pastes the masks into an image; see ``detectron2.layers.paste_masks_in_image``.
 
@@ -341,7 +321,5 @@ class ROIMasks:
             boxes: (N, 4), or ``Boxes``, in that image's pixels.
         """
         corners = boxes.tensor if isinstance(boxes, Boxes) else boxes
-        from detectron2.utils.memory import retry_if_cuda_oom
-
         paste = paste_masks_in_image if is_symbolic() else retry_if_cuda_oom(paste_masks_in_image)
         return BitMasks(paste(self.tensor, corners, (height, width), threshold=threshold))

@@ -1,8 +1,7 @@
-"""Colours for drawing: names to numbers, lightening, and colours that neighbours can be told apart by."""
+"""Colours for drawing: names to numbers, readable on dark, and colours that neighbours can be told apart by."""
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,30 +10,29 @@ from matplotlib.colors import to_rgb
 
 RGB = tuple[float, float, float]
 
-# Steps of the golden ratio around the circle of hues: any number of them in a row lie far apart.
-GOLDEN_RATIO = 0.618033988749895
-PALETTE_SIZE = 24
+# Light enough for dark pictures, strong enough for light ones; neighbours in the list differ most.
+PALETTE = (
+    ("#ff4040", "#2ea8ff", "#ffd21f", "#b66bff", "#35e06b")
+    + ("#ff8a1f", "#20e0e0", "#ff5fc0", "#b8f02e", "#7d8cff")
+    + ("#ffb59e", "#1fb89a", "#e8a6ff", "#c98a3b", "#9fdcff")
+    + ("#ff6f87", "#fff3a0", "#4fae3c", "#d64fff", "#9ff5c5")
+)
 # Length in RGB space (0..1) by which a class's colour is moved to tell its instances apart.
 JITTER = 0.35
-# Relative luminance of text on a dark plate; with the plate's own (about 0.02) a contrast of 7:1, WCAG 2.1 level AAA.
+# Relative luminance of text on a dark plate, whose own is about 0.02: a contrast of 7:1, level AAA of WCAG 2.1.
 TEXT_LUMINANCE = 0.45
 
 
 def rgb(color: Any) -> RGB:
     """A colour as matplotlib takes it (name, "#rrggbb", RGB or RGBA in 0..1) -> RGB in 0..1."""
-    return to_rgb(color if isinstance(color, str) else tuple(float(c) for c in color))
+    red, green, blue = to_rgb(color) if isinstance(color, str) else [float(c) for c in color][:3]
+    return red, green, blue
 
 
 def rgb_bytes(color: Any) -> tuple[int, int, int]:
     """The same in 0..255."""
     red, green, blue = (round(255 * c) for c in rgb(color))
     return red, green, blue
-
-
-def change_brightness(color: Any, factor: float) -> RGB:
-    """Move the lightness by ``factor`` (-1..1) of itself: -0.7 is much darker, 0.5 half as light again."""
-    hue, lightness, saturation = colorsys.rgb_to_hls(*rgb(color))
-    return colorsys.hls_to_rgb(hue, min(max(lightness * (1 + factor), 0.0), 1.0), saturation)
 
 
 def jitter(color: Any, rng: np.random.Generator) -> RGB:
@@ -55,9 +53,8 @@ def readable_on_dark(color: Any) -> RGB:
 
 
 def palette(index: int) -> RGB:
-    """The colour with this number out of ``PALETTE_SIZE`` vivid ones, without end."""
-    index %= PALETTE_SIZE
-    return colorsys.hls_to_rgb((0.58 + index * GOLDEN_RATIO) % 1.0, (0.58, 0.48, 0.68)[index % 3], 0.95)
+    """The colour with this number; after the last the first comes again."""
+    return rgb(PALETTE[index % len(PALETTE)])
 
 
 def distinct_colors(centers: np.ndarray | Sequence[Any]) -> list[RGB]:
@@ -71,9 +68,7 @@ def distinct_colors(centers: np.ndarray | Sequence[Any]) -> list[RGB]:
         N colours, the same for the same centres.
     """
     points = np.asarray(centers, dtype=float).reshape(-1, 2)
-    nearest = np.full(
-        (len(points), PALETTE_SIZE), np.inf
-    )  # (N, colours): to the nearest instance that bears it
+    nearest = np.full((len(points), len(PALETTE)), np.inf)  # (N, colours): to the nearest instance that bears it
     chosen = []
     for i, point in enumerate(points):
         color = int(np.argmax(nearest[i]))

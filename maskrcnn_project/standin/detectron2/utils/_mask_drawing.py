@@ -13,6 +13,8 @@ from ._canvas import SHIFT, blend, draw_polyline
 
 # Passes of the average along an outline, which takes the stairs off a pixel mask's edge.
 SMOOTHING_PASSES = 2
+# Parts of a pixel's side in which polygons are filled: 17 levels of coverage.
+FINENESS = 4
 # Outlines of fewer points are left as they are: smoothing would shrink them away.
 MIN_SMOOTHED_POINTS = 12
 
@@ -43,8 +45,8 @@ class GenericMask:
             self._mask = np.asarray(given)
             if self._mask.shape != (height, width):
                 raise ValueError(
-                    f"A mask must be as large as its image, {(height, width)} (height, width), but its shape is "
-                    f"{self._mask.shape}; resize it first."
+                    f"A mask must be as large as its image, {(height, width)} (height, width), but its shape "
+                    f"is {self._mask.shape}; resize it first."
                 )
             self._mask = self._mask.astype(np.uint8)
 
@@ -114,7 +116,9 @@ class GenericMask:
         return np.array([x, y, x + width, y + height], dtype=float)
 
     def coverage(self, scale: float) -> tuple[np.ndarray, tuple[int, int]]:
-        """The mask on the canvas: uint8 (h, w) 0..255 and the (x, y) of its corner. An empty one is (0, 0)."""
+        """
+        The mask on the canvas: uint8 (h, w) 0..255 and the (x, y) of its corner. An empty one is (0, 0).
+        """
         if self._mask is None:
             return _polygon_coverage(self._polygons or [], scale, (self.height, self.width))
         return _bitmap_coverage(self._mask, scale)
@@ -133,8 +137,7 @@ def _bitmap_coverage(mask: np.ndarray, scale: float) -> tuple[np.ndarray, tuple[
     to_canvas = np.array(
         [[scale, 0, (x + 0.5) * scale - 0.5 - left], [0, scale, (y + 0.5) * scale - 0.5 - top]], dtype=float
     )
-    kind = cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA
-    soft = cv2.warpAffine(block, to_canvas, size, flags=kind if scale > 1 else cv2.INTER_LINEAR)
+    soft = cv2.warpAffine(block, to_canvas, size, flags=cv2.INTER_LINEAR)
     if scale > 1:  # interpolation blurs the edge over ``scale`` pixels: back to one
         soft = np.clip((soft.astype(np.float32) - 127.5) * scale + 127.5, 0, 255).astype(np.uint8)
     return soft, (left, top)
@@ -150,12 +153,15 @@ def _polygon_coverage(
     limit = np.ceil(np.array(image_size[::-1]) * scale).astype(int)  # (x, y)
     lowest = np.clip(np.floor(points.min(axis=0)).astype(int), 0, limit)
     highest = np.clip(np.ceil(points.max(axis=0)).astype(int) + 1, 0, limit)
-    coverage = np.zeros((highest[1] - lowest[1], highest[0] - lowest[0]), np.uint8)
-    if not coverage.size:
+    width, height = (int(n) for n in highest - lowest)
+    if width <= 0 or height <= 0:
         return np.zeros((0, 0), np.uint8), (0, 0)
+    # Filled finely and averaged: OpenCV's own anti-aliasing would add a rim of half a pixel.
+    fine = np.zeros((height * FINENESS, width * FINENESS), np.uint8)
     for outline in outlines:  # one by one: parts that overlap unite, they do not cancel
-        fixed = np.round((outline - 0.5 - lowest) * 2**SHIFT).astype(np.int32)
-        cv2.fillPoly(coverage, [fixed], 255, cv2.LINE_AA, SHIFT)
+        fixed = np.round(((outline - lowest) * FINENESS - 0.5) * 2**SHIFT).astype(np.int32)
+        cv2.fillPoly(fine, [fixed], 255, cv2.LINE_8, SHIFT)
+    coverage = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
     return coverage, (int(lowest[0]), int(lowest[1]))
 
 
@@ -177,13 +183,13 @@ def draw_mask(
     if edge_width <= 0:
         return
     for outline in outlines_of(coverage):
-        draw_polyline(
-            canvas, outline + corner, edge_color, width=edge_width, alpha=edge_alpha, closed=len(outline) > 2
-        )
+        draw_polyline(canvas, outline + corner, edge_color, width=edge_width, alpha=edge_alpha, closed=len(outline) > 2)
 
 
 def outlines_of(coverage: np.ndarray) -> list[np.ndarray]:
-    """Smooth closed lines (n, 2) around the covered parts and around their holes, in the coverage's own frame."""
+    """
+    Smooth closed lines (n, 2) around the covered parts and around their holes, in the coverage's own frame.
+    """
     covered = (coverage > min(127, int(coverage.max()) // 2)).astype(np.uint8)
     contours, _ = cv2.findContours(covered, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     return [_smooth(contour.reshape(-1, 2) + 0.5) for contour in contours]

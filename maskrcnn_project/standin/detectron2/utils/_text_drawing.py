@@ -1,4 +1,4 @@
-"""Text on pictures: rendering of labels on dark plates, and where they go so that they hide as little as possible."""
+"""Text on pictures: labels on dark plates, and where they go so that they hide little and stay readable."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def render_text(text: str, size: int, rotation: float = 0.0) -> tuple[np.ndarray
         rotation: degrees, counter-clockwise.
 
     Returns:
-        Coverage 0..255 of the plate and of the text upon it, two uint8 arrays (h, w). Read-only: they are cached.
+        Coverage 0..255 of the plate and of the text upon it, two uint8 arrays (h, w), read-only (cached).
     """
     font = _font(max(1, size))
     pad = max(1, round(PADDING * size))
@@ -94,9 +94,9 @@ class LabelLayout:
         best, least = None, MAX_OVERLAP * height * width
         for x, y in places:
             # What would leave the picture is moved back into it.
-            spot = (round(min(max(x, 0), self._width - width)), round(min(max(y, 0), self._height - height)))
+            spot = (round(max(0, min(x, self._width - width))), round(max(0, min(y, self._height - height))))
             overlap = self._overlap(spot, size)
-            if overlap < least or (best is None and overlap == 0):
+            if overlap < least:
                 best, least = spot, overlap
             if overlap == 0:
                 break

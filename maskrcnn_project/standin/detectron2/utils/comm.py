@@ -46,8 +46,8 @@ def create_local_process_group(num_workers_per_machine: int) -> None:
     world_size = get_world_size()
     if num_workers_per_machine < 1 or world_size % num_workers_per_machine:
         raise ValueError(
-            f"{world_size} processes cannot be split into machines of {num_workers_per_machine}: start the same "
-            "number of processes on every machine."
+            f"{world_size} processes cannot be split into machines of {num_workers_per_machine}: start the "
+            "same number of processes on every machine."
         )
     machine = get_rank() // num_workers_per_machine
     for index in range(world_size // num_workers_per_machine):

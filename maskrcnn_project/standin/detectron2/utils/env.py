@@ -81,8 +81,8 @@ def setup_custom_environment(custom_module: str) -> None:
     function = getattr(module, "setup_environment", None)
     if not callable(function):
         raise AttributeError(
-            f"{module.__file__} was named as custom environment ({ENV_MODULE_VARIABLE}), but defines no function "
-            "setup_environment(): define it, or unset the variable."
+            f"{module.__file__} was named as custom environment ({ENV_MODULE_VARIABLE}), but defines no "
+            "function setup_environment(): define it, or unset the variable."
         )
     function()
 

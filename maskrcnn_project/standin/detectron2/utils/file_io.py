@@ -64,7 +64,10 @@ class Detectron2Handler(PathHandler):
 def _download_failed(url: str, cache_dir: str | None, error: OSError) -> str:
     # The same rule as iopath's, so that a file put there by hand is found.
     cached = os.path.join(get_cache_dir(cache_dir), urlparse(url).path.lstrip("/"))
-    sentence = f"Could not download {url} ({error}): check the network, or fetch the file elsewhere and put it at {cached}"
+    sentence = (
+        f"Could not download {url} ({error}): check the network, or fetch the file elsewhere and put it at "
+        f"{cached}"
+    )
     if url.endswith(WEIGHT_SUFFIXES):
         sentence += ', or train without pretrained weights by setting MODEL.WEIGHTS ""'
     return sentence + "."

@@ -1,7 +1,8 @@
 """
 Samplers for many processes: in training one endless stream dealt out in turn, at inference one shard each.
 
-All processes draw the same stream from the same seed, and process r of W takes items r, r + W, r + 2W, ... of it.
+All processes draw the same stream from the same seed, and process r of W takes items r, r + W, r + 2W, ... of
+it.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
+from detectron2.utils import comm
 from torch.utils.data import Sampler
 
-from detectron2.utils import comm
-
-__all__ = ["InferenceSampler", "RandomSubsetTrainingSampler", "RepeatFactorTrainingSampler", "TrainingSampler"]
+__all__ = [
+    "InferenceSampler",
+    "RandomSubsetTrainingSampler",
+    "RepeatFactorTrainingSampler",
+    "TrainingSampler",
+]
 
 
 class TrainingSampler(Sampler):
@@ -155,7 +160,9 @@ class RepeatFactorTrainingSampler(Sampler):
         yield from itertools.islice(self._infinite_indices(), self._rank, None, self._world_size)
 
     def _get_epoch_indices(self, generator: torch.Generator) -> torch.Tensor:
-        """One round: the fraction of a factor is rounded up with the probability it states, anew each time."""
+        """
+        One round: the fraction of a factor is rounded up with the probability it states, anew each time.
+        """
         round_up = torch.rand(len(self._frac_part), generator=generator) < self._frac_part
         return torch.repeat_interleave((self._int_part + round_up.float()).long())
 
@@ -169,7 +176,9 @@ class RepeatFactorTrainingSampler(Sampler):
 
 
 class InferenceSampler(Sampler):
-    """Every index exactly once over all processes: each has one contiguous shard, the first ones one item more."""
+    """
+    Every index exactly once over all processes: each has one contiguous shard, the first ones one item more.
+    """
 
     def __init__(self, size: int) -> None:
         """

@@ -43,6 +43,7 @@ class GroupedBatchSampler(BatchSampler):
                 yield waiting.pop(group)
 
     def __len__(self) -> int:
-        raise NotImplementedError(
+        # TypeError, because list() asks for the length and takes only this one as "unknown".
+        raise TypeError(
             "The number of grouped batches depends on the order of the samples, so GroupedBatchSampler has no length."
         )

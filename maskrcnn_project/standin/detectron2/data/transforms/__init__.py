@@ -1,26 +1,15 @@
 """
 Transforms and the random augmentations that draw them.
 
-A *transform* is deterministic and is applied to an image, its boxes, polygons and masks alike. An *augmentation*
-looks at an input, draws random numbers and returns the transform to apply.
+A *transform* is deterministic and is applied to an image, its boxes, polygons and masks alike. An
+*augmentation* looks at an input, draws random numbers and returns the transform to apply.
 """
-
-from fvcore.transforms.transform import (
-    BlendTransform,
-    GridSampleTransform,
-    HFlipTransform,
-    NoOpTransform,
-    ScaleTransform,
-    Transform,
-    TransformList,
-    VFlipTransform,
-)
 
 from detectron2.data.transforms._crop import CropTransform, PadTransform
 from detectron2.data.transforms.augmentation import (
+    AugInput,
     Augmentation,
     AugmentationList,
-    AugInput,
     StandardAugInput,
     TransformGen,
     apply_augmentations,
@@ -50,6 +39,16 @@ from detectron2.data.transforms.transform import (
     PILColorTransform,
     ResizeTransform,
     RotationTransform,
+)
+from fvcore.transforms.transform import (
+    BlendTransform,
+    GridSampleTransform,
+    HFlipTransform,
+    NoOpTransform,
+    ScaleTransform,
+    Transform,
+    TransformList,
+    VFlipTransform,
 )
 
 __all__ = [

@@ -9,7 +9,8 @@ def clip_polygon(points: np.ndarray, x0: float, y0: float, x1: float, y1: float)
     """
     The parts of a polygon inside the rectangle from (x0, y0) to (x1, y1).
 
-    The polygon is cut by one edge of the rectangle after the other. A concave polygon may fall into several parts.
+    The polygon is cut by one edge of the rectangle after the other. A concave polygon may fall into several
+    parts.
 
     Args:
         points: (P, 2) float, x and y of the vertices in order; the last one is joined to the first.
@@ -37,7 +38,9 @@ def _cut(points: np.ndarray, axis: int, sign: float, limit: float) -> list[np.nd
 
 
 def _inside_chains(points: np.ndarray, depth: np.ndarray, axis: int, limit: float) -> list[np.ndarray]:
-    """The runs of vertices inside, each with the point where the outline enters and the one where it leaves."""
+    """
+    The runs of vertices inside, each with the point where the outline enters and the one where it leaves.
+    """
     first_outside = int(np.argmax(depth < 0))  # from there no run is broken by the end of the array
     points, depth = np.roll(points, -first_outside, axis=0), np.roll(depth, -first_outside)
 
@@ -63,10 +66,10 @@ def _join(chains: list[np.ndarray], along: int) -> list[np.ndarray]:
     """
     Closes the chains along the cutting line.
 
-    Sorted along the line, the cut ends enclose the polygon's inside pair by pair (1st to 2nd, 3rd to 4th, ...).
-    In a simple polygon each pair has one chain's end and one chain's beginning, and they are joined. The outline of a
-    polygon that crosses itself may not pair up so; then all chains are joined to one outline with seams on the
-    line, which encloses the same area.
+    Sorted along the line, the cut ends enclose the polygon's inside pair by pair (1st to 2nd, 3rd to 4th,
+    ...). In a simple polygon each pair has one chain's end and one chain's beginning, and they are joined.
+    The outline of a polygon that crosses itself may not pair up so; then all chains are joined to one outline
+    with seams on the line, which encloses the same area.
     """
     ends = [(chain[-1][along], "end", k) for k, chain in enumerate(chains)]
     begins = [(chain[0][along], "begin", k) for k, chain in enumerate(chains)]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from fvcore.transforms import transform as fvcore_transform
-
 from detectron2.data.transforms._clip import clip_polygon
+from fvcore.transforms import transform as fvcore_transform
 
 __all__ = ["CropTransform", "PadTransform"]
 

@@ -27,8 +27,8 @@ def _check_image(image: Any) -> None:
         raise TypeError(f"An augmentation wants the image as a numpy array, but got {type(image).__name__}.")
     if image.dtype != np.uint8 and not np.issubdtype(image.dtype, np.floating):
         raise TypeError(
-            f"An augmentation wants an image of uint8 in [0, 255] or of floating point, but got {image.dtype}: "
-            "convert it first."
+            "An augmentation wants an image of uint8 in [0, 255] or of floating point, but got "
+            f"{image.dtype}: convert it first."
         )
     if image.ndim not in (2, 3):
         raise ValueError(f"An augmentation wants an image (H, W) or (H, W, C), but got shape {image.shape}.")
@@ -39,7 +39,8 @@ class Augmentation:
     A random policy: :meth:`get_transform` draws the transform for one input.
 
     Subclasses name the parameters of ``get_transform`` after the attributes of the input they want to see: an
-    augmentation with ``get_transform(self, image, boxes)`` is given ``aug_input.image`` and ``aug_input.boxes``.
+    augmentation with ``get_transform(self, image, boxes)`` is given ``aug_input.image`` and
+    ``aug_input.boxes``.
     """
 
     # Names of the attributes to pass to get_transform; None: read from its signature at the first call.
@@ -63,7 +64,7 @@ class Augmentation:
     def __call__(self, aug_input: Any) -> Transform:
         """Draws a transform for ``aug_input``, applies it to it in place, and returns it."""
         transform = self.get_transform(*_wanted_values(self, aug_input))
-        if not isinstance(transform, Transform | TransformList):
+        if not isinstance(transform, Transform):
             raise TypeError(f"{type(self).__name__}.get_transform must return a Transform, but returned {transform!r}.")
         aug_input.transform(transform)
         return transform
@@ -101,15 +102,15 @@ def _wanted_values(augmentation: Augmentation, aug_input: Any) -> list[Any]:
             for p in parameters:
                 if p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
                     raise TypeError(
-                        f"{type(augmentation).__name__}.get_transform must name the attributes of the input it "
-                        f"wants, without defaults, but has the parameter '{p}'."
+                        f"{type(augmentation).__name__}.get_transform must name the attributes of the input "
+                        f"it wants, without defaults, but has the parameter '{p}'."
                     )
             augmentation.input_args = tuple(p.name for p in parameters)
     for name in augmentation.input_args:
         if not hasattr(aug_input, name):
             raise AttributeError(
-                f"{type(augmentation).__name__} wants {name!r}, which the {type(aug_input).__name__} it was given "
-                "does not have."
+                f"{type(augmentation).__name__} wants {name!r}, which the {type(aug_input).__name__} it was "
+                "given does not have."
             )
     return [getattr(aug_input, name) for name in augmentation.input_args]
 

@@ -1,8 +1,8 @@
 """
 Transforms that fvcore does not have: resizing, a sampled extent, rotation, colour functions.
 
-Coordinates are not pixel indices: a point in an image of size (H, W) lies in [0, W] x [0, H], and the centre of the
-first pixel is (0.5, 0.5).
+Coordinates are not pixel indices: a point in an image of size (H, W) lies in [0, W] x [0, H], and the centre
+of the first pixel is (0.5, 0.5).
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from detectron2.data.transforms._crop import CropTransform
 from fvcore.transforms.transform import HFlipTransform, NoOpTransform, Transform, TransformList
 from PIL import Image
 
-from detectron2.data.transforms._crop import CropTransform
-
 __all__ = ["ColorTransform", "ExtentTransform", "PILColorTransform", "ResizeTransform", "RotationTransform"]
 
-_TORCH_MODES = {Image.NEAREST: "nearest", Image.BILINEAR: "bilinear", Image.BICUBIC: "bicubic"}
+_TORCH_MODES = {
+    Image.Resampling.NEAREST: "nearest",
+    Image.Resampling.BILINEAR: "bilinear",
+    Image.Resampling.BICUBIC: "bicubic",
+}
 
 
 def _by_pil(image: np.ndarray, operation: Callable[[Image.Image], Image.Image]) -> np.ndarray:
@@ -44,22 +47,27 @@ class ResizeTransform(Transform):
         """
         super().__init__()
         if interp is None:
-            interp = Image.BILINEAR
+            interp = Image.Resampling.BILINEAR
         self._set_attributes(locals())
 
     def apply_image(self, img: np.ndarray, interp: int | None = None) -> np.ndarray:
         """(h, w) or (h, w, C) -> (new_h, new_w[, C]) of the same dtype."""
         if img.shape[:2] != (self.h, self.w):
-            raise ValueError(f"ResizeTransform was made for an image of size {(self.h, self.w)}, but got {img.shape[:2]}.")
+            raise ValueError(
+                f"ResizeTransform was made for an image of size {(self.h, self.w)}, but got {img.shape[:2]}."
+            )
         method = self.interp if interp is None else interp
         if img.dtype == np.uint8:
             return _by_pil(img, lambda picture: picture.resize((self.new_w, self.new_h), method))
-        if not np.issubdtype(img.dtype, np.floating) and method == Image.NEAREST:
+        if not np.issubdtype(img.dtype, np.floating) and method == Image.Resampling.NEAREST:
             return self._nearest(img)
         return self._by_torch(img, method)
 
     def _nearest(self, img: np.ndarray) -> np.ndarray:
-        """Booleans and wide integers, which neither library resizes; the pixels that Pillow takes of a uint8 mask."""
+        """
+        Booleans and wide integers, which neither library resizes; the pixels that Pillow takes of a uint8
+        mask.
+        """
         rows = ((np.arange(self.new_h) + 0.5) * self.h / self.new_h).astype(np.int64)
         columns = ((np.arange(self.new_w) + 0.5) * self.w / self.new_w).astype(np.int64)
         return img[rows[:, None], columns]
@@ -67,8 +75,8 @@ class ResizeTransform(Transform):
     def _by_torch(self, img: np.ndarray, method: int) -> np.ndarray:
         if method not in _TORCH_MODES:
             raise ValueError(
-                f"Interpolation method {method!r} is only available for uint8 images, but the image is {img.dtype}: "
-                "use nearest, bilinear or bicubic."
+                f"Interpolation method {method!r} is only available for uint8 images, but the image is "
+                f"{img.dtype}: use nearest, bilinear or bicubic."
             )
         mode = _TORCH_MODES[Image.Resampling(method)]
         # The array may be a view with negative strides (BGR of RGB), which torch cannot hold.
@@ -92,7 +100,7 @@ class ResizeTransform(Transform):
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
         """(h, w) of integers or booleans -> (new_h, new_w); no value is mixed with another."""
-        return self.apply_image(segmentation, interp=Image.NEAREST)
+        return self.apply_image(segmentation, interp=Image.Resampling.NEAREST)
 
     def apply_rotated_box(transform, rotated_boxes: np.ndarray) -> np.ndarray:  # noqa: N805
         """
@@ -118,7 +126,7 @@ class ResizeTransform(Transform):
 class ExtentTransform(Transform):
     """Fills an output with what lies in a rectangle of the image, which may reach beyond the image."""
 
-    def __init__(self, src_rect, output_size, interp=Image.BILINEAR, fill=0) -> None:
+    def __init__(self, src_rect, output_size, interp=Image.Resampling.BILINEAR, fill=0) -> None:
         """
         Args:
             src_rect: (x0, y0, x1, y1) in pixels of the image.
@@ -160,7 +168,13 @@ class ExtentTransform(Transform):
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
         """(H, W) uint8 or bool -> (height, width); no value is mixed with another."""
-        return self.apply_image(segmentation, interp=Image.NEAREST)
+        return self.apply_image(segmentation, interp=Image.Resampling.NEAREST)
+
+
+def _rotated_size(width: int, height: int, angle: float) -> tuple[int, int]:
+    """Width and height of the upright rectangle around a rotated one, in whole pixels."""
+    cos, sin = abs(np.cos(np.deg2rad(angle))), abs(np.sin(np.deg2rad(angle)))
+    return int(np.rint(height * sin + width * cos)), int(np.rint(height * cos + width * sin))
 
 
 class RotationTransform(Transform):
@@ -182,10 +196,7 @@ class RotationTransform(Transform):
             center = image_center
         if interp is None:
             interp = cv2.INTER_LINEAR
-        cos, sin = abs(np.cos(np.deg2rad(angle))), abs(np.sin(np.deg2rad(angle)))
-        # The upright rectangle around a rotated one of w x h.
-        bound_w, bound_h = np.rint([h * sin + w * cos, h * cos + w * sin]).astype(int) if expand else (w, h)
-        del cos, sin
+        bound_w, bound_h = _rotated_size(w, h, angle) if expand else (w, h)
         self._set_attributes(locals())
         self.rm_coords = self.create_rotation_matrix()
         # OpenCV gives the centre of the first pixel the coordinates (0, 0), ours are (0.5, 0.5).
@@ -199,7 +210,7 @@ class RotationTransform(Transform):
             raise ValueError(
                 f"RotationTransform was made for an image of size {(self.h, self.w)}, but got {img.shape[:2]}."
             )
-        size = (int(self.bound_w), int(self.bound_h))
+        size = (self.bound_w, self.bound_h)
         method = self.interp if interp is None else interp
         pixels = img
         if img.dtype == np.bool_:
@@ -226,7 +237,8 @@ class RotationTransform(Transform):
         (2, 3) matrix that takes a point of the image to one of the output.
 
         Args:
-            offset: added to all coordinates' origin; -0.5 for libraries that count from the first pixel's centre.
+            offset: added to all coordinates' origin; -0.5 for libraries that count from the first pixel's
+                centre.
         """
         angle = np.deg2rad(self.angle)
         # y points down, so that this turns counter-clockwise as seen.
@@ -286,7 +298,7 @@ class PILColorTransform(ColorTransform):
 
     def apply_image(self, img: np.ndarray) -> np.ndarray:
         """uint8 (H, W) or (H, W, 3)."""
-        return np.asarray(super().apply_image(Image.fromarray(np.ascontiguousarray(img))))
+        return np.asarray(self.op(Image.fromarray(np.ascontiguousarray(img))))
 
 
 def _flip_rotated_box(transform: Any, rotated_boxes: np.ndarray) -> np.ndarray:

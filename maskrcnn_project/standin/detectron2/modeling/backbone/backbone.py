@@ -5,9 +5,8 @@ from __future__ import annotations
 from abc import ABCMeta, abstractmethod
 
 import torch
-from torch import nn
-
 from detectron2.layers import ShapeSpec
+from torch import nn
 
 __all__ = ["Backbone"]
 

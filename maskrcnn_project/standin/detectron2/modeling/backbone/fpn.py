@@ -12,14 +12,13 @@ from collections.abc import Sequence
 import fvcore.nn.weight_init as weight_init
 import torch
 import torch.nn.functional as F
-from torch import nn
-
 from detectron2.config import CfgNode
 from detectron2.layers import Conv2d, ShapeSpec, get_norm
 from detectron2.modeling.backbone.backbone import Backbone
 from detectron2.modeling.backbone.build import BACKBONE_REGISTRY
 from detectron2.modeling.backbone.resnet import build_resnet_backbone
 from detectron2.utils._refused import refuse
+from torch import nn
 
 __all__ = ["FPN", "LastLevelMaxPool", "build_resnet_fpn_backbone", "build_retinanet_resnet_fpn_backbone"]
 

@@ -12,13 +12,12 @@ from typing import Any
 import fvcore.nn.weight_init as weight_init
 import torch
 import torch.nn.functional as F
-from torch import nn
-
 from detectron2.config import CfgNode
 from detectron2.layers import CNNBlockBase, Conv2d, ShapeSpec, get_norm
 from detectron2.modeling.backbone.backbone import Backbone
 from detectron2.modeling.backbone.build import BACKBONE_REGISTRY
 from detectron2.utils._refused import refuse
+from torch import nn
 
 __all__ = [
     "BasicBlock",
@@ -368,9 +367,7 @@ def build_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
             )
         block_class = BottleneckBlock if bottleneck else BasicBlock
         stages.append(
-            ResNet.make_stage(
-                block_class, num_blocks, in_channels=in_channels, out_channels=out_channels, **kwargs
-            )
+            ResNet.make_stage(block_class, num_blocks, in_channels=in_channels, out_channels=out_channels, **kwargs)
         )
         in_channels, out_channels, bottleneck_channels = out_channels, 2 * out_channels, 2 * bottleneck_channels
     stem = BasicStem(in_channels=input_shape.channels, out_channels=nets.STEM_OUT_CHANNELS, norm=norm)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 
 import torch
-
 from detectron2.layers import batched_nms, cat
+from detectron2.layers.wrappers import is_symbolic
 from detectron2.structures import Boxes, Instances
 
 __all__ = [
@@ -98,9 +98,8 @@ def suppress_proposals(
     nonempty = torch.stack([image_boxes.nonempty(threshold=min_box_size) for image_boxes in boxes_per_image])
     valid = finite & nonempty  # (N, K)
 
-    symbolic = torch.jit.is_tracing() or torch.compiler.is_compiling()
     # One look at the device for the whole batch; a traced graph must filter in any case.
-    all_finite, all_valid = (True, False) if symbolic else torch.stack((finite.all(), valid.all())).tolist()
+    all_finite, all_valid = (True, False) if is_symbolic() else torch.stack((finite.all(), valid.all())).tolist()
     if training and not all_finite:
         raise FloatingPointError(
             "The RPN predicted boxes or scores that are infinite or not a number: training has diverged; lower "
@@ -120,9 +119,7 @@ def suppress_proposals(
     return results
 
 
-def add_ground_truth_to_proposals(
-    gt: list[Instances] | list[Boxes], proposals: list[Instances]
-) -> list[Instances]:
+def add_ground_truth_to_proposals(gt: list[Instances] | list[Boxes], proposals: list[Instances]) -> list[Instances]:
     """
     Appends each image's ground truth to its proposals, so that early training, whose proposals are poor, has
     foreground too.

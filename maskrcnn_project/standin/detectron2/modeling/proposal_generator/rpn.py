@@ -12,8 +12,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
-
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import Conv2d, ShapeSpec, cat
 from detectron2.modeling._losses import box_regression_loss, check_box_reg_loss_type
@@ -31,6 +29,7 @@ from detectron2.structures import Boxes, ImageList, Instances, pairwise_iou
 from detectron2.utils.events import get_event_storage
 from detectron2.utils.memory import retry_if_cuda_oom
 from detectron2.utils.registry import Registry
+from torch import nn
 
 __all__ = ["RPN", "RPN_HEAD_REGISTRY", "StandardRPNHead", "build_rpn_head"]
 
@@ -58,9 +57,7 @@ class StandardRPNHead(nn.Module):
     """
 
     @configurable
-    def __init__(
-        self, *, in_channels: int, num_anchors: int, box_dim: int = 4, conv_dims: Sequence[int] = (-1,)
-    ):
+    def __init__(self, *, in_channels: int, num_anchors: int, box_dim: int = 4, conv_dims: Sequence[int] = (-1,)):
         super().__init__()
         if not conv_dims or any(dim != -1 and dim <= 0 for dim in conv_dims):
             raise ValueError(
@@ -69,9 +66,7 @@ class StandardRPNHead(nn.Module):
         convs, channels = [], in_channels
         for dim in conv_dims:
             out_channels = channels if dim == -1 else dim
-            convs.append(
-                Conv2d(channels, out_channels, kernel_size=3, stride=1, padding=1, activation=nn.ReLU())
-            )
+            convs.append(Conv2d(channels, out_channels, kernel_size=3, stride=1, padding=1, activation=nn.ReLU()))
             channels = out_channels
         self.conv: nn.Module
         if len(convs) == 1:

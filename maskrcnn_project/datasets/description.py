@@ -1,0 +1,79 @@
+"""
+Dataset descriptions: a YAML file that says where the splits of a dataset lie (datasets/README.md shows one).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from maskrcnn_project.datasets.coco_file import DatasetError
+
+KEYS = ("name", "description", "licence", "splits", "classes", "colours", "draw_shapes_into")
+TEXT_KEYS = ("name", "description", "licence", "draw_shapes_into")
+SPLIT_KEYS = ("json", "images")
+
+
+def read_description(file: str | Path) -> dict[str, Any]:
+    """
+    Reads and checks a description. Paths in it stay as they are written.
+
+    Raises:
+        DatasetError: one sentence on the first thing that is wrong.
+    """
+    file = Path(file)
+    if not file.is_file():
+        raise DatasetError(f"The dataset description {file} does not exist.")
+    try:
+        description = yaml.safe_load(file.read_text("utf-8"))
+    except yaml.YAMLError as error:
+        problem = " ".join(str(error).split())
+        raise DatasetError(f"The dataset description {file} is not plain YAML: {problem}.") from error
+    if not isinstance(description, dict):
+        raise DatasetError(f"The dataset description {file} should hold the keys name and splits, but has no keys.")
+    unknown = [str(key) for key in description if key not in KEYS]
+    if unknown:
+        raise DatasetError(
+            f"The dataset description {file} has the unknown key {', '.join(unknown)}; the keys are {', '.join(KEYS)}."
+        )
+    if "name" not in description:
+        raise DatasetError(f"The dataset description {file} has no 'name', which its splits are registered under.")
+    for key in TEXT_KEYS:
+        if key in description and not (isinstance(description[key], str) and description[key]):
+            raise DatasetError(f"{file}: {key!r} should be text, but is {description[key]!r}.")
+    _check_splits(file, description.get("splits"))
+    _check_classes(file, description)
+    return description
+
+
+def _check_splits(file: Path, splits: Any) -> None:
+    if not isinstance(splits, dict) or not splits:
+        raise DatasetError(
+            f"{file}: 'splits' should map names such as train and val to {{json: ..., images: ...}}, but is {splits!r}."
+        )
+    for split, paths in splits.items():
+        if (
+            not isinstance(paths, dict)
+            or set(paths) != set(SPLIT_KEYS)
+            or not all(isinstance(path, str) and path for path in paths.values())
+        ):
+            raise DatasetError(f"{file}: split {split!r} should have the paths json and images, but is {paths!r}.")
+
+
+def _check_classes(file: Path, description: dict[str, Any]) -> None:
+    """``classes`` and ``colours`` are optional; where both are given they name the same classes."""
+    if "classes" in description:
+        classes = description["classes"]
+        if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
+            raise DatasetError(f"{file}: 'classes' should be a list of names, but is {classes!r}.")
+    if "colours" in description:
+        colours = description["colours"]
+        if not isinstance(colours, dict) or not all(_is_color(value) for value in colours.values()):
+            raise DatasetError(f"{file}: 'colours' should map each class name to a \"#rrggbb\", but is {colours!r}.")
+
+
+def _is_color(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch("#[0-9a-fA-F]{6}", value) is not None

@@ -1,0 +1,35 @@
+"""Datasets: the catalogs, the loaders, and the mapper between a dataset's records and a model's input."""
+
+from detectron2.data.build import (
+    build_batch_data_loader,
+    build_detection_test_loader,
+    build_detection_train_loader,
+    get_detection_dataset_dicts,
+    print_instances_class_histogram,
+)
+from detectron2.data.catalog import DatasetCatalog, Metadata, MetadataCatalog
+from detectron2.data.common import DatasetFromList, MapDataset, ToIterableDataset
+from detectron2.data.dataset_mapper import DatasetMapper
+from detectron2.utils._refused import refuse
+
+# Last: importing the folder registers the built-in datasets in the catalogs.
+from detectron2.data import datasets, samplers  # isort: skip
+
+__all__ = [
+    "DatasetCatalog",
+    "DatasetFromList",
+    "DatasetMapper",
+    "MapDataset",
+    "Metadata",
+    "MetadataCatalog",
+    "ToIterableDataset",
+    "build_batch_data_loader",
+    "build_detection_test_loader",
+    "build_detection_train_loader",
+    "datasets",
+    "get_detection_dataset_dicts",
+    "print_instances_class_histogram",
+    "samplers",
+]
+
+__getattr__ = refuse(__name__, {"load_proposals_into_dataset": "precomputed proposals"})
