@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -20,12 +20,13 @@ def run_tool(main: Callable[[], Any]) -> None:
 
     ``MASKRCNN_TRACEBACK=1`` shows the traceback as well.
     """
+    # fvcore scripts its losses when it is imported, which torch has begun to call old-fashioned: no user's concern.
+    warnings.filterwarnings("ignore", message=".*torch.jit.script.*deprecated", category=FutureWarning)
     try:
         main()
     except BAD_INPUT as error:
         if os.environ.get(TRACEBACK_VARIABLE):
             traceback.print_exc()
-        logging.getLogger("maskrcnn_project").debug("The run ended with an error.", exc_info=True)
         print(f"error: {sentence(error)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -24,6 +24,7 @@ from maskrcnn_project.datasets.image_check import check_images
 from maskrcnn_project.datasets.register import check_same_categories
 from maskrcnn_project.datasets.split import split_coco
 from maskrcnn_project.datasets.statistics import dataset_statistics
+from maskrcnn_project.inference.weights import fetch_weights
 from maskrcnn_project.recommend import Choice, Wishes, choices_table, recommend
 
 logger = logging.getLogger(__name__)
@@ -119,7 +120,8 @@ def config_for_own_data(args: argparse.Namespace) -> CfgNode:
     name = Path(args.images).resolve().name if data.split_from is None else Path(args.annotations).stem
     cfg.OUTPUT_DIR = str(Path(args.output) if args.output else new_output_folder(name))
     cfg.merge_from_list(list(args.opts))
-    cfg.DATASETS.DESCRIPTIONS = (str(Path(cfg.OUTPUT_DIR) / "dataset" / "dataset.yaml"),)
+    fetch_weights(cfg, "--weights none")
+    cfg.DATASETS.DESCRIPTIONS = (str(Path(cfg.OUTPUT_DIR).resolve() / "dataset" / "dataset.yaml"),)
     cfg.DATASETS.TRAIN, cfg.DATASETS.TEST = (f"{name}_train",), (f"{name}_val",)
     refuse_used_folder(cfg.OUTPUT_DIR, args.resume)
     write_description(Path(cfg.OUTPUT_DIR) / "dataset", name, data)
@@ -151,7 +153,8 @@ def new_output_folder(name: str) -> Path:
 
 def refuse_used_folder(output_dir: str, resume: bool) -> None:
     """Raises ValueError where a new run would write over an earlier one."""
-    used = [f for f in ("last_checkpoint", "metrics.json", "model_final.pth") if (Path(output_dir) / f).exists()]
+    files = [Path(output_dir) / name for name in ("last_checkpoint", "metrics.json", "model_final.pth")]
+    used = [file.name for file in files if file.is_file() and file.stat().st_size]
     if used and not resume:
         raise ValueError(
             f"{output_dir} already holds a run ({', '.join(used)}): add --resume to go on with it, or write the new "

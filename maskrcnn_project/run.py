@@ -20,7 +20,7 @@ from maskrcnn_project.classes import ClassTable
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.register import register_descriptions
 from maskrcnn_project.device import choose_device
-from maskrcnn_project.inference.weights import last_checkpoint, load_for_inference
+from maskrcnn_project.inference.weights import fetch_weights, last_checkpoint, load_for_inference
 from maskrcnn_project.own_data import config_for_own_data, refuse_used_folder
 from maskrcnn_project.provider import detectron2_info
 from maskrcnn_project.trainer import MaskRCNNTrainer
@@ -52,6 +52,8 @@ def build_config(args: argparse.Namespace, from_own_data: bool) -> CfgNode:
         )
     if not args.eval_only:
         refuse_used_folder(cfg.OUTPUT_DIR, args.resume)
+    if not args.resume:
+        fetch_weights(cfg, 'MODEL.WEIGHTS "" MODEL.RESNETS.NORM BN MODEL.BACKBONE.FREEZE_AT 0')
     return cfg
 
 

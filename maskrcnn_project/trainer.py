@@ -20,6 +20,7 @@ class MaskRCNNTrainer(DefaultTrainer):
     """Trains what ``cfg`` describes. Overrides only: see DefaultTrainer for the rest."""
 
     def __init__(self, cfg: CfgNode):
+        warn_of_frozen_noise(cfg)
         super().__init__(cfg)
         classes = ClassTable.from_dataset(cfg.DATASETS.TRAIN[0])
         check_class_count(cfg, classes)
@@ -65,6 +66,18 @@ def mask_format(cfg: CfgNode, records: list[dict]) -> str:
             cfg.INPUT.MASK_FORMAT,
         )
     return chosen
+
+
+def warn_of_frozen_noise(cfg: CfgNode) -> None:
+    """From nothing, frozen layers stay as random as they began, and frozen norms normalise nothing."""
+    if cfg.MODEL.WEIGHTS or not (cfg.MODEL.BACKBONE.FREEZE_AT or cfg.MODEL.RESNETS.NORM == "FrozenBN"):
+        return
+    logger.warning(
+        "MODEL.WEIGHTS is empty, but MODEL.BACKBONE.FREEZE_AT is %d and MODEL.RESNETS.NORM is %s: what is frozen stays "
+        "random. To train from nothing, set MODEL.BACKBONE.FREEZE_AT 0 MODEL.RESNETS.NORM BN.",
+        cfg.MODEL.BACKBONE.FREEZE_AT,
+        cfg.MODEL.RESNETS.NORM,
+    )
 
 
 def check_class_count(cfg: CfgNode, classes: ClassTable) -> None:

@@ -29,7 +29,7 @@ RANKS = {
 ABOVE_THEIR_FOLDER = {
     "detectron2.modeling.test_time_augmentation": 7,
     "detectron2.utils.visualizer": 7,
-    "detectron2.utils.video_visualizer": 7,
+    "detectron2.utils.video_visualizer": 8,
     "detectron2.utils.testing": 10,
 }
 
@@ -43,7 +43,7 @@ def imported_modules(file: Path, package: str) -> set[str]:
     """Absolute names that ``file`` imports; ``from a.b import c`` gives ``a.b.c``, relative ones are resolved."""
     tree = ast.parse(file.read_text("utf-8"))
     names = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(without_type_checking(tree)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -53,6 +53,12 @@ def imported_modules(file: Path, package: str) -> set[str]:
                 base = ".".join([*parents, base]) if base else ".".join(parents)
             names.update(f"{base}.{alias.name}" for alias in node.names)
     return names
+
+
+def without_type_checking(tree: ast.Module) -> ast.Module:
+    """``tree`` less its ``if TYPE_CHECKING:`` blocks: naming a type in a signature imports nothing."""
+    tree.body = [n for n in tree.body if not (isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test))]
+    return tree
 
 
 def rank(name: str) -> int | None:

@@ -6,11 +6,35 @@ from pathlib import Path
 
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.config import CfgNode
+from detectron2.utils.file_io import PathManager
 from torch import nn
 
 from maskrcnn_project.classes import ClassMismatchError, ClassTable
 
 CLASS_PREDICTOR = "roi_heads.box_predictor.cls_score.weight"
+
+
+def fetch_weights(cfg: CfgNode, without: str) -> None:
+    """
+    Makes sure that MODEL.WEIGHTS is there, before a run writes anything: downloads it into the cache if need be.
+
+    Args:
+        without: what to add to the command to train from nothing.
+
+    Raises:
+        FileNotFoundError, OSError: one sentence: what is missing, where to put it, how to do without.
+    """
+    if not cfg.MODEL.WEIGHTS:
+        return
+    try:
+        local = PathManager.get_local_path(cfg.MODEL.WEIGHTS)
+    except OSError as error:
+        raise OSError(f"{str(error).rstrip('.')}. Here, that is: {without}") from error
+    if not PathManager.isfile(local):
+        raise FileNotFoundError(
+            f"The weights {cfg.MODEL.WEIGHTS} do not exist: correct the path, or train from nothing ({without})."
+        )
 
 
 def load_for_inference(model: nn.Module, path: str, classes: ClassTable | None = None) -> ClassTable | None:

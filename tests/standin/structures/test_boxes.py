@@ -51,6 +51,17 @@ def test_overlap_with_nothing(function):
     assert function(boxes_of(UNIT), none).shape == (1, 0)
 
 
+def test_gradients_of_overlaps_equal_differences():
+    def overlaps(one, two):
+        first, second = Boxes(torch.zeros(0, 4)), Boxes(torch.zeros(0, 4))
+        first.tensor, second.tensor = one, two  # float64, which Boxes themselves do not hold
+        return pairwise_iou(first, second), pairwise_ioa(first, second), matched_pairwise_iou(first, second)
+
+    one = torch.tensor([[0.0, 0.0, 2.0, 2.5], [1.0, 1.0, 4.0, 3.0]], dtype=torch.float64, requires_grad=True)
+    two = torch.tensor([[1.1, 0.3, 3.0, 2.2], [0.5, 0.7, 2.1, 3.6]], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(overlaps, (one, two))
+
+
 def test_overlap_is_differentiable():
     one = torch.tensor([[0.0, 0.0, 2.0, 2.0]], requires_grad=True)
     pairwise_iou(Boxes(one), boxes_of([1.0, 0.0, 3.0, 2.0])).sum().backward()

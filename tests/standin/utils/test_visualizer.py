@@ -1,4 +1,4 @@
-"""Pictures are small and plain, so that single pixels can be told: grey 100 under red at half opacity is (178, 50, 50)."""
+"""Pictures are small and plain, so that pixels can be told: grey 100 under red at half opacity is (178, 50, 50)."""
 
 import logging
 from types import SimpleNamespace
@@ -180,8 +180,9 @@ class TestPrimitives:
     def test_a_line_and_a_circle_lie_where_they_are_told(self):
         image = Visualizer(grey()).draw_line([10, 100], [40, 40], RED, linewidth=3).get_image()
         assert tuple(image[39, 50]) == (255, 0, 0) and (image[45] == 100).all()
-        covered = changed(Visualizer(grey()).draw_circle((60, 40), RED, radius=10), grey())
-        assert covered.sum() == pytest.approx(np.pi * 100, rel=0.15) and covered[40, 60]
+        circle = Visualizer(grey()).draw_circle((60, 40), RED, radius=10).get_image()
+        area = ((circle[:, :, 0].astype(float) - 100) / 155).sum()
+        assert area == pytest.approx(np.pi * 100, rel=0.05) and tuple(circle[40, 60]) == (255, 0, 0)
 
     def test_scale_keeps_image_coordinates(self):
         image = Visualizer(grey(), scale=2).draw_binary_mask(block(10, 40, 20, 60), RED, alpha=1).get_image()
@@ -234,7 +235,10 @@ class TestInstances:
         for picture in pictures[1:]:
             np.testing.assert_array_equal(picture, pictures[0])
         drawn = Visualizer(grey()).overlay_instances(masks=PolygonMasks(polygons), assigned_colors=["r", "b"])
-        assert (changed(drawn, pictures[0])).mean() < 0.05  # only edges differ
+        # Only edges differ: the polygon's runs around the outer pixels, the bitmap's through their centres.
+        inner = block(13, 27, 23, 47) + block(43, 67, 63, 107)
+        assert not changed(drawn, pictures[0])[inner > 0].any()
+        assert changed(drawn, pictures[0]).mean() < 0.06
 
     def test_parts_of_one_instance_unite(self):
         overlapping = [[20, 10, 60, 10, 60, 40, 20, 40], [40, 10, 80, 10, 80, 40, 40, 40]]
@@ -335,9 +339,10 @@ class TestInstances:
         data = metadata(
             keypoint_names=["a", "b", "c"], keypoint_connection_rules=[("a", "b", (0, 255, 0)), ("b", "c", (0, 255, 0))]
         )
-        points = torch.tensor([[[20.0, 40, 1.0], [60, 40, 1.0], [100, 40, 0.01]]])
+        points = torch.tensor([[[20.0, 40.5, 1.0], [60, 40.5, 1.0], [100, 40.5, 0.01]]])
         image = Visualizer(grey(), data).overlay_instances(keypoints=points).get_image()
-        assert tuple(image[39, 40]) == (0, 255, 0) or tuple(image[40, 40]) == (0, 255, 0)
+        assert image[40, 40, 1] > 200 and image[40, 40, 0] < 50  # the line
+        assert image[40, 20, 0] > 200  # the point
         assert (image[:, 70:] == 100).all()
 
     def test_semantic_and_panoptic_maps(self):

@@ -74,7 +74,6 @@ _NAMES = (
     (r"roi_heads\.mask_head\.mask_fcn(?P<n>\d)\.", "roi_heads.mask_head.mask_fcn{n+0}."),
     (r"roi_heads\.mask_predictor\.conv5_mask\.", "roi_heads.mask_head.deconv."),
     (r"roi_heads\.mask_predictor\.mask_fcn_logits\.", "roi_heads.mask_head.predictor."),
-    (r"(?P<same>roi_heads\.box_predictor\.(?:cls_score|bbox_pred)\.)", r"\g<same>"),
 )
 
 

@@ -18,7 +18,6 @@ from detectron2.structures import (
     BoxMode,
     Instances,
     PolygonMasks,
-    polygons_to_bitmask,
 )
 from fvcore.transforms.transform import Transform, TransformList
 from pycocotools import mask as coco_mask
@@ -163,20 +162,22 @@ def _polygon_masks(segmentations: list[Any]) -> PolygonMasks:
 
 
 def _bit_masks(segmentations: list[Any], image_size: tuple[int, int]) -> BitMasks:
-    masks = np.empty((len(segmentations), *image_size), dtype=bool)
+    masks = torch.empty((len(segmentations), *image_size), dtype=torch.bool)
+    polygons = {i: s for i, s in enumerate(segmentations) if isinstance(s, list)}
+    if polygons:
+        objects = [[np.asarray(p, dtype=np.float64) for p in parts] for parts in polygons.values()]
+        masks[list(polygons)] = BitMasks.from_polygon_masks(objects, *image_size).tensor
     for i, segmentation in enumerate(segmentations):
-        if isinstance(segmentation, list):
-            polygons = [np.asarray(p, dtype=np.float64) for p in segmentation]
-            masks[i] = polygons_to_bitmask(polygons, *image_size)
+        if i in polygons:
             continue
         mask = _as_mask(segmentation)
         if mask.shape != tuple(image_size):
             raise ValueError(
-                f"Segmentation number {i} is a mask of height x width {'x'.join(map(str, mask.shape))}, but "
-                f"the image has {'x'.join(map(str, image_size))}."
+                f"Segmentation number {i} is a mask of height x width {'x'.join(map(str, mask.shape))}, but the "
+                f"image has {'x'.join(map(str, image_size))}."
             )
-        masks[i] = mask
-    return BitMasks(torch.from_numpy(masks))
+        masks[i] = torch.from_numpy(mask.astype(bool))
+    return BitMasks(masks)
 
 
 def filter_empty_instances(

@@ -16,7 +16,7 @@ from fvcore.common.checkpoint import Checkpointer
 from fvcore.nn.precise_bn import get_bn_modules, update_bn_stats
 from torch import nn
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("detectron2.engine.hooks")  # the public module, as a filter on it expects
 
 
 class EvalHook(HookBase):

@@ -12,7 +12,7 @@ from detectron2.engine.train_loop import HookBase
 from detectron2.utils import comm
 from detectron2.utils.file_io import PathManager
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("detectron2.engine.hooks")  # the public module, as a filter on it expects
 
 MIB = 2**20
 

@@ -18,7 +18,7 @@ from fvcore.common.timer import Timer
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler as _TorchScheduler
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("detectron2.engine.hooks")  # the public module, as a filter on it expects
 
 
 class CallbackHook(HookBase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from inspect import signature
 from typing import Any
 
 import torch
@@ -142,6 +143,8 @@ def create_ddp_model(model: nn.Module, *, fp16_compression: bool = False, **kwar
     parameter = next(model.parameters(), None)
     if "device_ids" not in kwargs and parameter is not None and parameter.is_cuda:
         kwargs["device_ids"] = [comm.get_local_rank()]
+    if "broadcast_buffers" in kwargs and "forward_sync_buffers" in signature(DistributedDataParallel).parameters:
+        kwargs["forward_sync_buffers"] = kwargs.pop("broadcast_buffers")  # its newer name
     ddp = DistributedDataParallel(model, **kwargs)
     if fp16_compression:
         from torch.distributed.algorithms.ddp_comm_hooks import default_hooks

@@ -298,7 +298,10 @@ class SimpleTrainer(TrainerBase):
     def _raise_from_background(self, wait: bool) -> None:
         """Lets an exception of the writing thread come up here."""
         while self._writing and (wait or self._writing[0].done()):
-            self._writing.pop(0).result()
+            error = self._writing.pop(0).exception()
+            if error is not None:
+                self._writing.clear()  # those that follow can only tell of its consequences
+                raise error
 
     def after_train(self) -> None:
         """Waits for metrics that are being written, then runs the hooks' ``after_train``."""

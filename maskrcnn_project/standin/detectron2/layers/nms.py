@@ -7,6 +7,7 @@ Shapes: R boxes, (R, 4) XYXY.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from detectron2.layers.wrappers import is_symbolic
 from detectron2.utils._refused import refuse
 from torchvision.ops import boxes as box_ops
@@ -37,9 +38,17 @@ def batched_nms(boxes: torch.Tensor, scores: torch.Tensor, idxs: torch.Tensor, i
 def _nms_of_shifted(
     boxes: torch.Tensor, scores: torch.Tensor, idxs: torch.Tensor, iou_threshold: float
 ) -> torch.Tensor:
-    """As ``batched_nms``, without a branch on the number of boxes: groups are moved apart and suppressed at once."""
-    farthest = torch.cat([boxes.flatten(), boxes.new_zeros(1)]).amax()  # also of no boxes
-    return nms(boxes + (idxs.to(boxes) * (farthest + 1))[:, None], scores, iou_threshold)
+    """
+    As ``batched_nms``, for graphs: no branch on the number of boxes, which only the data tell.
+
+    Groups are moved apart and suppressed at once. Two boxes without area, worse than all others, join them and are
+    dropped from the end of the result: graphs recorded by ``torch.export`` take it that nms keeps two or more.
+    """
+    coordinates = torch.cat([boxes.flatten(), boxes.new_zeros(1)])  # not empty, even of no boxes
+    span = coordinates.amax() - coordinates.amin() + 1
+    apart = boxes + (idxs.to(boxes) * span)[:, None]
+    keep = nms(F.pad(apart, (0, 0, 0, 2)), F.pad(scores, (0, 2), value=float("-inf")), iou_threshold)
+    return keep[:-2]
 
 
 __getattr__ = refuse(__name__, {"batched_nms_rotated": "rotated boxes", "nms_rotated": "rotated boxes"})

@@ -105,7 +105,7 @@ def blend(canvas: np.ndarray, coverage: np.ndarray, corner: tuple[int, int], col
     ink = rgb_bytes(color)
     if cv2.countNonZero(covered) > covered.size / SPARSE:
         # The inside has one weight: a table of what each grey level becomes does it; only the edge is left.
-        inside = cv2.compare(covered, 255, cv2.CMP_EQ)
+        inside = (covered == 255).astype(np.uint8)
         table = (1 - alpha) * np.arange(256.0)[:, None, None] + alpha * np.array(ink)  # (256, 1, 3)
         mixed = cv2.LUT(np.ascontiguousarray(part), np.rint(table).astype(np.uint8))
         part[...] = cv2.copyTo(mixed, inside, part)

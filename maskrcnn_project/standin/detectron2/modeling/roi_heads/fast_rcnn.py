@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import ShapeSpec, batched_nms, cat, cross_entropy
+from detectron2.layers.wrappers import split_per_image
 from detectron2.modeling._losses import box_regression_loss, check_box_reg_loss_type
 from detectron2.modeling.box_regression import Box2BoxTransform
 from detectron2.structures import Boxes, Instances
@@ -336,7 +337,7 @@ class FastRCNNOutputLayers(nn.Module):
         boxes = self._decode(predictions[1], proposals)
         gt_classes = cat([p.gt_classes for p in proposals]).clamp(0, self.num_classes - 1)
         box_dim = proposals[0].proposal_boxes.tensor.shape[1]
-        return list(_of_class(boxes, gt_classes, box_dim).split([len(p) for p in proposals]))
+        return split_per_image(_of_class(boxes, gt_classes, box_dim), proposals)
 
     def predict_boxes(
         self, predictions: tuple[torch.Tensor, torch.Tensor], proposals: list[Instances]
@@ -344,7 +345,7 @@ class FastRCNNOutputLayers(nn.Module):
         """For each image (R_i, K * 4) boxes, or (R_i, 4) if all classes share one; not clipped."""
         if not proposals:
             return []
-        return list(self._decode(predictions[1], proposals).split([len(p) for p in proposals]))
+        return split_per_image(self._decode(predictions[1], proposals), proposals)
 
     def _decode(self, deltas: torch.Tensor, proposals: list[Instances]) -> torch.Tensor:
         proposal_boxes = cat([p.proposal_boxes.tensor for p in proposals])
@@ -356,7 +357,7 @@ class FastRCNNOutputLayers(nn.Module):
         """For each image (R_i, K + 1) float32 probabilities."""
         scores = predictions[0].float()
         probs = scores.sigmoid() if self.use_sigmoid_ce else scores.softmax(dim=-1)
-        return list(probs.split([len(p) for p in proposals]))
+        return split_per_image(probs, proposals)
 
 
 def _of_class(values: torch.Tensor, classes: torch.Tensor, dim: int) -> torch.Tensor:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import Conv2d, ConvTranspose2d, ShapeSpec, cat, get_norm
+from detectron2.layers.wrappers import split_per_image
 from detectron2.structures import Instances
 from detectron2.utils.events import get_event_storage
 from detectron2.utils.registry import Registry
@@ -109,7 +110,7 @@ def mask_rcnn_inference(pred_mask_logits: torch.Tensor, pred_instances: list[Ins
     else:
         classes = cat([x.pred_classes for x in pred_instances])
         logits = _masks_of_class(pred_mask_logits, classes).unsqueeze(1)
-    probabilities = logits.sigmoid().split([len(x) for x in pred_instances])
+    probabilities = split_per_image(logits.sigmoid(), pred_instances)
     for masks, instances in zip(probabilities, pred_instances, strict=True):
         instances.pred_masks = masks
 
