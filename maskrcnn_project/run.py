@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.register import register_descriptions
 from maskrcnn_project.device import choose_device
 from maskrcnn_project.inference.weights import fetch_weights, last_checkpoint, load_for_inference
-from maskrcnn_project.own_data import config_for_own_data, refuse_used_folder
+from maskrcnn_project.own_data import config_for_own_data, refuse_used_folder, write_beside
 from maskrcnn_project.provider import detectron2_info
 from maskrcnn_project.trainer import MaskRCNNTrainer
 
@@ -77,10 +78,20 @@ def set_up(cfg: CfgNode | None, args: argparse.Namespace) -> CfgNode:
     register_descriptions(cfg.DATASETS.DESCRIPTIONS)
     choose_device(cfg)
     cfg.freeze()
-    default_setup(cfg, args)
+    with kept(Path(cfg.OUTPUT_DIR) / "config.yaml", args.eval_only):
+        default_setup(cfg, args)
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="maskrcnn_project", abbrev_name="maskrcnn")
     logger.info("%s", detectron2_info())
     return cfg
+
+
+@contextmanager
+def kept(config_file: Path, evaluating: bool) -> Iterator[None]:
+    """Evaluation leaves the training's config as it was, though Detectron2's set-up writes its own in its place."""
+    text = config_file.read_text("utf-8") if evaluating and config_file.is_file() else None
+    yield
+    if text is not None and comm.is_main_process():
+        write_beside(config_file, text)
 
 
 def train(cfg: CfgNode, resume: bool = False) -> Mapping[str, Any] | None:

@@ -110,7 +110,7 @@ class BitMasks:
 
     def nonempty(self) -> torch.Tensor:
         """(N,) bool: the mask has a pixel."""
-        return self.tensor.flatten(1).any(dim=1)
+        return _any(self.tensor.flatten(1), 1)
 
     @staticmethod
     def from_polygon_masks(polygon_masks: PolygonMasks | list[list[np.ndarray]], height: int, width: int) -> BitMasks:
@@ -147,8 +147,8 @@ class BitMasks:
 
     def get_bounding_boxes(self) -> Boxes:
         """The tight box around each mask, its last pixels included; all 0 for a mask without a pixel."""
-        x0, x1 = _first_and_end(self.tensor.any(dim=1))
-        y0, y1 = _first_and_end(self.tensor.any(dim=2))
+        x0, x1 = _first_and_end(_any(self.tensor, 1))
+        y0, y1 = _first_and_end(_any(self.tensor, 2))
         return Boxes(torch.stack([x0, y0, x1, y1], dim=1).to(torch.float32))
 
     @staticmethod
@@ -157,6 +157,13 @@ class BitMasks:
         if len(bitmasks_list) == 0 or not all(isinstance(masks, BitMasks) for masks in bitmasks_list):
             raise AssertionError(f"BitMasks.cat needs at least one BitMasks, but was given {bitmasks_list!r}.")
         return BitMasks(torch.cat([masks.tensor for masks in bitmasks_list], dim=0))
+
+
+def _any(values: torch.Tensor, dim: int) -> torch.Tensor:
+    """``values.any(dim)`` of a bool tensor by way of bytes, whose maximum the CPU takes some fifty times as fast."""
+    if values.shape[dim] == 0:
+        return values.any(dim)
+    return values.view(torch.uint8).amax(dim).to(torch.bool)
 
 
 def _first_and_end(occupied: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
