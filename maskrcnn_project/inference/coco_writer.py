@@ -31,7 +31,7 @@ class CocoWriter:
         image_id = len(self.images) + 1
         self.images.append({"id": image_id, "file_name": file_name, "height": height, "width": width})
         boxes: Boxes = instances.pred_boxes
-        rows = BoxMode.convert(boxes.tensor.numpy(), BoxMode.XYXY_ABS, BoxMode.XYWH_ABS)
+        rows = np.asarray(BoxMode.convert(boxes.tensor.numpy(), BoxMode.XYXY_ABS, BoxMode.XYWH_ABS))
         masks = instances.pred_masks.numpy() if instances.has("pred_masks") else [None] * len(instances)
         for box, score, output, mask in zip(
             rows.tolist(), instances.scores.tolist(), instances.pred_classes.tolist(), masks, strict=True

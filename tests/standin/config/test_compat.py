@@ -41,7 +41,7 @@ def test_down_and_up_again(version):
     cfg = get_cfg()
     cfg.MODEL.WEIGHTS = "x.pkl"
     old = downgrade_config(cfg, version)
-    assert (old.VERSION, old.MODEL.WEIGHT) == (version, "x.pkl")
+    assert (version, "x.pkl") == (old.VERSION, old.MODEL.WEIGHT)
     assert "WEIGHTS" not in old.MODEL
     assert ("RPN_HEAD" in old.MODEL) == (version == 0)
     assert upgrade_config(old) == cfg

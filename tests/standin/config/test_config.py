@@ -62,7 +62,7 @@ def test_base_file(tmp_path, monkeypatch, how):
     cfg = get_cfg()
     cfg.merge_from_file(write(tmp_path, "sub/top.yaml", f"_BASE_: {value}\nSEED: 2\n"))
     assert cfg.SEED == 2
-    assert cfg.VIS_PERIOD == (6 if how == "list" else 5)  # the later of two bases lies on top
+    assert (6 if how == "list" else 5) == cfg.VIS_PERIOD  # the later of two bases lies on top
     assert how == "list" or not cfg.CUDNN_BENCHMARK
     assert "_BASE_" not in cfg
 
@@ -245,3 +245,11 @@ def test_python_configs_are_left_out_with_a_sentence(name):
 
     with pytest.raises(ImportError, match="LazyConfig.*install the real Detectron2"):
         getattr(detectron2.config, name)
+
+
+def test_dump_writes_shared_values_out():
+    """YAML would name the second of two equal tuples by an anchor, which nobody wants to edit."""
+    cfg = get_cfg()
+    cfg.MODEL.ROI_BOX_HEAD.BBOX_REG_WEIGHTS = cfg.MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS[0]
+    assert "&id" not in cfg.dump()
+    assert yaml.safe_load(cfg.dump())["MODEL"]["ROI_BOX_HEAD"]["BBOX_REG_WEIGHTS"] == [10.0, 10.0, 5.0, 5.0]

@@ -98,7 +98,5 @@ def _explicit_arguments(
         rest = {k: v for k, v in kwargs.items() if k not in parameters}
     explicit = from_config(*args, **own)
     if not isinstance(explicit, dict):
-        raise TypeError(
-            f"{from_config.__qualname__} must return a dict, but returned {type(explicit).__name__}."
-        )
+        raise TypeError(f"{from_config.__qualname__} must return a dict, but returned {type(explicit).__name__}.")
     return {**explicit, **rest}

@@ -20,15 +20,6 @@ def add_left_out_defaults(cfg: CN) -> None:
     model.RESNETS.DEFORM_MODULATED = False
     model.RESNETS.DEFORM_NUM_GROUPS = 1
 
-    # Cascade R-CNN (arXiv:1712.00726): box weights and IoU thresholds of its three stages.
-    model.ROI_BOX_CASCADE_HEAD = CN()
-    model.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS = (
-        (10.0, 10.0, 5.0, 5.0),
-        (20.0, 20.0, 10.0, 10.0),
-        (30.0, 30.0, 15.0, 15.0),
-    )
-    model.ROI_BOX_CASCADE_HEAD.IOUS = (0.5, 0.6, 0.7)
-
     _add_keypoints(model)
     _add_segmentation(model)
     _add_retinanet(model)

@@ -122,7 +122,7 @@ def _add_proposals(model: CN) -> None:
 def _add_box_head(model: CN) -> None:
     # Which regions train, and what is kept of the detections.
     model.ROI_HEADS = CN()
-    # A name in ROI_HEADS_REGISTRY: "Res5ROIHeads" (C4) or "StandardROIHeads" (FPN, DC5).
+    # A name in ROI_HEADS_REGISTRY: "Res5ROIHeads" (C4), "StandardROIHeads" (FPN, DC5) or "CascadeROIHeads".
     model.ROI_HEADS.NAME = "Res5ROIHeads"
     # Foreground classes; background is the class after the last.
     model.ROI_HEADS.NUM_CLASSES = 80
@@ -174,6 +174,17 @@ def _add_box_head(model: CN) -> None:
     model.ROI_BOX_HEAD.USE_SIGMOID_CE = False
     model.ROI_BOX_HEAD.FED_LOSS_FREQ_WEIGHT_POWER = 0.5
     model.ROI_BOX_HEAD.FED_LOSS_NUM_CLASSES = 50
+
+    # Cascade R-CNN (arXiv:1712.00726), for ROI_HEADS.NAME "CascadeROIHeads": of each stage the factors on the
+    # regression targets, and the IoU from which a region is foreground. The first IoU must be that of
+    # ROI_HEADS.IOU_THRESHOLDS.
+    model.ROI_BOX_CASCADE_HEAD = CN()
+    model.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS = (
+        (10.0, 10.0, 5.0, 5.0),
+        (20.0, 20.0, 10.0, 10.0),
+        (30.0, 30.0, 15.0, 15.0),
+    )
+    model.ROI_BOX_CASCADE_HEAD.IOUS = (0.5, 0.6, 0.7)
 
 
 def _add_mask_head(model: CN) -> None:

@@ -23,8 +23,7 @@ def unknown_keys(cfg: Mapping[str, Any], keys: Sequence[str], source: str) -> st
     named = "; ".join(f"{key} (closest: {', '.join(closest_keys(cfg, key)) or 'none'})" for key in keys)
     noun = "a key that does not exist" if len(keys) == 1 else "keys that do not exist"
     return (
-        f"{source} sets {noun}: {named}; correct the name, or add the key to the cfg, with a default, before "
-        "merging."
+        f"{source} sets {noun}: {named}; correct the name, or add the key to the cfg, with a default, before merging."
     )
 
 

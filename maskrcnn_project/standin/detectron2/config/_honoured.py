@@ -27,7 +27,6 @@ _NOT_HONOURED = {
     "MODEL.RESNETS.DEFORM_ON_PER_STAGE": "deformable convolutions",
     "MODEL.RESNETS.DEFORM_MODULATED": "deformable convolutions",
     "MODEL.RESNETS.DEFORM_NUM_GROUPS": "deformable convolutions",
-    "MODEL.ROI_BOX_CASCADE_HEAD.": "Cascade R-CNN",
     "MODEL.SEM_SEG_HEAD.": "semantic segmentation",
     "MODEL.PANOPTIC_FPN.": "panoptic segmentation",
     "MODEL.RETINANET.": "RetinaNet",

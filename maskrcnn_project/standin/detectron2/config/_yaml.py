@@ -1,8 +1,9 @@
-"""Reads configuration files: plain YAML only, with ``_BASE_`` naming the files that one builds on."""
+"""Reads and writes configuration files: plain YAML only, with ``_BASE_`` naming the files that one builds on."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -25,8 +26,7 @@ def load_with_bases(filename: str, _chain: tuple[str, ...] = ()) -> dict[str, An
     """
     if filename in _chain:
         raise ValueError(
-            f"{filename} builds on itself ({' -> '.join((*_chain, filename))}): remove one {BASE_KEY} of "
-            "that circle."
+            f"{filename} builds on itself ({' -> '.join((*_chain, filename))}): remove one {BASE_KEY} of that circle."
         )
     if not PathManager.isfile(filename) and "://" not in filename:
         asked = f", which {_chain[-1]} names as its {BASE_KEY}" if _chain else ""
@@ -40,6 +40,20 @@ def load_with_bases(filename: str, _chain: tuple[str, ...] = ()) -> dict[str, An
         _put_on_top(load_with_bases(_resolve(base, filename), (*_chain, filename)), merged, filename)
     _put_on_top(tree, merged, filename)
     return merged
+
+
+def dump_plain(tree: Mapping[str, Any], stream: Any = None, **kwargs: Any) -> str | None:
+    """The tree as YAML, equal values written out instead of named by anchors. Returned if ``stream`` is None."""
+    return yaml.dump(_as_dict(tree), stream, Dumper=_PlainDumper, **kwargs)
+
+
+class _PlainDumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _as_dict(tree: Any) -> Any:
+    return {key: _as_dict(value) for key, value in tree.items()} if isinstance(tree, Mapping) else tree
 
 
 def _read(filename: str) -> dict[str, Any]:
@@ -63,9 +77,8 @@ def _bad_yaml(filename: str, error: yaml.MarkedYAMLError) -> str:
     problem = str(error.problem).replace("tag:yaml.org,2002:", "!!")  # as it stands in the file
     if isinstance(error, yaml.constructor.ConstructorError) and "!!python" in problem:
         tag = problem[problem.index("!!python") :].rstrip("'")
-        return (
-            f"{place} holds {tag}, a tag that can run code and is never obeyed: write the value out, a tuple as a [list]."
-        )
+        advice = "write the value out, a tuple as a [list]"
+        return f"{place} holds {tag}, a tag that can run code and is never obeyed: {advice}."
     return f"{place} is not plain YAML: {problem}."
 
 

@@ -71,8 +71,7 @@ def modernize(tree: dict[str, Any], version: int | None, filename: str) -> dict[
     own = tree.get("VERSION", _guess_version(tree))
     if not isinstance(own, int) or not 0 <= own <= version:
         raise ValueError(
-            f"{filename} is of config version {own!r}, but this is version {version}, and only older files "
-            "can be read."
+            f"{filename} is of config version {own!r}, but this is version {version}, and only older files can be read."
         )
     tree = copy.deepcopy(tree)
     for step in range(own, version):
@@ -85,9 +84,7 @@ def modernize(tree: dict[str, Any], version: int | None, filename: str) -> dict[
 
 def _guess_version(tree: dict[str, Any]) -> int:
     """Files seldom give their version. One that holds a renamed key is as old as that name."""
-    return next(
-        (v for v, names in _RENAMED.items() if any(_has(tree, old) for old, _ in names)), CURRENT_VERSION
-    )
+    return next((v for v, names in _RENAMED.items() if any(_has(tree, old) for old, _ in names)), CURRENT_VERSION)
 
 
 def _check_range(low: int, high: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from detectron2.config._configurable import configurable
 from detectron2.config._errors import UnknownKeyError, type_mismatch, unknown_keys
-from detectron2.config._yaml import BASE_KEY, load_with_bases
+from detectron2.config._yaml import BASE_KEY, dump_plain, load_with_bases
 from detectron2.utils.file_io import PathManager
 from fvcore.common.config import CfgNode as _CfgNode
 
@@ -75,8 +75,7 @@ class CfgNode(_CfgNode):
         """
         if len(cfg_list) % 2:
             raise AssertionError(
-                "Options come in pairs, KEY VALUE, but an odd number of words came: "
-                + " ".join(map(str, cfg_list))
+                "Options come in pairs, KEY VALUE, but an odd number of words came: " + " ".join(map(str, cfg_list))
             )
         pairs = list(zip(cfg_list[0::2], cfg_list[1::2], strict=True))
         absent = [key for key, _ in pairs if not self._has(key) and key not in self._retired_keys()]
@@ -91,9 +90,7 @@ class CfgNode(_CfgNode):
         """
         The tree as YAML text (tuples as lists). Arguments are those of ``yaml.safe_dump`` after the data.
         """
-        if args:
-            kwargs["stream"] = args[0]
-        return super().dump(**kwargs)
+        return dump_plain(self, *args, **kwargs)
 
     def _check(self, other: _CfgNode, source: str) -> None:
         """Raises, before anything has changed, what merging ``other`` would raise."""

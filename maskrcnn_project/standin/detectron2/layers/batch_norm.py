@@ -49,7 +49,7 @@ class FrozenBatchNorm2d(nn.Module):
     def scale_and_shift(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The layer as y = x * scale + shift: two (C,) tensors of the buffers' dtype."""
         scale = self.weight * torch.rsqrt(self.running_var + self.eps)
-        return scale, torch.addcmul(self.bias, self.running_mean, scale, value=-1)
+        return scale, self.bias - self.running_mean * scale  # rounded as Detectron2 rounds, so that runs stay together
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> the same shape and dtype."""

@@ -1,5 +1,6 @@
 """Models: backbone, proposals, per-region heads, and the whole that is made of them."""
 
+import importlib
 from typing import Any
 
 from detectron2.layers import ShapeSpec
@@ -103,7 +104,5 @@ _refuse = refuse(
 def __getattr__(name: str) -> Any:
     # Looked up on demand: test-time augmentation stands above this folder and imports detectron2.data.
     if name in ("DatasetMapperTTA", "GeneralizedRCNNWithTTA"):
-        from detectron2.modeling import test_time_augmentation
-
-        return getattr(test_time_augmentation, name)
+        return getattr(importlib.import_module("detectron2.modeling.test_time_augmentation"), name)
     return _refuse(name)

@@ -44,7 +44,7 @@ class BufferList(nn.Module):
 
 def _one_per_level(values: Sequence[Any], num_levels: int, name: str) -> list[Sequence[float]]:
     """``values`` as one list a feature map; a flat list, or a list of one list, serves all maps alike."""
-    nested = [list(v) for v in values] if isinstance(values[0], Sequence) else [list(values)]
+    nested: list[Sequence[float]] = [list(v) for v in values] if isinstance(values[0], Sequence) else [list(values)]
     if len(nested) == 1:
         nested = nested * num_levels
     if len(nested) != num_levels:

@@ -19,6 +19,7 @@ from detectron2.config import CfgNode, configurable
 from detectron2.data.detection_utils import read_image
 from detectron2.data.transforms import (
     AugInput,
+    Augmentation,
     AugmentationList,
     RandomFlip,
     ResizeShortestEdge,
@@ -76,7 +77,8 @@ class DatasetMapperTTA:
         outputs = []
         for min_size in self.min_sizes:
             resize = ResizeShortestEdge(min_size, self.max_size)
-            for augmentations in [[resize], [resize, RandomFlip(prob=1.0)]][: 2 if self.flip else 1]:
+            recipes: list[list[Augmentation]] = [[resize], [resize, RandomFlip(prob=1.0)]]
+            for augmentations in recipes[: 2 if self.flip else 1]:
                 augmented = AugInput(np.copy(image))
                 transforms = AugmentationList(augmentations)(augmented)
                 output = copy.deepcopy(dataset_dict)

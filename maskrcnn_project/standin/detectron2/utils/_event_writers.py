@@ -85,8 +85,7 @@ class TensorboardXWriter(EventWriter):
             from torch.utils.tensorboard import SummaryWriter  # takes seconds to import
         except ImportError as error:
             raise ImportError(
-                f"TensorBoard cannot be imported ({error}): run 'pip install tensorboard', or leave "
-                "this writer out."
+                f"TensorBoard cannot be imported ({error}): run 'pip install tensorboard', or leave this writer out."
             ) from error
         return SummaryWriter(**self._arguments)
 

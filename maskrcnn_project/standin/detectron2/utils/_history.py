@@ -23,16 +23,16 @@ class LazyHistory(HistoryBuffer):
         """Adds a number, or a tensor of one element, which may change or be freed afterwards."""
         if isinstance(value, torch.Tensor) and value.device.type != "cpu":
             if value.numel() != 1:
-                raise ValueError(
-                    f"A scalar has one element, but a tensor of shape {tuple(value.shape)} came."
-                )
+                raise ValueError(f"A scalar has one element, but a tensor of shape {tuple(value.shape)} came.")
             self._waiting.append((value.detach().clone().reshape(()), iteration))
             if len(self._waiting) > MAX_WAITING:
                 fetch([self])
-        elif self._waiting:
-            self._waiting.append((float(value), iteration))  # behind those that wait, in order
+            return
+        number = float(value.detach() if isinstance(value, torch.Tensor) else value)
+        if self._waiting:
+            self._waiting.append((number, iteration))  # behind those that wait, in order
         else:
-            super().update(float(value), iteration)
+            super().update(number, iteration)
 
     def settle(self, values: list[float]) -> None:
         """Takes the numbers that the waiting values turned out to be."""
@@ -68,14 +68,10 @@ def fetch(histories: Iterable[LazyHistory]) -> None:
     for history in waiting:
         for value, _ in history._waiting:
             if isinstance(value, torch.Tensor):
-                tensors.setdefault(value.device, []).append(
-                    value.double() if _has_double(value) else value.float()
-                )
+                tensors.setdefault(value.device, []).append(value.double() if _has_double(value) else value.float())
     fetched = {device: iter(torch.stack(values).tolist()) for device, values in tensors.items()}
     for history in waiting:
-        history.settle(
-            [next(fetched[v.device]) if isinstance(v, torch.Tensor) else v for v, _ in history._waiting]
-        )
+        history.settle([next(fetched[v.device]) if isinstance(v, torch.Tensor) else v for v, _ in history._waiting])
 
 
 def _has_double(value: torch.Tensor) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -43,7 +43,7 @@ class FlopCountAnalysis(_FlopCountAnalysis):
         """
         flat = _TensorsOnly(model, inputs)
         super().__init__(flat, flat.tensors)
-        self.set_op_handle(**dict.fromkeys(_NEGLIGIBLE))
+        self.set_op_handle(**dict.fromkeys(_NEGLIGIBLE, _count_nothing))
         self.unsupported_ops_warnings(False)
 
 
@@ -83,6 +83,11 @@ def find_unused_parameters(model: nn.Module, inputs: Any) -> list[str]:
     unused = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
     model.zero_grad(set_to_none=True)
     return unused
+
+
+def _count_nothing(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
+    """A handle for ``set_op_handle``; None there would leave fvcore's own handle in force."""
+    return Counter()
 
 
 class _TensorsOnly(nn.Module):

@@ -85,9 +85,7 @@ def detect_compute_compatibility(CUDA_HOME: str, so_file: str) -> str:
     if not os.path.isfile(tool):
         return f"{so_file}; cannot find cuobjdump"
     try:
-        listing = subprocess.run(
-            [tool, "--list-elf", so_file], capture_output=True, text=True, check=True
-        ).stdout
+        listing = subprocess.run([tool, "--list-elf", so_file], capture_output=True, text=True, check=True).stdout
     except subprocess.CalledProcessError as error:
         return f"{so_file}; cuobjdump failed: {(error.stderr or str(error)).strip()}"
     capabilities = sorted(
@@ -125,9 +123,7 @@ def _devices() -> list[tuple[str, str]]:
         for index in range(torch.cuda.device_count()):
             properties = torch.cuda.get_device_properties(index)
             capability = f"compute {properties.major}.{properties.minor}"
-            numbers[f"{properties.name} ({capability}, {properties.total_memory / 2**30:.0f} GiB)"].append(
-                str(index)
-            )
+            numbers[f"{properties.name} ({capability}, {properties.total_memory / 2**30:.0f} GiB)"].append(str(index))
         rows += [(f"GPU {','.join(indices)}", name) for name, indices in numbers.items()]
         rows.append(("CUDA of PyTorch", str(torch.version.cuda)))
     compiler = shutil.which(os.environ.get("CXX", "c++"))

@@ -103,11 +103,7 @@ def fixup_module_metadata(
     def rename(qualname: str, name: str, item: Any) -> None:
         # Only objects of this project: a re-exported class of another package keeps its own home.
         home = getattr(item, "__module__", None)
-        if (
-            id(item) in visited
-            or not isinstance(home, str)
-            or home.split(".")[0] != module_name.split(".")[0]
-        ):
+        if id(item) in visited or not isinstance(home, str) or home.split(".")[0] != module_name.split(".")[0]:
             return
         visited.add(id(item))
         item.__module__ = module_name

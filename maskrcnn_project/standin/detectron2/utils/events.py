@@ -59,9 +59,7 @@ class EventStorage:
         self._vis_data: list[tuple[str, Any, int]] = []
         self._histograms: list[dict[str, Any]] = []
 
-    def put_scalar(
-        self, name: str, value: Any, smoothing_hint: bool = True, cur_iter: int | None = None
-    ) -> None:
+    def put_scalar(self, name: str, value: Any, smoothing_hint: bool = True, cur_iter: int | None = None) -> None:
         """
         Adds one number.
 
@@ -75,9 +73,7 @@ class EventStorage:
         name = self._prefix + name
         iteration = self._iter if cur_iter is None else int(cur_iter)
         hint = self._smoothing_hints.setdefault(name, smoothing_hint)
-        assert hint == smoothing_hint, (
-            f"Scalar {name!r} was put with smoothing_hint={hint} before: keep to one."
-        )
+        assert hint == smoothing_hint, f"Scalar {name!r} was put with smoothing_hint={hint} before: keep to one."
         history = self._history.setdefault(name, LazyHistory())
         history.update(value, iteration)
         self._latest_iter[name] = iteration

@@ -35,9 +35,7 @@ class _DownloadHandler(HTTPURLHandler):
     Downloads http(s) and ftp URLs into the cache, with an error that says what can be done without network.
     """
 
-    def _get_local_path(
-        self, path: str, force: bool = False, cache_dir: str | None = None, **kwargs: Any
-    ) -> str:
+    def _get_local_path(self, path: str, force: bool = False, cache_dir: str | None = None, **kwargs: Any) -> str:
         try:
             with _socket_timeout(DOWNLOAD_TIMEOUT):
                 return super()._get_local_path(path, force=force, cache_dir=cache_dir, **kwargs)
@@ -65,8 +63,7 @@ def _download_failed(url: str, cache_dir: str | None, error: OSError) -> str:
     # The same rule as iopath's, so that a file put there by hand is found.
     cached = os.path.join(get_cache_dir(cache_dir), urlparse(url).path.lstrip("/"))
     sentence = (
-        f"Could not download {url} ({error}): check the network, or fetch the file elsewhere and put it at "
-        f"{cached}"
+        f"Could not download {url} ({error}): check the network, or fetch the file elsewhere and put it at {cached}"
     )
     if url.endswith(WEIGHT_SUFFIXES):
         sentence += ', or train without pretrained weights by setting MODEL.WEIGHTS ""'

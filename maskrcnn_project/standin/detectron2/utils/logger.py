@@ -58,11 +58,7 @@ def setup_logger(
     logger.propagate = enable_propagation
     if abbrev_name is None:
         abbrev_name = "d2" if name == "detectron2" else name
-    if (
-        configure_stdout
-        and distributed_rank == 0
-        and not any(isinstance(h, _ConsoleHandler) for h in logger.handlers)
-    ):
+    if configure_stdout and distributed_rank == 0 and not any(isinstance(h, _ConsoleHandler) for h in logger.handlers):
         console = _ConsoleHandler()
         console.setFormatter(_Formatter(name, abbrev_name, color))
         logger.addHandler(console)

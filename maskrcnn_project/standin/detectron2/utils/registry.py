@@ -11,7 +11,6 @@ __all__ = ["Registry", "locate"]
 
 # Registered names of upstream configs that lie outside this stand-in -> the feature they belong to.
 _LEFT_OUT = {
-    "CascadeROIHeads": "Cascade R-CNN",
     "RROIHeads": "rotated boxes",
     "RRPN": "rotated boxes",
     "RotatedAnchorGenerator": "rotated boxes",
@@ -23,8 +22,6 @@ _LEFT_OUT = {
     "PanopticFPN": "panoptic segmentation",
     "SemanticSegmentor": "semantic segmentation",
     "SemSegFPNHead": "semantic segmentation",
-    "ProposalNetwork": "stand-alone proposal networks",
-    "build_retinanet_resnet_fpn_backbone": "RetinaNet",
 }
 
 

@@ -132,8 +132,7 @@ def reload_script_model(module: torch.jit.ScriptModule) -> torch.jit.ScriptModul
 def reload_lazy_config(cfg: Any) -> NoReturn:
     """Refused: LazyConfig is not in this stand-in."""
     raise NotImplementedError(
-        "This stand-in leaves out configuration in Python files (LazyConfig): install the real Detectron2 to "
-        "use it."
+        "This stand-in leaves out configuration in Python files (LazyConfig): install the real Detectron2 to use it."
     )
 
 

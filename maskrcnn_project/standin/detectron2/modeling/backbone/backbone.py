@@ -24,8 +24,8 @@ class Backbone(nn.Module, metaclass=ABCMeta):
     _out_feature_strides: dict[str, int]
 
     @abstractmethod
-    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The feature maps of ``x``, by name. To be written by the subclass."""
+    def forward(self, *args: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The feature maps by name. To be written by the subclass, usually as ``forward(x)``, (N, C, H, W)."""
 
     @property
     def size_divisibility(self) -> int:

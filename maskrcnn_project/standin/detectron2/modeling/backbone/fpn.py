@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import fvcore.nn.weight_init as weight_init
 import torch
@@ -31,7 +32,7 @@ class FPN(Backbone):
         bottom_up: its feature maps named in ``in_features`` have strides that double from one to the next.
         in_features: from the finest to the coarsest.
         norm: as in ``detectron2.layers.get_norm``; with one, the convolutions have no bias.
-        top_block: adds ``top_block.num_levels`` coarser levels from the map ``top_block.in_feature`` of
+        top_block: a module that adds ``top_block.num_levels`` coarser levels from the map ``top_block.in_feature`` of
             ``bottom_up`` or of the pyramid.
         fuse_type: "sum", as in the paper, or "avg".
         square_pad: pads the input to a square of this side, if above 0.
@@ -43,7 +44,7 @@ class FPN(Backbone):
         in_features: Sequence[str],
         out_channels: int,
         norm: str = "",
-        top_block: nn.Module | None = None,
+        top_block: Any = None,
         fuse_type: str = "sum",
         square_pad: int = 0,
     ):
@@ -52,7 +53,7 @@ class FPN(Backbone):
             raise ValueError("An FPN needs at least one input feature (MODEL.FPN.IN_FEATURES), but got none.")
         if fuse_type not in ("sum", "avg"):
             raise ValueError(f"MODEL.FPN.FUSE_TYPE must be 'sum' or 'avg', but is {fuse_type!r}.")
-        shapes = [bottom_up.output_shape()[name] for name in in_features]
+        shapes: list[Any] = [bottom_up.output_shape()[name] for name in in_features]
         levels = _levels_of_strides([shape.stride for shape in shapes])
         for level, shape in zip(levels, shapes, strict=True):
             lateral = Conv2d(
@@ -71,7 +72,7 @@ class FPN(Backbone):
             self.add_module(f"fpn_lateral{level}", lateral)
             self.add_module(f"fpn_output{level}", output)
 
-        self.top_block = top_block
+        self.top_block: Any = top_block
         self.in_features = tuple(in_features)
         self.bottom_up = bottom_up
         self._levels = levels

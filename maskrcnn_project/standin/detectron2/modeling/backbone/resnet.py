@@ -6,8 +6,8 @@ Shapes: N images, C channels, H x W pixels; a stage ``res{k}`` has stride 2^k wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import fvcore.nn.weight_init as weight_init
 import torch
@@ -235,7 +235,7 @@ class ResNet(Backbone):
             self.stem.freeze()
         for number, stage in enumerate(self.stages, start=2):
             if freeze_at >= number:
-                for block in stage.children():
+                for block in cast(Iterator[CNNBlockBase], stage.children()):
                     block.freeze()
         return self
 
@@ -370,7 +370,7 @@ def build_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
             ResNet.make_stage(block_class, num_blocks, in_channels=in_channels, out_channels=out_channels, **kwargs)
         )
         in_channels, out_channels, bottleneck_channels = out_channels, 2 * out_channels, 2 * bottleneck_channels
-    stem = BasicStem(in_channels=input_shape.channels, out_channels=nets.STEM_OUT_CHANNELS, norm=norm)
+    stem = BasicStem(in_channels=cast(int, input_shape.channels), out_channels=nets.STEM_OUT_CHANNELS, norm=norm)
     return ResNet(stem, stages, out_features=nets.OUT_FEATURES, freeze_at=cfg.MODEL.BACKBONE.FREEZE_AT)
 
 

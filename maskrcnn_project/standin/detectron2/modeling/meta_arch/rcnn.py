@@ -30,6 +30,8 @@ class _ImageModel(nn.Module):
     """What both models do with their input: normalise, pad, and collect what belongs to the images."""
 
     backbone: Backbone
+    proposal_generator: Any
+    roi_heads: Any
     pixel_mean: torch.Tensor
     pixel_std: torch.Tensor
 

@@ -7,6 +7,7 @@ Shapes: N images, A anchors of one level an image, K kept of all levels. Boxes a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from detectron2.layers import batched_nms, cat
@@ -119,7 +120,7 @@ def suppress_proposals(
     return results
 
 
-def add_ground_truth_to_proposals(gt: list[Instances] | list[Boxes], proposals: list[Instances]) -> list[Instances]:
+def add_ground_truth_to_proposals(gt: Sequence[Instances | Boxes], proposals: list[Instances]) -> list[Instances]:
     """
     Appends each image's ground truth to its proposals, so that early training, whose proposals are poor, has
     foreground too.

@@ -8,7 +8,7 @@ absolute pixels of the padded input.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -80,14 +80,14 @@ class StandardRPNHead(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.normal_(layer.weight, std=0.01)  # section 3.1.3 of Faster R-CNN
-                nn.init.constant_(layer.bias, 0)
+                nn.init.zeros_(cast(torch.Tensor, layer.bias))
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
         channels = {shape.channels for shape in input_shape}
         if len(channels) != 1:
             raise ValueError(f"All levels of MODEL.RPN.IN_FEATURES must have the same channels, but have {channels}.")
-        anchor_generator = build_anchor_generator(cfg, input_shape)
+        anchor_generator: Any = build_anchor_generator(cfg, input_shape)
         num_anchors = set(anchor_generator.num_anchors)
         if len(num_anchors) != 1:
             raise ValueError(f"All levels must have as many anchors a cell, but have {num_anchors}.")
@@ -152,8 +152,8 @@ class RPN(nn.Module):
         self.box2box_transform = box2box_transform
         self.batch_size_per_image = batch_size_per_image
         self.positive_fraction = positive_fraction
-        self.pre_nms_topk = {True: pre_nms_topk[0], False: pre_nms_topk[1]}
-        self.post_nms_topk = {True: post_nms_topk[0], False: post_nms_topk[1]}
+        self.pre_nms_topk = {True: int(pre_nms_topk[0]), False: int(pre_nms_topk[1])}
+        self.post_nms_topk = {True: int(post_nms_topk[0]), False: int(post_nms_topk[1])}
         self.nms_thresh = nms_thresh
         self.min_box_size = float(min_box_size)
         self.anchor_boundary_thresh = anchor_boundary_thresh
@@ -243,7 +243,7 @@ class RPN(nn.Module):
             matches, matched_labels = retry_if_cuda_oom(self.anchor_matcher)(quality)
             matched_labels = matched_labels.to(all_anchors.device)
             if self.anchor_boundary_thresh >= 0:
-                inside = all_anchors.inside_box(gt.image_size, self.anchor_boundary_thresh)
+                inside = all_anchors.inside_box(gt.image_size, self.anchor_boundary_thresh)  # type: ignore[arg-type]
                 matched_labels.masked_fill_(~inside, -1)
             labels.append(self._subsample_labels(matched_labels))
             if len(gt) == 0:

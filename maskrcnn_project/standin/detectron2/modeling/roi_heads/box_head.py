@@ -42,7 +42,8 @@ class FastRCNNConvFCHead(nn.Sequential):
             raise ValueError(
                 "A FastRCNNConvFCHead needs a layer: set MODEL.ROI_BOX_HEAD.NUM_CONV or MODEL.ROI_BOX_HEAD.NUM_FC."
             )
-        channels, height, width = input_shape.channels, input_shape.height, input_shape.width
+        channels: Any = input_shape.channels
+        height, width = input_shape.height, input_shape.width
         for i, dim in enumerate(conv_dims, start=1):
             conv = Conv2d(
                 channels,

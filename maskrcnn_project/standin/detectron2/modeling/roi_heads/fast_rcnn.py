@@ -128,6 +128,8 @@ class FastRCNNOutputLayers(nn.Module):
         fed_loss_num_classes: classes trained each step.
     """
 
+    fed_loss_cls_weights: torch.Tensor
+
     @configurable
     def __init__(
         self,
@@ -150,7 +152,8 @@ class FastRCNNOutputLayers(nn.Module):
         super().__init__()
         if isinstance(input_shape, int):  # as older releases called it
             input_shape = ShapeSpec(channels=input_shape)
-        in_features = input_shape.channels * (input_shape.width or 1) * (input_shape.height or 1)
+        channels: Any = input_shape.channels
+        in_features = channels * (input_shape.width or 1) * (input_shape.height or 1)
         self.num_classes = num_classes
         self.cls_score = nn.Linear(in_features, num_classes + 1)
         num_boxes = 1 if cls_agnostic_bbox_reg else num_classes

@@ -6,7 +6,7 @@ Shapes: R regions of all images, K classes (1 if class-agnostic), m x m mask pix
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import fvcore.nn.weight_init as weight_init
 import torch
@@ -155,7 +155,7 @@ class BaseMaskRCNNHead(nn.Module):
 
 
 @ROI_MASK_HEAD_REGISTRY.register()
-class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead, nn.Sequential):
+class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead, nn.Sequential):  # type: ignore[misc]
     """
     3x3 convolutions, a 2x2 deconvolution of stride 2, each with ReLU, and a 1x1 convolution to K masks.
 
@@ -179,7 +179,7 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead, nn.Sequential):
         super().__init__(**kwargs)
         if not conv_dims:
             raise ValueError("conv_dims of the mask head needs at least the deconvolution's channels, but is empty.")
-        channels = input_shape.channels
+        channels: Any = input_shape.channels
         for i, dim in enumerate(conv_dims[:-1], start=1):
             conv = Conv2d(
                 channels,
@@ -198,7 +198,7 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead, nn.Sequential):
         self.predictor = Conv2d(conv_dims[-1], num_classes, kernel_size=1)
         weight_init.c2_msra_fill(self.deconv)
         nn.init.normal_(self.predictor.weight, std=0.001)  # all masks start at a probability of one half
-        nn.init.constant_(self.predictor.bias, 0)
+        nn.init.zeros_(cast(torch.Tensor, self.predictor.bias))
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
