@@ -25,7 +25,7 @@ from maskrcnn_project.datasets.shapes_picture import paint
 
 SPLITS = ("train", "val")
 EMPTY_EVERY = 20  # every twentieth picture shows no object: real sets hold some, and training has to bear them
-MOST_OBJECTS = 9
+MOST_OBJECTS = 7
 SMALLEST_SIZE = 32  # pixels: the smallest objects would shrink below what is worth an annotation
 COLOURS = {
     "circle": "#e4572e",

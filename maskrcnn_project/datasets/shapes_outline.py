@@ -16,7 +16,7 @@ from pycocotools import mask as mask_util
 CATEGORIES = ("circle", "rectangle", "triangle")
 S = 4
 SMALLEST_AREA = 14.0  # pixels: below it a person would not draw the object either
-SMALLEST_VISIBLE_SHARE = 0.2  # of the object's own area inside the picture: hidden further, it is left out
+SMALLEST_VISIBLE_SHARE = 0.35  # of the object's own area inside the picture: hidden further, it is left out
 SMALLEST_PART = 3.0  # pixels: a smaller splinter is not worth a polygon
 SMALLEST_HOLE = 1.5  # pixels: a smaller hole is lost in the pixels anyhow
 OUTLINE_TOLERANCE = 0.25  # pixels by which a polygon may leave the exact edge, to have few corners
@@ -44,7 +44,7 @@ def place_shapes(rng: np.random.Generator, height: int, width: int, wanted: int)
     for _ in range(wanted):
         category = int(rng.integers(len(CATEGORIES)))
         # log-uniform, as object sizes in photographs are: many small ones, few large ones
-        radius = min(height, width) * float(np.exp(rng.uniform(np.log(0.075), np.log(0.25))))
+        radius = min(height, width) * float(np.exp(rng.uniform(np.log(0.11), np.log(0.27))))
         center = _choose_center(rng, shapes, radius, height, width)
         full = _fill(_outlines(rng, category, center, radius), height, width)
         visible = full & ~taken
@@ -62,7 +62,7 @@ def _choose_center(rng: np.random.Generator, shapes: list[Shape], radius: float,
     low, high = np.array([margin, margin]), np.array([width - margin, height - margin])
     if shapes and rng.random() < 0.6:
         other = shapes[int(rng.integers(len(shapes)))]
-        distance = (radius + other.radius) * rng.uniform(0.15, 1.0)
+        distance = (radius + other.radius) * rng.uniform(0.45, 1.0)
         angle = rng.uniform(0, 2 * np.pi)
         return np.clip(other.center + distance * np.array([np.cos(angle), np.sin(angle)]), low, high)
     return rng.uniform(low, high)
@@ -74,12 +74,12 @@ def _outlines(rng: np.random.Generator, category: int, center: np.ndarray, radiu
     if CATEGORIES[category] == "circle":
         angles = np.linspace(0, 2 * np.pi, 96, endpoint=False)
     elif CATEGORIES[category] == "rectangle":
-        half = np.arctan(1 / np.exp(rng.uniform(0, np.log(4.5))))  # sides between 1:1 and 4.5:1
+        half = np.arctan(1 / np.exp(rng.uniform(0, np.log(2.5))))  # sides between 1:1 and 2.5:1
         angles = np.array([half, np.pi - half, np.pi + half, 2 * np.pi - half])
     else:
         angles = np.array([0, 2, 4]) * np.pi / 3 + rng.uniform(-0.3, 0.3, size=3)
     corners = radius * np.stack([np.cos(angles + turn), np.sin(angles + turn)], axis=1)
-    hollow = rng.random() < (0.2 if CATEGORIES[category] == "circle" else 0.07) and radius > 8
+    hollow = rng.random() < (0.12 if CATEGORIES[category] == "circle" else 0.04) and radius > 8
     inner = [corners * rng.uniform(0.4, 0.62)] if hollow else []
     return [center + outline for outline in [corners, *inner]]
 

@@ -14,7 +14,9 @@ import numpy as np
 
 from maskrcnn_project.datasets.shapes_outline import Shape, coverage
 
-SMALLEST_CONTRAST = 0.22  # distance of an object's colour to the ground's mean, so that each can be seen
+SMALLEST_CONTRAST = 0.4  # distance of an object's colour to the ground's mean, so that each can be seen
+TYPICAL_HUES = (0.03, 0.6, 0.3)  # circle red, rectangle blue, triangle green: of the colour circle, 0 to 1
+TYPICAL_SHARE = 0.85  # of the objects have their class's hue, the others any: shape has to be learnt as well
 SURFACES = ("plain", "gradient", "stripes", "checks", "speckles", "clouds")
 GROUNDS = ("clouds", "wood", "weave", "waves", "gravel")
 
@@ -61,11 +63,11 @@ def _surface(
 ) -> np.ndarray:
     """(H, W, 3): the colour of one object everywhere, with a pattern, a side towards the light, and a rim."""
     height, width = body.shape
-    color = _object_color(rng, ground_mean).astype(np.float32)
+    color = _object_color(rng, shape.category, ground_mean).astype(np.float32)
     other = np.clip(color + rng.choice([-1, 1]) * rng.uniform(0.1, 0.25, size=3), 0, 1).astype(np.float32)
     x, y = _turned_grid(rng, height, width)
     period = max(float(shape.radius * rng.uniform(0.3, 0.7)), 4.0)  # pixels: finer stripes would vanish in the blur
-    kind = rng.choice(SURFACES, p=[0.25, 0.2, 0.17, 0.1, 0.13, 0.15])
+    kind = rng.choice(SURFACES, p=[0.45, 0.25, 0.08, 0.05, 0.07, 0.1])
     if kind == "stripes":
         mix = _soft_step(np.sin(2 * np.pi * x / period))
     elif kind == "checks":
@@ -88,10 +90,12 @@ def _surface(
     return surface * (lighting * rim)[..., None]
 
 
-def _object_color(rng: np.random.Generator, ground_mean: np.ndarray) -> np.ndarray:
-    """(3,) any hue, strong or pale, but not the ground's own colour."""
+def _object_color(rng: np.random.Generator, category: int, ground_mean: np.ndarray) -> np.ndarray:
+    """(3,) mostly a hue of its class, as products and cells have one, but not the ground's own colour."""
+    typical = rng.random() < TYPICAL_SHARE
     for _ in range(50):
-        color = np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.25, 0.8), rng.uniform(0.35, 0.93)))
+        hue = (TYPICAL_HUES[category] + rng.uniform(-0.09, 0.09)) % 1 if typical else rng.random()
+        color = np.array(colorsys.hsv_to_rgb(hue, rng.uniform(0.45, 0.95), rng.uniform(0.4, 0.97)))
         if np.linalg.norm(color - ground_mean) > SMALLEST_CONTRAST:
             break
     return color

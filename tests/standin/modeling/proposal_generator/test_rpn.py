@@ -102,10 +102,14 @@ def test_training_without_ground_truth_is_named():
         make_rpn()(images, {"p2": torch.zeros(1, 4, 8, 8)})
 
 
+class FirstChannelIsLogit(torch.nn.Module):
+    def forward(self, maps):
+        return [m[:, :1] for m in maps], [torch.zeros(1, 4, *m.shape[-2:]) for m in maps]
+
+
 def test_outputs_lie_as_the_anchors_do():
     # Logits count up over the map, so that the best proposal must be the anchor of the last cell.
-    rpn = make_rpn().eval()
-    rpn.rpn_head = lambda maps: ([m[:, :1] for m in maps], [torch.zeros(1, 4, 2, 3)])
+    rpn = make_rpn(head=FirstChannelIsLogit()).eval()
     features = {"p2": torch.arange(6.0).reshape(1, 1, 2, 3)}
     (found,), _ = rpn(ImageList(torch.zeros(1, 3, 40, 40), [(40, 40)]), features)
     assert found.proposal_boxes.tensor[0].tolist() == [4, 0, 12, 8]  # centre (8, 4): column 2, row 1
@@ -115,7 +119,9 @@ def test_outputs_lie_as_the_anchors_do():
 @pytest.mark.parametrize(("conv_dims", "names"), [([-1], ["conv"]), ([6, -1], ["conv.conv0", "conv.conv1"])])
 def test_convolutions_of_the_head(conv_dims, names):
     head = StandardRPNHead(in_channels=4, num_anchors=3, conv_dims=conv_dims)
-    assert {k.removesuffix(".weight") for k in head.state_dict() if k.startswith("conv") and "weight" in k} == set(names)
+    assert {k.removesuffix(".weight") for k in head.state_dict() if k.startswith("conv") and "weight" in k} == set(
+        names
+    )
     (logits,), (deltas,) = head([torch.zeros(2, 4, 5, 7)])
     assert (logits.shape, deltas.shape) == ((2, 3, 5, 7), (2, 12, 5, 7))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
+from typing import Any
 
 import torch
 from detectron2.layers import ShapeSpec
@@ -24,7 +25,7 @@ class Backbone(nn.Module, metaclass=ABCMeta):
     _out_feature_strides: dict[str, int]
 
     @abstractmethod
-    def forward(self, *args: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(self, *args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
         """The feature maps by name. To be written by the subclass, usually as ``forward(x)``, (N, C, H, W)."""
 
     @property

@@ -145,9 +145,9 @@ class ROIHeads(nn.Module):
             chosen = proposals_per_image[sampled]
             chosen.gt_classes = classes[sampled]
             if len(targets_per_image) > 0:
-                for name, value in targets_per_image.get_fields().items():
+                for name, value in targets_per_image[matches[sampled]].get_fields().items():
                     if name.startswith("gt_") and not chosen.has(name):
-                        chosen.set(name, value[matches[sampled]])
+                        chosen.set(name, value)
             sampled_proposals.append(chosen)
             num_foreground += foreground.numel()
             num_background += background.numel()

@@ -178,8 +178,9 @@ class FastRCNNOutputLayers(nn.Module):
         if use_fed_loss:
             if not use_sigmoid_ce or get_fed_loss_cls_weights is None:
                 raise ValueError(
-                    "The federated loss (use_fed_loss) needs use_sigmoid_ce=True and get_fed_loss_cls_weights, a "
-                    "function that gives the weight of each class."
+                    "The federated loss (MODEL.ROI_BOX_HEAD.USE_FED_LOSS) needs use_sigmoid_ce=True and "
+                    "get_fed_loss_cls_weights, a function that gives the weight of each class, which no config key "
+                    "names: pass it to FastRCNNOutputLayers in code."
                 )
             # Follows from the dataset, hence not saved.
             self.register_buffer("fed_loss_cls_weights", get_fed_loss_cls_weights(), persistent=False)
