@@ -141,7 +141,9 @@ def _start(wishes: Wishes, coco_weights: str) -> list[Choice]:
             Choice("MODEL.FPN.OUT_CHANNELS", 128, "a narrow pyramid: fast, and few images can fill it"),
             Choice("MODEL.ROI_BOX_HEAD.FC_DIM", 512, "likewise"),
             Choice("MODEL.ROI_MASK_HEAD.CONV_DIM", 128, "likewise"),
-            Choice("MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE", 128, "regions are most of a small model's step (default 512)"),
+            Choice(
+                "MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE", 128, "regions are most of a small model's step (default 512)"
+            ),
         ]
     return choices
 

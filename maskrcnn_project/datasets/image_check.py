@@ -25,9 +25,7 @@ def check_images(data: CocoFile) -> None:
     root = Path(data.image_root)
     with ThreadPoolExecutor(WORKERS) as pool:
         found = pool.map(lambda record: image_fault(root / record["file_name"], record), data.images)
-        bar = tqdm(
-            found, total=len(data.images), desc="Checking images", unit="image", leave=False, disable=None
-        )
+        bar = tqdm(found, total=len(data.images), desc="Checking images", unit="image", leave=False, disable=None)
         faults = [fault for fault in bar if fault]
     if faults:
         shown = "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
