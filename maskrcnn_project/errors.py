@@ -12,6 +12,7 @@ from typing import Any
 # What bad input raises, here and in the libraries below. Anything else is a bug and shows its traceback.
 BAD_INPUT = (OSError, ValueError, KeyError, ImportError, FloatingPointError)
 TRACEBACK_VARIABLE = "MASKRCNN_TRACEBACK"
+TRACEBACK_HEAD = "Traceback (most recent call last)"
 
 
 def run_tool(main: Callable[[], Any]) -> None:
@@ -24,7 +25,9 @@ def run_tool(main: Callable[[], Any]) -> None:
     warnings.filterwarnings("ignore", message=".*torch.jit.script.*deprecated", category=FutureWarning)
     try:
         main()
-    except BAD_INPUT as error:
+    except Exception as error:
+        if not is_bad_input(error):
+            raise
         if os.environ.get(TRACEBACK_VARIABLE):
             traceback.print_exc()
         print(f"error: {sentence(error)}", file=sys.stderr)
@@ -34,8 +37,24 @@ def run_tool(main: Callable[[], Any]) -> None:
         sys.exit(130)
 
 
+def is_bad_input(error: BaseException) -> bool:
+    """Whether ``error`` is a user's mistake, here or in a process that was started (its type is in the last line)."""
+    if isinstance(error, BAD_INPUT):
+        return True
+    names = {kind.__name__ for kind in (*BAD_INPUT, FileNotFoundError, FileExistsError, ModuleNotFoundError)}
+    return type(error).__name__ == "ProcessRaisedException" and _relayed_line(str(error)).split(":")[0] in names
+
+
 def sentence(error: BaseException) -> str:
-    """The message of ``error`` without the quotes that KeyError puts round its own."""
-    if isinstance(error, KeyError) and error.args:
-        return str(error.args[0])
-    return str(error) or type(error).__name__
+    """
+    The message of ``error``: without the quotes that KeyError puts round its own, and of an error that a worker
+    process relayed, with its whole traceback as the message, only what the worker said.
+    """
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if TRACEBACK_HEAD in text:
+        text = _relayed_line(text).partition(": ")[2]
+    return text or type(error).__name__
+
+
+def _relayed_line(text: str) -> str:
+    return text.strip().splitlines()[-1]

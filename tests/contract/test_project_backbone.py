@@ -63,12 +63,14 @@ class Shrinking(Backbone):
 
 @BACKBONE_REGISTRY.register()
 def build_shrinking_fpn(cfg, input_shape: ShapeSpec):
+    top_block = LastLevelMaxPool()
+    top_block.in_feature = "p4"  # it stands on "p5" unless told
     return FPN(
         bottom_up=Shrinking(input_shape.channels, width=8, norm="BN"),
         in_features=["s4", "s8", "s16"],
         out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
         norm=cfg.MODEL.FPN.NORM,
-        top_block=LastLevelMaxPool(),
+        top_block=top_block,
         fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
     )
 

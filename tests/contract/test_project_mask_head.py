@@ -142,5 +142,5 @@ def test_no_region_at_all(name):
     cfg.MODEL.ROI_MASK_HEAD.NAME, cfg.MODEL.ROI_MASK_HEAD.SMOOTH_WEIGHT = name, 0.1
     head = build_mask_head(cfg, ShapeSpec(channels=16, height=4, width=4))
     losses = head(torch.zeros(0, 16, 4, 4, requires_grad=True), [])
-    assert [float(loss) for loss in losses.values()] == [0.0] * len(losses)
+    assert [loss.item() for loss in losses.values()] == [0.0] * len(losses)
     sum(losses.values()).backward()

@@ -31,6 +31,8 @@ def tiny_cfg(output_dir="."):
     model.DEVICE, model.MASK_ON = "cpu", True
     model.BACKBONE.NAME = "build_resnet_fpn_backbone"
     model.RESNETS.DEPTH, model.RESNETS.RES2_OUT_CHANNELS = 18, 64
+    # Random weights behind frozen norms give features of thousands; group norms keep them at 1, also in testing.
+    model.RESNETS.NORM = "GN"
     model.RESNETS.OUT_FEATURES = model.FPN.IN_FEATURES = ["res2", "res3", "res4", "res5"]
     model.FPN.OUT_CHANNELS = 16
     model.ANCHOR_GENERATOR.SIZES = [[8], [16], [32], [64], [128]]
@@ -157,7 +159,7 @@ def train_step(cfg, model, batch=None):
         losses = model(tiny_batch() if batch is None else batch)
         sum(losses.values()).backward()
     optimizer.step()
-    values = {name: float(loss) for name, loss in losses.items()}
+    values = {name: float(loss.detach()) for name, loss in losses.items()}
     assert all(np.isfinite(value) for value in values.values()), values
     assert any(not torch.equal(p, before[name]) for name, p in model.named_parameters() if p.requires_grad)
     return values
