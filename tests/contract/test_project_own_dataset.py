@@ -193,7 +193,7 @@ class OwnMapper(DatasetMapper):
 def test_loaders_from_arguments(records):
     mapper = OwnMapper(
         is_train=True,
-        augmentations=[T.ResizeShortestEdge([64], 128), T.RandomFlip(prob=1.0)],
+        augmentations=[T.ResizeShortestEdge(64, 128), T.RandomFlip(prob=1.0)],
         image_format="RGB",
         use_instance_mask=True,
         instance_mask_format="bitmask",

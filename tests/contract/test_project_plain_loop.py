@@ -75,7 +75,7 @@ def cfg(tmp_path):
     with coco_set(tmp_path / "data", "project_plain_loop") as name:
         cfg = tiny_cfg(tmp_path / "run")
         cfg.DATASETS.TRAIN = cfg.DATASETS.TEST = (name,)
-        cfg.SOLVER.MAX_ITER, cfg.SOLVER.STEPS, cfg.SOLVER.WARMUP_ITERS = 3, (2,), 2
+        cfg.SOLVER.MAX_ITER, cfg.SOLVER.STEPS, cfg.SOLVER.WARMUP_ITERS = 3, (2,), 1
         cfg.SOLVER.CHECKPOINT_PERIOD, cfg.TEST.EVAL_PERIOD = 1, 2
         yield cfg
 
@@ -85,9 +85,9 @@ def test_a_run_stopped_and_resumed(cfg):
     first = train(cfg, build_model(cfg), stop_after=1)
     assert [i for i, _, _ in first] == [0, 1]
     rest = train(cfg, build_model(cfg), resume=True)
-    # Warm-up from a thousandth over two iterations, then a tenth from iteration 2 on.
+    # One iteration of warm-up at a thousandth, and a tenth from iteration 2 on.
     rates = [rate / cfg.SOLVER.BASE_LR for _, rate, _ in first + rest]
-    np.testing.assert_allclose(rates, [0.001, 0.5005, 0.1], rtol=1e-6)
+    np.testing.assert_allclose(rates, [0.001, 1.0, 0.1], rtol=1e-6)
     assert [i for i, _, _ in rest] == [2]
     files = set(os.listdir(cfg.OUTPUT_DIR))
     assert {"model_0000000.pth", "model_0000001.pth", "model_0000002.pth", "model_final.pth", "metrics.json"} <= files

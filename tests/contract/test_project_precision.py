@@ -85,11 +85,9 @@ def test_weights_with_batch_norms_load_into_frozen_ones(tmp_path):
         torch.testing.assert_close(one.scores, other.scores, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("norm", ["FrozenBN", "GN"])
-def test_bfloat16(norm):
+def test_a_step_in_bfloat16():
     cfg = tiny_cfg()
-    cfg.MODEL.RESNETS.NORM = norm
-    torch.manual_seed(0)
+    cfg.MODEL.RESNETS.NORM = "FrozenBN"
     model = build_model(cfg)
     optimizer = build_optimizer(cfg, model)
     with EventStorage(), torch.autocast("cpu", dtype=torch.bfloat16):
@@ -99,12 +97,16 @@ def test_bfloat16(norm):
     total.backward()
     optimizer.step()
     assert all(p.grad.dtype == p.dtype == torch.float32 for p in model.parameters() if p.grad is not None)
+
+
+def test_detections_in_bfloat16():
+    torch.manual_seed(0)
+    model = build_model(tiny_cfg())
     with torch.autocast("cpu", dtype=torch.bfloat16):
         low = detect(model)
-    full = detect(model)
-    for one, other in zip(low, full, strict=True):
+    for one, other in zip(low, detect(model), strict=True):
         assert one.pred_boxes.tensor.dtype == torch.float32
-        assert abs(one.scores.max() - other.scores.max()) < 0.1
+        assert abs(one.scores.max() - other.scores.max()) < 0.02
 
 
 def test_channels_last():

@@ -128,6 +128,8 @@ def test_half_a_data_set(flags, words):
 
 def test_a_used_folder_is_refused_unless_resumed(tmp_path):
     (tmp_path / "metrics.json").touch()
+    refuse_used_folder(str(tmp_path), resume=False)  # a run that ended before its first line
+    (tmp_path / "metrics.json").write_text("{}\n")
     with pytest.raises(ValueError, match="already holds a run"):
         refuse_used_folder(str(tmp_path), resume=False)
     refuse_used_folder(str(tmp_path), resume=True)

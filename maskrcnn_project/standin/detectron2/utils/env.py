@@ -127,3 +127,12 @@ def _import_file(name: str, path: Path) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def __getattr__(name: str) -> Any:
+    # TORCH_VERSION, (major, minor), is asked for by many projects; on demand, for it needs torch.
+    if name != "TORCH_VERSION":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import torch
+
+    return tuple(int(part) for part in torch.__version__.split(".")[:2])

@@ -27,6 +27,7 @@ from ._instance_parts import create_text_labels as _create_text_labels
 from ._mask_drawing import GenericMask
 from ._primitives import Primitives
 from ._text_drawing import LabelLayout
+from .colormap import random_color  # noqa: F401 (projects import it from here)
 
 __all__ = ["ColorMode", "VisImage", "Visualizer", "GenericMask"]
 
