@@ -24,6 +24,7 @@ from maskrcnn_project.datasets.image_check import check_images
 from maskrcnn_project.datasets.register import check_same_categories
 from maskrcnn_project.datasets.split import split_coco
 from maskrcnn_project.datasets.statistics import dataset_statistics
+from maskrcnn_project.files import write_beside
 from maskrcnn_project.inference.weights import fetch_weights
 from maskrcnn_project.recommend import Choice, Wishes, choices_table, recommend
 
@@ -176,13 +177,6 @@ def write_description(folder: Path, name: str, data: OwnData) -> None:
             "images": str(Path(content.image_root).resolve()),
         }
     write_beside(folder / "dataset.yaml", yaml.safe_dump({"name": name, "splits": splits}, sort_keys=False))
-
-
-def write_beside(path: Path, text: str) -> None:
-    """Writes ``text`` to a file beside ``path`` and renames it, so that ``path`` is never half-written."""
-    beside = path.with_name(f".{path.name}.partial")
-    beside.write_text(text, "utf-8")
-    os.replace(beside, path)
 
 
 def _require(condition: bool, wanted: str, came: object) -> None:

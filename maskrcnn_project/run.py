@@ -21,8 +21,9 @@ from maskrcnn_project.classes import ClassTable
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.register import register_descriptions
 from maskrcnn_project.device import choose_device
+from maskrcnn_project.files import write_beside
 from maskrcnn_project.inference.weights import fetch_weights, last_checkpoint, load_for_inference
-from maskrcnn_project.own_data import config_for_own_data, refuse_used_folder, write_beside
+from maskrcnn_project.own_data import config_for_own_data, refuse_used_folder
 from maskrcnn_project.provider import detectron2_info
 from maskrcnn_project.trainer import MaskRCNNTrainer
 

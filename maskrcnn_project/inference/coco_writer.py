@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from detectron2.structures import Boxes, BoxMode, Instances
 from pycocotools import mask as coco_mask
 
 from maskrcnn_project.classes import ClassTable
+from maskrcnn_project.files import write_beside
 
 
 class CocoWriter:
@@ -58,6 +58,4 @@ class CocoWriter:
         """Writes the file beside its place and renames it."""
         categories = [{"id": i, "name": n} for i, n in zip(self.classes.ids, self.classes.names, strict=True)]
         content = {"images": self.images, "annotations": self.annotations, "categories": categories}
-        beside = path.with_name(f".{path.name}.partial")
-        beside.write_text(json.dumps(content), "utf-8")
-        os.replace(beside, path)
+        write_beside(path, json.dumps(content))
