@@ -11,7 +11,8 @@ from typing import Any
 import fvcore.nn.weight_init as weight_init
 import torch
 from detectron2.config import CfgNode, configurable
-from detectron2.layers import Conv2d, ShapeSpec, get_norm
+from detectron2.layers import ShapeSpec
+from detectron2.modeling.roi_heads._convolution import conv3x3_norm_relu
 from detectron2.utils.registry import Registry
 from torch import nn
 
@@ -45,17 +46,7 @@ class FastRCNNConvFCHead(nn.Sequential):
         channels: Any = input_shape.channels
         height, width = input_shape.height, input_shape.width
         for i, dim in enumerate(conv_dims, start=1):
-            conv = Conv2d(
-                channels,
-                dim,
-                kernel_size=3,
-                padding=1,
-                bias=not conv_norm,
-                norm=get_norm(conv_norm, dim),
-                activation=nn.ReLU(),
-            )
-            weight_init.c2_msra_fill(conv)
-            self.add_module(f"conv{i}", conv)
+            self.add_module(f"conv{i}", conv3x3_norm_relu(channels, dim, conv_norm))
             channels = dim
         self._output_shape = ShapeSpec(channels=channels, height=height, width=width)
 

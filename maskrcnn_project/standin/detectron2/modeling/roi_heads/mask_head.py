@@ -12,8 +12,9 @@ import fvcore.nn.weight_init as weight_init
 import torch
 import torch.nn.functional as F
 from detectron2.config import CfgNode, configurable
-from detectron2.layers import Conv2d, ConvTranspose2d, ShapeSpec, cat, get_norm
+from detectron2.layers import Conv2d, ConvTranspose2d, ShapeSpec, cat
 from detectron2.layers.wrappers import split_per_image
+from detectron2.modeling.roi_heads._convolution import conv3x3_norm_relu
 from detectron2.structures import Instances
 from detectron2.utils.events import get_event_storage
 from detectron2.utils.registry import Registry
@@ -181,17 +182,7 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead, nn.Sequential):  # type: ignore
             raise ValueError("conv_dims of the mask head needs at least the deconvolution's channels, but is empty.")
         channels: Any = input_shape.channels
         for i, dim in enumerate(conv_dims[:-1], start=1):
-            conv = Conv2d(
-                channels,
-                dim,
-                kernel_size=3,
-                padding=1,
-                bias=not conv_norm,
-                norm=get_norm(conv_norm, dim),
-                activation=nn.ReLU(),
-            )
-            weight_init.c2_msra_fill(conv)
-            self.add_module(f"mask_fcn{i}", conv)
+            self.add_module(f"mask_fcn{i}", conv3x3_norm_relu(channels, dim, conv_norm))
             channels = dim
         self.deconv = ConvTranspose2d(channels, conv_dims[-1], kernel_size=2, stride=2)
         self.add_module("deconv_relu", nn.ReLU())
