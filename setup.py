@@ -17,6 +17,7 @@ REQUIREMENTS = [
     "faster-coco-eval>=1.6",  # the COCO metric in C++: the numbers of pycocotools, many times faster
     "opencv-python>=4.8",
     "Pillow>=10.0",
+    "shapely>=2.0",  # polygons that cross themselves
     "numpy>=1.26",
     "matplotlib>=3.8",
     "tensorboard>=2.14",
@@ -38,5 +39,15 @@ setup(
     package_dir=TOP_FOLDERS,
     package_data={"": ["py.typed", "*.yaml", "*/*.yaml", "*/*/*.yaml"]},
     install_requires=REQUIREMENTS,
-    extras_require={"dev": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6", "ruff>=0.6", "mypy>=1.10"]},
+    extras_require={
+        "dev": [
+            "pytest>=8",
+            "pytest-xdist>=3.5",
+            "hypothesis>=6",
+            "ruff>=0.6",
+            "mypy>=1.10",
+            "safetensors>=0.4",
+            "cloudpickle>=3",
+        ]
+    },
 )

@@ -1,0 +1,76 @@
+"""What a check has found: for every broken rule how often, and a few examples to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from maskrcnn_project.datasets.checking.rules import RULES, SEVERITIES, Rule
+
+MOST_EXAMPLES = 5  # of one rule in one split; the rest is counted
+
+
+@dataclass(frozen=True)
+class Example:
+    """One place where a rule is broken. What does not apply is None."""
+
+    detail: str  # what came there, as a phrase
+    image_id: Any = None
+    file_name: str | None = None
+    annotation_id: Any = None
+
+
+@dataclass
+class Finding:
+    """One broken rule in one split: how often, and the first places."""
+
+    rule: Rule
+    split: str
+    count: int = 0
+    examples: list[Example] = field(default_factory=list)
+
+
+class Findings:
+    """Collects findings; one million broken rows cost no more memory than five."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], Finding] = {}
+
+    def add(
+        self,
+        rule_id: str,
+        split: str,
+        detail: str,
+        *,
+        image_id: Any = None,
+        file_name: str | None = None,
+        annotation_id: Any = None,
+        count: int = 1,
+    ) -> None:
+        """Notes that ``rule_id`` is broken in ``split``. Raises KeyError for a rule that RULES does not list."""
+        finding = self._found.setdefault((rule_id, split), Finding(RULES[rule_id], split))
+        finding.count += count
+        if len(finding.examples) < MOST_EXAMPLES:
+            finding.examples.append(Example(detail, image_id, file_name, annotation_id))
+
+    def __iter__(self) -> Iterator[Finding]:
+        """The worst first; within a severity in the order of RULES."""
+        order = {rule_id: place for place, rule_id in enumerate(RULES)}
+        return iter(
+            sorted(
+                self._found.values(),
+                key=lambda finding: (SEVERITIES.index(finding.rule.severity), order[finding.rule.id], finding.split),
+            )
+        )
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def of(self, rule_id: str) -> list[Finding]:
+        """The findings of one rule, one a split."""
+        return [finding for finding in self if finding.rule.id == rule_id]
+
+    def count(self, severity: str) -> int:
+        """How many places break a rule of this severity."""
+        return sum(finding.count for finding in self if finding.rule.severity == severity)
