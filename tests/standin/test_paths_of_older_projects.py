@@ -24,3 +24,12 @@ def test_registration_of_coco_sets():
     assert register_coco.register_coco_instances is register_coco_instances
     with pytest.raises(ImportError, match="panoptic"):
         register_coco.register_coco_panoptic_separated  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [("detectron2.export", "Caffe2Tracer"), ("detectron2.projects", "point_rend"), ("detectron2.projects", "deeplab")],
+)
+def test_what_is_left_out_says_so(module, name):
+    with pytest.raises(ImportError, match=f"{module}.{name} is not in this stand-in.*install the real Detectron2"):
+        exec(f"from {module} import {name}")

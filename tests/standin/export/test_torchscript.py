@@ -1,4 +1,4 @@
-"""Listings of TorchScript models, the refused compiler, and the config keys of old export scripts."""
+"""Listings of TorchScript models, what scripting refuses, and the config keys of old export scripts."""
 
 import pytest
 import torch
@@ -32,8 +32,8 @@ def test_only_torchscript_is_listed(tmp_path):
         export.dump_torchscript_IR(Twice(), str(tmp_path))
 
 
-def test_scripting_is_refused_with_the_way_that_works():
-    with pytest.raises(NotImplementedError, match="cannot compile Twice.*TracingAdapter"):
+def test_scripting_takes_a_detector_and_says_what_else_to_do():
+    with pytest.raises(TypeError, match="got a Twice.*TracingAdapter"):
         export.scripting_with_instances(Twice(), {"scores": torch.Tensor})
 
 

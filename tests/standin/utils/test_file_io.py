@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import urllib.error
 import urllib.request
@@ -73,3 +74,37 @@ def test_what_is_no_weights_file_gets_no_advice_on_weights(cache, monkeypatch):
     with pytest.raises(OSError, match="404") as caught:
         file_io.PathManager.get_local_path("http://x.org/a.json")
     assert "MODEL.WEIGHTS" not in str(caught.value)
+
+
+def serve(monkeypatch, content):
+    def retrieve(url, filename, reporthook=None):
+        Path(filename).write_bytes(content)
+        return filename, None
+
+    monkeypatch.setattr(urllib.request, "urlretrieve", retrieve)
+
+
+# `printf weights | sha256sum` and `| md5sum`
+SHA256, MD5 = hashlib.sha256(b"weights").hexdigest(), hashlib.md5(b"weights").hexdigest()
+
+
+@pytest.mark.parametrize(
+    "name", [f"resnet50-{SHA256[:8]}.pth", f"model_final_{SHA256[:6]}.pkl", f"model_final_{MD5[:6]}.pkl", "R-50.pkl"]
+)
+def test_a_file_that_keeps_the_promise_of_its_name(cache, monkeypatch, caplog, name):
+    serve(monkeypatch, b"weights")
+    assert file_io.PathManager.get_local_path(f"https://example.com/{name}") == str(cache / name)
+    assert not caplog.records
+
+
+def test_a_damaged_download_is_refused_by_the_sum_in_its_name(cache, monkeypatch):
+    serve(monkeypatch, b"half of the wei")
+    with pytest.raises(OSError, match=rf"resnet50-{SHA256[:8]}.pth is damaged.*begins with {SHA256[:8]}.*delete"):
+        file_io.PathManager.get_local_path(f"https://example.com/resnet50-{SHA256[:8]}.pth")
+
+
+def test_a_zoo_file_of_another_sum_is_warned_of(cache, monkeypatch, caplog):
+    serve(monkeypatch, b"half of the wei")
+    path = file_io.PathManager.get_local_path(f"detectron2://X/model_final_{SHA256[:6]}.pkl")
+    assert path == str(cache / f"detectron2/X/model_final_{SHA256[:6]}.pkl")
+    assert f"its name holds {SHA256[:6]}" in caplog.text

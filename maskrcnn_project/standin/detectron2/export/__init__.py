@@ -27,4 +27,11 @@ def add_export_config(cfg: CfgNode) -> CfgNode:
     return cfg
 
 
-__getattr__ = refuse(__name__, {"STABLE_ONNX_OPSET_VERSION": "Caffe2-style ONNX export"})
+__getattr__ = refuse(
+    __name__,
+    {
+        "Caffe2Model": "Caffe2 export",
+        "Caffe2Tracer": "Caffe2 export",
+        "STABLE_ONNX_OPSET_VERSION": "Caffe2-style ONNX export",
+    },
+)

@@ -4,29 +4,61 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
+from detectron2.export._scripted import ScriptedDetector
+from detectron2.export.flatten import TracingAdapter
+from detectron2.modeling.meta_arch import GeneralizedRCNN
 from detectron2.utils.file_io import PathManager
 from torch import nn
 
 __all__ = ["dump_torchscript_IR", "scripting_with_instances"]
 
 
-def scripting_with_instances(model: nn.Module, fields: dict[str, type]) -> NoReturn:
-    """
-    Refused: it compiles a model's Python source, which must keep to TorchScript's subset of the language.
+# (height, width) of the picture of noise that the graph is recorded on: each level has some anchors.
+_EXAMPLE_SIZE = (256, 320)
 
-    PyTorch has deprecated that compiler in favour of ``torch.export``.
+
+def scripting_with_instances(model: nn.Module, fields: dict[str, type]) -> torch.jit.ScriptModule:
+    """
+    A TorchScript module that detects as ``model.inference(batched_inputs, do_postprocess=False)`` does.
+
+    What the model computes is recorded (traced) rather than compiled, for an image of any size, and each image of
+    the list runs by itself, without padding to the largest. PyTorch has deprecated TorchScript in favour of
+    ``torch.export``.
+
+    Args:
+        model: a GeneralizedRCNN in evaluation mode.
+        fields: name -> type of the fields of Instances, as the model sets them; those of a detection must be there.
+
+    Returns:
+        A module that takes a list of dicts with ``image`` (C, H, W) and returns for each an object with
+        ``image_size``, ``pred_boxes.tensor``, ``scores``, ``pred_classes`` and, if the model has them, ``pred_masks``.
 
     Raises:
-        NotImplementedError: always, naming the way that works.
+        TypeError: another kind of model.
+        ValueError: it is in training mode, or ``fields`` lack one.
     """
-    raise NotImplementedError(
-        f"scripting_with_instances cannot compile {type(model).__name__}, for this stand-in is not written "
-        "in TorchScript's subset of Python: trace the model with detectron2.export.TracingAdapter and "
-        "torch.jit.trace or torch.export instead, or install the real Detectron2."
-    )
+    if not isinstance(model, GeneralizedRCNN):
+        raise TypeError(
+            f"scripting_with_instances takes a GeneralizedRCNN here, but got a {type(model).__name__}: record other "
+            "models with detectron2.export.TracingAdapter and torch.jit.trace."
+        )
+    if model.training:
+        raise ValueError("scripting_with_instances takes a model in evaluation mode: call model.eval() first.")
+    image = torch.rand(len(model.pixel_mean), *_EXAMPLE_SIZE, device=model.device) * 255
+    adapter = TracingAdapter(model, ([{"image": image}],), _fields_of_detections)
+    graph = torch.jit.trace(adapter, adapter.flattened_inputs, check_trace=False)
+    detected = adapter.outputs_schema.keys  # type: ignore[union-attr]
+    missing = [name for name in detected if name not in fields]
+    if missing:
+        raise ValueError(f"The model sets the fields {', '.join(detected)}, of which 'fields' lack {missing}.")
+    return torch.jit.script(ScriptedDetector(graph, masks="pred_masks" in detected))
+
+
+def _fields_of_detections(model: GeneralizedRCNN, batched_inputs: list[dict[str, torch.Tensor]]) -> dict[str, Any]:
+    return model.inference(batched_inputs, do_postprocess=False)[0].get_fields()
 
 
 def dump_torchscript_IR(model: torch.jit.ScriptModule, dir: str) -> None:

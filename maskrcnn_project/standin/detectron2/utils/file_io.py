@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 from urllib.parse import urlparse
 
+from detectron2.utils._checksums import check_file_against_name
 from iopath.common.file_io import (
     HTTPURLHandler,
     OneDrivePathHandler,
@@ -38,9 +39,11 @@ class _DownloadHandler(HTTPURLHandler):
     def _get_local_path(self, path: str, force: bool = False, cache_dir: str | None = None, **kwargs: Any) -> str:
         try:
             with _socket_timeout(DOWNLOAD_TIMEOUT):
-                return super()._get_local_path(path, force=force, cache_dir=cache_dir, **kwargs)
+                local = super()._get_local_path(path, force=force, cache_dir=cache_dir, **kwargs)
         except OSError as error:
             raise OSError(_download_failed(path, cache_dir, error)) from error
+        check_file_against_name(local)
+        return local
 
 
 class Detectron2Handler(PathHandler):

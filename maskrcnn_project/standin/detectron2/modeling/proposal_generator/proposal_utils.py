@@ -30,9 +30,16 @@ def top_of_each_level(
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Logits (N, A) of each level -> (scores, anchor indices) of its best, (N, min(A, pre_nms_topk)) each."""
     return [
-        tuple(logits.topk(min(logits.shape[1], pre_nms_topk), dim=1))  # type: ignore[misc]
+        tuple(logits.topk(_at_most(logits.shape[1], pre_nms_topk), dim=1))  # type: ignore[misc]
         for logits in pred_objectness_logits
     ]
+
+
+def _at_most(length: int, limit: int) -> int:
+    """The smaller one. In a graph the comparison is a part of it, so that it holds for other sizes of images too."""
+    if torch.jit.is_tracing():
+        return torch.minimum(torch.as_tensor(length), torch.as_tensor(limit))  # type: ignore[return-value]
+    return torch.sym_min(length, limit)
 
 
 def take_rows(values: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
