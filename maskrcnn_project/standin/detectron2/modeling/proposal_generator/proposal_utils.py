@@ -39,7 +39,7 @@ def _at_most(length: int, limit: int) -> int:
     """The smaller one. In a graph the comparison is a part of it, so that it holds for other sizes of images too."""
     if torch.jit.is_tracing():
         return torch.minimum(torch.as_tensor(length), torch.as_tensor(limit))  # type: ignore[return-value]
-    return torch.sym_min(length, limit)
+    return torch.sym_min(length, limit)  # type: ignore[return-value]
 
 
 def take_rows(values: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
