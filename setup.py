@@ -22,6 +22,7 @@ REQUIREMENTS = [
     "matplotlib>=3.8",
     "tensorboard>=2.14",
     "tqdm>=4.65",
+    "tabulate>=0.9",
 ]
 
 # Read at the top of the tree by people, inside the package by an installed copy (maskrcnn_project/resources.py).

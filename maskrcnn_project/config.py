@@ -20,6 +20,77 @@ def add_maskrcnn_config(cfg: CfgNode) -> None:
     # False: INPUT.MASK_FORMAT decides, and a file that mixes both is an error under "polygon".
     cfg.INPUT.MASK_FORMAT_FROM_DATA = True
 
+    # Augmentations beyond Detectron2's resizing, flip and crop; all off. A PROBABILITY is for each training sample, 0.0
+    # (off) to 1.0. Look at them: tools/visualize_data.py --source dataloader --config-file FILE KEY VALUE ...
+    cfg.INPUT.AUGMENT = CfgNode()
+    # Four images in one (YOLOv4). SCALES: smallest and largest size of an image in it, as a factor of its size in
+    # training; (0.5, 1.5) is what the YOLO family draws. To end without it, train on with 0.0 for the last tenth.
+    cfg.INPUT.AUGMENT.MOSAIC = CfgNode({"PROBABILITY": 0.0, "SCALES": (0.5, 1.5)})
+    # Some objects of another image put onto this one, covering what is there (Ghiasi et al. 2021). SCALES: of the other
+    # image, as above; (0.1, 2.0) is the paper's.
+    cfg.INPUT.AUGMENT.COPY_PASTE = CfgNode({"PROBABILITY": 0.0, "SCALES": (0.1, 2.0)})
+    # An object cut by a mosaic or covered by a paste is left out where less than this fraction of it stays, 0.0 (only
+    # what vanished wholly) to 1.0. 0.1 is the limit of the YOLO family's mosaic.
+    cfg.INPUT.AUGMENT.MIN_VISIBLE = 0.1
+    # In place of MIN_SIZE_TRAIN: the image fitted into a square of SIZE pixels times a scale drawn from SCALES, then
+    # cut or padded to that square. (0.1, 2.0) and 1024 are those of Ghiasi et al. 2021; (0.8, 1.25) is the gentle one.
+    # Set MIN_SIZE_TEST and MAX_SIZE_TEST to SIZE as well.
+    cfg.INPUT.AUGMENT.LARGE_SCALE_JITTER = CfgNode({"ENABLED": False, "SIZE": 1024, "SCALES": (0.1, 2.0)})
+    # Where up and down look alike: cells, parts on a belt, pictures from above.
+    cfg.INPUT.AUGMENT.VERTICAL_FLIP = CfgNode({"PROBABILITY": 0.0})
+    # About the centre, by up to DEGREES (0.0 to 180.0) either way; the image keeps its size and loses its corners. 10:
+    # a camera held by hand; 180: where no direction is up.
+    cfg.INPUT.AUGMENT.ROTATION = CfgNode({"PROBABILITY": 0.0, "DEGREES": 10.0})
+    # Each of the three by itself with PROBABILITY: BRIGHTNESS, CONTRAST, and SATURATION with HUE. A strength s
+    # (0.0 to 1.0) stands for a factor of 1 - s to 1 + s; HUE is turned by up to so many degrees (0.0 to 180.0). From
+    # SSD (Liu et al. 2016); its brightness, up to 32 grey levels more or less, is a quarter of mid-grey.
+    cfg.INPUT.AUGMENT.COLOUR = CfgNode(
+        {"PROBABILITY": 0.0, "BRIGHTNESS": 0.25, "CONTRAST": 0.5, "SATURATION": 0.5, "HUE": 18.0}
+    )
+    # A Gaussian blur of up to SIGMA pixels of the training image (2.0: SimCLR, Chen et al. 2020).
+    cfg.INPUT.AUGMENT.BLUR = CfgNode({"PROBABILITY": 0.0, "SIGMA": 2.0})
+    # Normal noise of up to SIGMA grey levels of 255; 10 is a plainly grainy picture.
+    cfg.INPUT.AUGMENT.NOISE = CfgNode({"PROBABILITY": 0.0, "SIGMA": 10.0})
+
+    # "SGD" (with SOLVER.MOMENTUM), or "AdamW", which wants a rate about 50 times lower and a weight decay of 0.05.
+    cfg.SOLVER.OPTIMIZER = "SGD"
+    # The learning rate of the residual network, as a factor of BASE_LR; 0.1 is the recipe for fine-tuning.
+    cfg.SOLVER.BACKBONE_LR_FACTOR = 1.0
+    # Factors of BASE_LR for further parts: (("regular expression", factor), ...), looked for in each parameter's name
+    # ("roi_heads.mask_head"); the first that is found counts, before BACKBONE_LR_FACTOR.
+    cfg.SOLVER.LR_FACTORS = ()
+    # Batches of IMS_PER_BATCH images whose gradients are added up before a step of the optimizer; an iteration is one
+    # such step, so the schedule needs no change. 4 with IMS_PER_BATCH 2 trains as a batch of 8.
+    cfg.SOLVER.ACCUMULATE_STEPS = 1
+    # Images a step that BASE_LR is meant for; the rate is then scaled in proportion to the batch. 0: taken as it is.
+    cfg.SOLVER.REFERENCE_BATCH_SIZE = 0
+    # Passes over the training images, in place of MAX_ITER; STEPS, CHECKPOINT_PERIOD and TEST.EVAL_PERIOD are stretched
+    # with it. 12 is 1x, 36 is 3x. 0.0: MAX_ITER counts.
+    cfg.SOLVER.EPOCHS = 0.0
+    # With SOLVER.AMP.ENABLED: "float16" (any GPU since 2017, scaled losses) or "bfloat16" (since 2020, and CPUs).
+    cfg.SOLVER.AMP.PRECISION = "float16"
+
+    # Parameters that do not train: regular expressions looked for in their names ("backbone", "roi_heads.box_head").
+    cfg.MODEL.FREEZE = ()
+    # True: batch norms keep the statistics and weights of MODEL.WEIGHTS; advised under 1,000 images or small batches.
+    cfg.MODEL.FREEZE_NORMS = False
+
+    # With MODEL.ROI_HEADS.NAME CrowdedROIHeads: factors of the classes' loss, one for each class (empty: 1 each);
+    cfg.MODEL.ROI_HEADS.CLASS_WEIGHTS = ()
+    # whether boxes of different classes suppress one another (each object has one class, whatever the scores);
+    cfg.MODEL.ROI_HEADS.ACROSS_CLASSES_NMS = False
+    # and the IoU above which the lesser of two masks of one class falls, 0.0 to 1.0; 1.0: none does.
+    cfg.MODEL.ROI_HEADS.MASK_NMS_THRESH_TEST = 1.0
+    # With MODEL.ROI_MASK_HEAD.NAME PointRefinedMaskHead and POOLER_TYPE "". From the PointRend paper (1912.08193):
+    # points of a region in training, candidates as a multiple of them, the fraction that are uncertain ones,
+    cfg.MODEL.ROI_MASK_HEAD.POINTS = CfgNode({"TRAIN_POINTS": 196, "OVERSAMPLE": 3.0, "IMPORTANT": 0.75})
+    # how often the side of a mask is doubled in testing (28 -> 112), and the cells looked at after each doubling,
+    cfg.MODEL.ROI_MASK_HEAD.POINTS.SUBDIVISIONS = 2
+    cfg.MODEL.ROI_MASK_HEAD.POINTS.PER_SUBDIVISION = 784
+    # and the point head's channels and hidden layers.
+    cfg.MODEL.ROI_MASK_HEAD.POINTS.WIDTH = 256
+    cfg.MODEL.ROI_MASK_HEAD.POINTS.DEPTH = 3
+
     # Names in maskrcnn_project.hooks.HOOK_REGISTRY, in the order in which they run.
     cfg.HOOKS = CfgNode()
     cfg.HOOKS.NAMES = ("LossCurves",)

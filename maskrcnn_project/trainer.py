@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 import os
 
+import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetMapper, build_detection_train_loader, get_detection_dataset_dicts
-from detectron2.engine import DefaultTrainer, HookBase
+from detectron2.engine import AMPTrainer, DefaultTrainer, HookBase
 from detectron2.evaluation import COCOEvaluator, DatasetEvaluator
+from torch import nn
 
 from maskrcnn_project.classes import CHECKPOINT_KEY, ClassMismatchError, ClassTable
 from maskrcnn_project.hooks import build_named_hooks
+from maskrcnn_project.modeling import build_model
+from maskrcnn_project.optimization.parameter_groups import build_optimizer
 
 logger = logging.getLogger(__name__)
 
@@ -22,9 +26,20 @@ class MaskRCNNTrainer(DefaultTrainer):
     def __init__(self, cfg: CfgNode):
         warn_of_frozen_noise(cfg)
         super().__init__(cfg)
+        if cfg.SOLVER.AMP.ENABLED:
+            set_precision(self._trainer, cfg.SOLVER.AMP.PRECISION)
         classes = ClassTable.from_dataset(cfg.DATASETS.TRAIN[0])
         check_class_count(cfg, classes)
         self.checkpointer.add_checkpointable(CHECKPOINT_KEY, classes)
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> nn.Module:
+        """Detectron2's model with this project's heads, and what MODEL.FREEZE and MODEL.FREEZE_NORMS name frozen."""
+        return build_model(cfg)
+
+    @classmethod
+    def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+        return build_optimizer(cfg, model)
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode):
@@ -47,6 +62,18 @@ class MaskRCNNTrainer(DefaultTrainer):
     def build_hooks(self) -> list[HookBase | None]:
         """Detectron2's hooks, then those that ``cfg.HOOKS.NAMES`` lists, so that these find the metrics written."""
         return [*super().build_hooks(), *build_named_hooks(self.cfg)]
+
+
+PRECISIONS = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def set_precision(trainer: AMPTrainer, name: str) -> None:
+    """Lets ``trainer`` compute in float16 or bfloat16, which needs no scaled losses. ValueError for another name."""
+    if name not in PRECISIONS:
+        raise ValueError(f"SOLVER.AMP.PRECISION must be one of {', '.join(PRECISIONS)}, but is {name!r}.")
+    trainer.precision = PRECISIONS[name]
+    if name == "bfloat16":
+        trainer.grad_scaler = torch.amp.GradScaler(enabled=False)
 
 
 def mask_format(cfg: CfgNode, records: list[dict]) -> str:

@@ -11,13 +11,13 @@ from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 from detectron2.data.detection_utils import read_image
 from detectron2.data.transforms import ResizeShortestEdge
-from detectron2.modeling import build_model
 from detectron2.structures import Instances
 
 from maskrcnn_project.classes import ClassTable
 from maskrcnn_project.config import get_config
 from maskrcnn_project.device import choose_device
 from maskrcnn_project.inference.weights import load_for_inference
+from maskrcnn_project.modeling import build_model
 
 
 class Predictor:
