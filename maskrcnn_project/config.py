@@ -91,11 +91,45 @@ def add_maskrcnn_config(cfg: CfgNode) -> None:
     cfg.MODEL.ROI_MASK_HEAD.POINTS.WIDTH = 256
     cfg.MODEL.ROI_MASK_HEAD.POINTS.DEPTH = 3
 
-    # Names in maskrcnn_project.hooks.HOOK_REGISTRY, in the order in which they run.
+    # Names in maskrcnn_project.hooks.HOOK_REGISTRY, in the order in which those of one place (hooks/registry.py) run.
     cfg.HOOKS = CfgNode()
     cfg.HOOKS.NAMES = ("LossCurves",)
     # Iterations between two drawings of OUTPUT_DIR/loss_curves.png; 0: at the end only.
     cfg.HOOKS.LossCurves = CfgNode({"PERIOD": 200})
+    # Losses on DATASETS.TEST as val/total_loss and so on. PERIOD in iterations, 0: TEST.EVAL_PERIOD. MAX_BATCHES of
+    # each process, over images spread evenly over the set; 0: all.
+    cfg.HOOKS.ValidationLoss = CfgNode({"PERIOD": 0, "MAX_BATCHES": 100})
+    # OUTPUT_DIR/model_best.pth. METRIC: a name in metrics.json ("NAME/segm/AP" where several sets are evaluated,
+    # "val/total_loss" with ValidationLoss, "ema/segm/AP" with ModelEMA: then it keeps the averaged weights). MODE:
+    # which is better, "max" or "min".
+    cfg.HOOKS.BestCheckpoint = CfgNode({"METRIC": "segm/AP", "MODE": "max"})
+    # METRIC and MODE as above. PATIENCE: evaluations in a row that are not better by more than MIN_DELTA (in the unit
+    # of the metric: points of AP) until the training ends.
+    cfg.HOOKS.EarlyStopping = CfgNode({"METRIC": "segm/AP", "MODE": "max", "PATIENCE": 5, "MIN_DELTA": 0.0})
+    # A running average of the weights. DECAY: 0.0 to below 1.0; 0.999 looks back on about 1000 iterations. EVALUATE: as
+    # ema/segm/AP, at each evaluation, which then takes twice as long.
+    cfg.HOOKS.ModelEMA = CfgNode({"DECAY": 0.999, "EVALUATE": True})
+    # Periodic checkpoints (SOLVER.CHECKPOINT_PERIOD) that are kept, at least 1.
+    cfg.HOOKS.KeepLastCheckpoints = CfgNode({"NUMBER": 3})
+    # An infinite or NaN loss or gradient. POLICY: "skip" leaves the step out, up to BUDGET times in a run; "stop" ends
+    # the training. GRADIENTS: False looks at the losses alone, which spares the GPU a wait an iteration.
+    cfg.HOOKS.NonFiniteGuard = CfgNode({"POLICY": "skip", "BUDGET": 10, "GRADIENTS": True})
+    # NUMBER of images of the first set of DATASETS.TEST, into OUTPUT_DIR/snapshots. PERIOD in iterations, 0:
+    # TEST.EVAL_PERIOD. Predictions below PREDICT.SCORE_THRESHOLD are not drawn.
+    cfg.HOOKS.PredictionSnapshots = CfgNode({"PERIOD": 0, "NUMBER": 4})
+    # PERIOD in iterations; 20 is that of Detectron2's log. DEPTH: levels of a parameter's name that make a part; 1 is
+    # backbone, proposal_generator, roi_heads.
+    cfg.HOOKS.GradientNorms = CfgNode({"PERIOD": 20, "DEPTH": 1})
+    # Hours of wall-clock time, 0.0: no limit. HOURS_PER_START: of one start; exit code 75, --resume goes on. HOURS: of
+    # the run with all its resumes; then it is finished. Leave time for one evaluation and a checkpoint. PERIOD:
+    # iterations between two looks at the clock, where there are several processes.
+    cfg.HOOKS.TimeLimit = CfgNode({"HOURS_PER_START": 0.0, "HOURS": 0.0, "PERIOD": 10})
+    # SIGNALS that end the training between two iterations with a checkpoint and exit code 75; --resume goes on. PERIOD
+    # as above.
+    cfg.HOOKS.StopOnSignal = CfgNode({"SIGNALS": ("SIGTERM", "SIGUSR1"), "PERIOD": 10})
+    # Curves at Weights & Biases and in MLflow, which must be installed. PERIOD in iterations; 20 is that of the log.
+    cfg.HOOKS.WandbWriter = CfgNode({"PROJECT": "maskrcnn_project", "PERIOD": 20})
+    cfg.HOOKS.MLflowWriter = CfgNode({"EXPERIMENT": "maskrcnn_project", "PERIOD": 20})
 
     # What prediction and drawing keep, 0 to 1. Evaluation is not touched by it: AP needs the full ranking, which
     # MODEL.ROI_HEADS.SCORE_THRESH_TEST cuts at 0.05.

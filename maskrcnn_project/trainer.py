@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 
 import torch
 from detectron2.config import CfgNode
@@ -13,6 +14,7 @@ from detectron2.evaluation import COCOEvaluator, DatasetEvaluator
 from torch import nn
 
 from maskrcnn_project.classes import CHECKPOINT_KEY, ClassMismatchError, ClassTable
+from maskrcnn_project.datasets.statistics import mask_format_of
 from maskrcnn_project.hooks import build_named_hooks
 from maskrcnn_project.modeling import build_model
 from maskrcnn_project.optimization.parameter_groups import build_optimizer
@@ -42,13 +44,23 @@ class MaskRCNNTrainer(DefaultTrainer):
         return build_optimizer(cfg, model)
 
     @classmethod
-    def build_train_loader(cls, cfg: CfgNode):
-        """Reads the records once: for the mask format, then for the loader."""
-        records = get_detection_dataset_dicts(cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS)
+    def training_records(cls, cfg: CfgNode) -> list[dict]:
+        """The records of DATASETS.TRAIN that training will see."""
+        return get_detection_dataset_dicts(cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS)
+
+    @classmethod
+    def build_train_mapper(cls, cfg: CfgNode, records: list[dict]) -> Callable[[dict], dict | None]:
+        """From a record to a training sample, with masks in the format that the records ask for."""
         mapper_cfg = cfg.clone()
         mapper_cfg.defrost()
         mapper_cfg.INPUT.MASK_FORMAT = mask_format(cfg, records)
-        return build_detection_train_loader(cfg, mapper=DatasetMapper(mapper_cfg, True), dataset=records)
+        return DatasetMapper(mapper_cfg, True)
+
+    @classmethod
+    def build_train_loader(cls, cfg: CfgNode):
+        """Reads the records once: for the mask format, then for the loader."""
+        records = cls.training_records(cfg)
+        return build_detection_train_loader(cfg, mapper=cls.build_train_mapper(cfg, records), dataset=records)
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
@@ -77,19 +89,15 @@ def set_precision(trainer: AMPTrainer, name: str) -> None:
 
 
 def mask_format(cfg: CfgNode, records: list[dict]) -> str:
-    """
-    "bitmask" if any annotation of ``records`` is run-length encoded, else "polygon": polygons are exact at any
-    scale, and a bitmask can hold either.
-    """
+    """``mask_format_of`` the records, unless INPUT.MASK_FORMAT_FROM_DATA is off and INPUT.MASK_FORMAT decides."""
     if not cfg.INPUT.MASK_FORMAT_FROM_DATA:
         return cfg.INPUT.MASK_FORMAT
-    encoded = any(isinstance(a.get("segmentation"), dict) for record in records for a in record["annotations"])
-    chosen = "bitmask" if encoded else "polygon"
+    chosen = mask_format_of(annotation for record in records for annotation in record["annotations"])
     if chosen != cfg.INPUT.MASK_FORMAT:
         logger.info(
-            "Masks are trained as %ss: the training set %s run-length encoded ones (INPUT.MASK_FORMAT said %s).",
+            "Masks are trained as %ss: %s of the training objects is run-length encoded (INPUT.MASK_FORMAT said %s).",
             chosen,
-            "holds" if encoded else "holds no",
+            "at least one" if chosen == "bitmask" else "none",
             cfg.INPUT.MASK_FORMAT,
         )
     return chosen

@@ -7,16 +7,20 @@ Sizes are (height, width) in pixels; ``bbox`` is XYWH in pixels, as COCO writes 
 from __future__ import annotations
 
 import json
-import math
 import os
+import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from maskrcnn_project.datasets.garbage import without_garbage_collection
+from maskrcnn_project.datasets.glance import glance_at
+
 TABLES = ("images", "annotations", "categories")
 MOST_NAMED = 3  # so many examples make an error readable; the rest is counted
+NUMBER_TYPES = frozenset((int, float))  # of JSON; its true and false are of neither
 
 
 class DatasetError(ValueError):
@@ -69,7 +73,7 @@ def read_coco_file(
     _check_images(path, file.images)
     _check_annotations(file)
     if image_root is not None:
-        _check_image_files(path, file.images, file.image_root)
+        check_image_files(path, (image["file_name"] for image in file.images), file.image_root)
     return file
 
 
@@ -87,7 +91,8 @@ def read_json(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise DatasetError(f"The COCO file {path} does not exist{_where_the_path_ends(path)}.")
     try:
-        coco = json.loads(path.read_text("utf-8-sig"))
+        with without_garbage_collection():
+            coco = json.loads(path.read_text("utf-8-sig"))
     except json.JSONDecodeError as error:
         raise DatasetError(
             f"{path} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}; "
@@ -110,11 +115,31 @@ def class_names(json_file: str | Path) -> list[str]:
 
 def read_categories(json_file: str | Path) -> list[dict[str, Any]]:
     """The checked category table of a COCO file, in the order of the file."""
-    coco = read_json(json_file)
-    if not coco.get("categories"):
-        raise DatasetError(f"{json_file} has no categories: {_found_keys(coco)}.")
-    _check_categories(Path(json_file), coco["categories"])
-    return coco["categories"]
+    categories = read_table(json_file, "categories")
+    _check_categories(Path(json_file), categories)
+    return categories
+
+
+def read_table(json_file: str | Path, key: str) -> list[dict[str, Any]]:
+    """One table of a COCO file, in the order of the file; the rest of a sound file is not parsed."""
+    rows = glance_at(json_file, key) if Path(json_file).is_file() else None
+    if not isinstance(rows, list) or not rows:
+        coco = read_json(json_file)
+        rows = coco.get(key)
+        if not isinstance(rows, list) or not rows:
+            raise DatasetError(f"{json_file} has no {key}: {_found_keys(coco)}.")
+    return rows
+
+
+def root_candidates(categories: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """
+    The rows that others name as their ``supercategory`` and that are below no other: roots, if no annotation has
+    them. The name of such a row may stand twice in a table, as some exporters name it like the one class below it.
+    """
+    children = Counter(row["supercategory"] for row in categories if isinstance(row.get("supercategory"), str))
+    parents = [row for row in categories if children[row["name"]] > (row.get("supercategory") == row["name"])]
+    names = Counter(row["name"] for row in parents)
+    return [row for row in parents if names[row.get("supercategory")] <= (row.get("supercategory") == row["name"])]
 
 
 def _check_tables(path: Path, coco: dict[str, Any], require_annotations: bool) -> None:
@@ -131,9 +156,9 @@ def _check_tables(path: Path, coco: dict[str, Any], require_annotations: bool) -
             raise DatasetError(f"{path}: {key!r} should be a list, but is a JSON {_kind(rows)}.")
         if not rows and key in wanted:
             raise DatasetError(f"{path} has no {key}: its list {key!r} is empty, so nothing can be learned from it.")
-        for index, row in enumerate(rows):
-            if not isinstance(row, dict):
-                raise DatasetError(f"{path}: {key}[{index}] should be an object, but is a JSON {_kind(row)}.")
+        if not set(map(type, rows)) <= {dict}:
+            index, row = next((i, row) for i, row in enumerate(rows) if not isinstance(row, dict))
+            raise DatasetError(f"{path}: {key}[{index}] should be an object, but is a JSON {_kind(row)}.")
 
 
 def _check_categories(path: Path, categories: list[dict[str, Any]]) -> None:
@@ -145,7 +170,8 @@ def _check_categories(path: Path, categories: list[dict[str, Any]]) -> None:
                 f"{path}: category {category['id']} wants a text 'name', but has {_short(category.get('name'))}."
             )
     _check_unique(path, "category id", [category["id"] for category in categories])
-    _check_unique(path, "category name", [category["name"] for category in categories])
+    roots = {category["id"] for category in root_candidates(categories)}
+    _check_unique(path, "category name", [category["name"] for category in categories if category["id"] not in roots])
 
 
 def _check_images(path: Path, images: list[dict[str, Any]]) -> None:
@@ -167,27 +193,61 @@ def _check_images(path: Path, images: list[dict[str, Any]]) -> None:
 
 def _check_annotations(file: CocoFile) -> None:
     images = {image["id"]: image for image in file.images}
+    sizes = {image["id"]: [image["height"], image["width"]] for image in file.images}
     names = {category["id"]: category["name"] for category in file.categories}
     for index, annotation in enumerate(file.annotations):
-        if not _is_id(annotation.get("id")):
-            raise DatasetError(
-                f"{file.path}: annotations[{index}] wants an integer 'id', but has {_short(annotation.get('id'))}."
-            )
-        where = f"{file.path}: annotation {annotation['id']} (image {_short(annotation.get('image_id'))})"
-        image_id, category_id = annotation.get("image_id"), annotation.get("category_id")
-        if not _is_id(image_id) or image_id not in images:
-            raise DatasetError(
-                f"{where} belongs to no image: its 'image_id' is not among the {len(images)} image ids "
-                f"({_some([repr(key) for key in images])}); remove it, or add the image."
-            )
-        if not _is_id(category_id) or category_id not in names:
-            known = ", ".join(f"{key} ({name})" for key, name in sorted(names.items()))
-            raise DatasetError(
-                f"{where} has the unknown category_id {_short(category_id)}; the known categories are {known}."
-            )
-        _check_box(where, annotation)
-        _check_segmentation(where, annotation.get("segmentation"), images[image_id])
+        if not _is_sound(annotation, sizes, names):
+            _check_annotation(file.path, index, annotation, images, names)
     _check_unique(file.path, "annotation id", [annotation["id"] for annotation in file.annotations])
+
+
+def _is_sound(annotation: dict[str, Any], sizes: dict[int, list[int]], names: dict[int, str]) -> bool:
+    """
+    What ``_check_annotation`` asks, without the words: a file may have a million rows, and nearly all are sound.
+
+    Args:
+        sizes: {image id: [height, width]}.
+        names: {category id: name}.
+    """
+    image_id, category_id = annotation.get("image_id"), annotation.get("category_id")
+    box: Any = annotation.get("bbox")
+    if type(annotation.get("id")) is not int or type(image_id) is not int or type(category_id) is not int:
+        return False
+    if image_id not in sizes or category_id not in names:
+        return False
+    if not _are_numbers(box) or len(box) != 4 or box[2] < 0 or box[3] < 0:
+        return False
+    segmentation = annotation.get("segmentation")
+    if type(segmentation) is list:
+        return all(map(_are_numbers, segmentation))
+    if type(segmentation) is dict:
+        counts = segmentation.get("counts")
+        known = type(counts) is str or (type(counts) is list and set(map(type, counts)) <= {int})
+        return known and segmentation.get("size") == sizes[image_id]
+    return segmentation is None
+
+
+def _check_annotation(
+    path: Path, index: int, annotation: dict[str, Any], images: dict[int, dict[str, Any]], names: dict[int, str]
+) -> None:
+    if not _is_id(annotation.get("id")):
+        raise DatasetError(
+            f"{path}: annotations[{index}] wants an integer 'id', but has {_short(annotation.get('id'))}."
+        )
+    image_id, category_id = annotation.get("image_id"), annotation.get("category_id")
+    where = f"{path}: annotation {annotation['id']} (image {_short(image_id)})"
+    if not _is_id(image_id) or image_id not in images:
+        raise DatasetError(
+            f"{where} belongs to no image: its 'image_id' is not among the {len(images)} image ids "
+            f"({_some([repr(key) for key in images])}); remove it, or add the image."
+        )
+    if not _is_id(category_id) or category_id not in names:
+        known = ", ".join(f"{key} ({name})" for key, name in sorted(names.items()))
+        raise DatasetError(
+            f"{where} has the unknown category_id {_short(category_id)}; the known categories are {known}."
+        )
+    _check_box(where, annotation)
+    _check_segmentation(where, annotation.get("segmentation"), images[image_id])
 
 
 def _check_box(where: str, annotation: dict[str, Any]) -> None:
@@ -241,20 +301,21 @@ def _check_run_lengths(where: str, rle: dict[str, Any], image: dict[str, Any]) -
         )
 
 
-def _check_image_files(path: Path, images: list[dict[str, Any]], image_root: Path) -> None:
+def check_image_files(path: Path, file_names: Iterable[str], image_root: Path) -> None:
+    """Raises DatasetError unless the images that ``path`` lists, by their names below ``image_root``, are there."""
     if not image_root.is_dir():
         raise DatasetError(f"The image folder {image_root} does not exist{_where_the_path_ends(image_root)}.")
     listings: dict[str, set[str]] = {}  # one look at each folder, not at each file: network disks are slow
-    missing = []
-    for image in images:
-        folder, name = os.path.split(os.path.join(image_root, image["file_name"]))
+    names, missing = list(file_names), []
+    for file_name in names:
+        folder, name = os.path.split(os.path.join(image_root, file_name))
         if folder not in listings:
             listings[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
         if name not in listings[folder]:
-            missing.append(image["file_name"])
+            missing.append(file_name)
     if missing:
         raise DatasetError(
-            f"{len(missing)} of the {len(images)} images that {path} lists are not in {image_root}: "
+            f"{len(missing)} of the {len(names)} images that {path} lists are not in {image_root}: "
             f"{_some(missing)}; is it the right image folder?"
         )
 
@@ -275,7 +336,18 @@ def _is_id(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """A number that a float can hold: not NaN, not infinite, no integer of hundreds of digits."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _are_numbers(values: Any) -> bool:
+    """``_is_number`` of each, by few calls for all; False also where the sum alone is too large."""
+    if type(values) is not list or not NUMBER_TYPES.issuperset(map(type, values)):
+        return False
+    try:
+        return abs(sum(values)) <= sys.float_info.max
+    except OverflowError:  # the sum of a float and an integer that no float can hold
+        return False
 
 
 def _kind(value: Any) -> str:
@@ -300,7 +372,7 @@ def _short(value: Any) -> str:
 
 
 def _some(values: Iterable[str]) -> str:
-    """The first three of them, and the sign that there are more."""
+    """The first three of them, and the sign that there are more: ``a, b, c, ...``."""
     values = list(values)
     return ", ".join(values[:MOST_NAMED]) + (", ..." if len(values) > MOST_NAMED else "")
 

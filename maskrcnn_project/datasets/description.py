@@ -5,14 +5,23 @@ Dataset descriptions: a YAML file that says where the splits of a dataset lie (d
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from maskrcnn_project.datasets.categories import ClassChanges
 from maskrcnn_project.datasets.coco_file import DatasetError
 
-KEYS = ("name", "description", "licence", "splits", "classes", "colours", "draw_shapes_into")
+# key of a description -> argument of ClassChanges
+CHANGE_KEYS = {
+    "rename_classes": "rename",
+    "merge_classes": "merge",
+    "keep_classes": "keep",
+    "keep_root_category": "keep_root_category",
+}
+KEYS = ("name", "description", "licence", "splits", "classes", *CHANGE_KEYS, "colours", "draw_shapes_into")
 TEXT_KEYS = ("name", "description", "licence", "draw_shapes_into")
 SPLIT_KEYS = ("json", "images")
 
@@ -46,7 +55,19 @@ def read_description(file: str | Path) -> dict[str, Any]:
             raise DatasetError(f"{file}: {key!r} should be text, but is {description[key]!r}.")
     _check_splits(file, description.get("splits"))
     _check_classes(file, description)
+    try:
+        class_changes_of(description)
+    except DatasetError as error:
+        raise DatasetError(f"{file}: {error}") from error
     return description
+
+
+def class_changes_of(description: Mapping[str, Any]) -> ClassChanges:
+    """What a description wants of the classes. Raises DatasetError if a key has a value of another type."""
+    given = {argument: description[key] for key, argument in CHANGE_KEYS.items() if key in description}
+    if given.get("keep", ...) is None:
+        raise DatasetError("'keep_classes' should be a list of names, but is empty.")
+    return ClassChanges(**given)
 
 
 def _check_splits(file: Path, splits: Any) -> None:

@@ -2,42 +2,53 @@
 COCO sets in Detectron2's catalogs: from arguments, or from a description in YAML.
 
 A registered set is loaded by Detectron2's own ``load_coco_json``; before that, ``read_coco_file`` looks for
-what would make it fail halfway.
+what would make it fail halfway. Registering reads the table of categories only; where classes are to be changed,
+it also writes the changed file (``derived``), which loader and evaluator read in place of the user's own.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from detectron2.data.datasets import load_coco_json
 
-from maskrcnn_project.datasets.coco_file import (
-    CocoFile,
-    DatasetError,
-    class_names,
-    read_categories,
-    read_coco_file,
+from maskrcnn_project.datasets.agreement import (
+    check_same_categories,
+    check_sets_agree,
+    refuse_differences,
+    registered_classes,
 )
-from maskrcnn_project.datasets.description import read_description
+from maskrcnn_project.datasets.categories import (
+    ClassChanges,
+    ClassPlan,
+    class_differences,
+    find_roots,
+    plan_classes,
+)
+from maskrcnn_project.datasets.coco_file import DatasetError, class_names, read_categories
+from maskrcnn_project.datasets.coco_set import ARGUMENTS_KEY, CocoSet, require_classes
+from maskrcnn_project.datasets.description import class_changes_of, read_description
+from maskrcnn_project.datasets.glance import is_annotated
 from maskrcnn_project.datasets.shapes import describe_shapes, ensure_shapes
 from maskrcnn_project.resources import INSTALLED_FOLDERS, find_resource
 
 __all__ = [
+    "ClassChanges",
     "check_same_categories",
+    "check_sets_agree",
     "class_names",
     "register_coco_dataset",
     "register_descriptions",
     "register_from_yaml",
     "register_shapes",
+    "registered_classes",
 ]
 
 Color = tuple[int, int, int]  # red, green, blue from 0 to 255, as Detectron2's ``thing_colors``
-# The metadata's value that holds the arguments; Detectron2 adds values of its own when it loads the file.
-ARGUMENTS_KEY = "registered_with"
 
 
 def register_coco_dataset(
@@ -47,27 +58,32 @@ def register_coco_dataset(
     *,
     thing_colors: Sequence[Color] | None = None,
     extra_metadata: Mapping[str, Any] | None = None,
+    class_changes: ClassChanges | None = None,
 ) -> None:
     """
-    Makes a COCO file known to Detectron2 as ``name``. It is read and checked when the set is first used.
+    Makes a COCO file known to Detectron2 as ``name``. Its categories are read at once, the rest is read and checked
+    when the set is first used.
 
+    A root category, which only holds the others and has no annotation, is left out (``ClassChanges`` keeps it).
     Registering a name again with equal arguments does nothing.
 
     Args:
         image_root: folder that the ``file_name`` of every image is relative to.
         thing_colors: one (red, green, blue) from 0 to 255 for each class, in the order of the class indices.
-        extra_metadata: further values for ``MetadataCatalog``. ``thing_classes`` among them makes the class
-            names known before the file is read; it is an error if the file then has others.
+        extra_metadata: further values for ``MetadataCatalog``. ``thing_classes`` among them states the class names:
+            it is an error if the file has others.
+        class_changes: classes to keep, to rename, to merge. The changed file is written into the cache folder
+            (``MASKRCNN_CACHE``), and the metadata's ``json_file`` is that one.
 
     Raises:
-        DatasetError: the file or the folder does not exist, or the name stands for another set.
+        DatasetError: the file or the folder does not exist, the file has no sound categories, or others than are
+            stated or named by the changes, or the name stands for another set.
     """
     json_file, image_root = Path(json_file).absolute(), Path(image_root).absolute()
-    if not json_file.is_file():
-        raise DatasetError(f"Dataset {name!r} wants the COCO file {json_file}, which does not exist.")
-    if not image_root.is_dir():
-        raise DatasetError(f"Dataset {name!r} wants the image folder {image_root}, which does not exist.")
-    _register(name, json_file, image_root, thing_colors, extra_metadata)
+    _require_files(name, json_file, image_root)
+    changes = class_changes or ClassChanges()
+    [plan] = _plans([json_file], changes)
+    _register(CocoSet(name, json_file, image_root, changes, plan), thing_colors, extra_metadata)
 
 
 def register_from_yaml(file: str | Path) -> list[str]:
@@ -115,55 +131,35 @@ def register_shapes(root: str | Path | None = None) -> list[str]:
     return _register_description(describe_shapes(), folder, prepare=lambda: ensure_shapes(folder))
 
 
-def check_same_categories(
-    train: CocoFile | Mapping[str, Any] | str | Path, val: CocoFile | Mapping[str, Any] | str | Path
-) -> None:
-    """
-    Checks that two COCO files (or their contents) agree on category ids, names and order.
-
-    Raises:
-        DatasetError: they do not; it lists each difference.
-    """
-    train_title, train_names = _categories(train, "train")
-    val_title, val_names = _categories(val, "val")
-    differences = []
-    for key in sorted({*train_names, *val_names}):
-        if train_names.get(key) != val_names.get(key):
-            found = [repr(names[key]) if key in names else "nothing" for names in (train_names, val_names)]
-            differences.append(f"id {key} is {found[0]} in train and {found[1]} in val")
-    if not differences and list(train_names) != list(val_names):
-        differences.append(f"the order of the ids is {list(train_names)} in train and {list(val_names)} in val")
-    if differences:
-        raise DatasetError(
-            f"The categories of {train_title} and {val_title} differ, but one model has to serve both; "
-            "write the same list into both files: " + "; ".join(differences) + "."
-        )
+def _require_files(name: str, json_file: Path, image_root: Path) -> None:
+    if not json_file.is_file():
+        raise DatasetError(f"Dataset {name!r} wants the COCO file {json_file}, which does not exist.")
+    if not image_root.is_dir():
+        raise DatasetError(f"Dataset {name!r} wants the image folder {image_root}, which does not exist.")
 
 
-def _categories(side: CocoFile | Mapping[str, Any] | str | Path, split: str) -> tuple[str, dict[int, str]]:
-    """A title for the error (file or split), and {category id: name} in the order of the file."""
-    if isinstance(side, CocoFile):
-        title, rows = str(side.path), side.categories
-    elif isinstance(side, Mapping):
-        title, rows = split, side["categories"]
-    else:
-        title, rows = str(side), read_categories(side)
-    return title, {row["id"]: row["name"] for row in rows}
+def _plans(json_files: Sequence[Path], changes: ClassChanges) -> list[ClassPlan]:
+    """What becomes of the categories of files that one model has to serve: a root of one is a root of all."""
+    tables = [read_categories(file) for file in json_files]
+    roots = find_roots((table, partial(is_annotated, file)) for file, table in zip(json_files, tables, strict=True))
+
+    def plan_all(renumber: bool) -> list[ClassPlan]:
+        pairs = zip(json_files, tables, strict=True)
+        return [plan_classes(table, changes, roots, str(file), renumber=renumber) for file, table in pairs]
+
+    plans = plan_all(renumber=False)
+    same = all(plan.names == plans[0].names for plan in plans)
+    return plans if same or changes.keep is None else plan_all(renumber=True)
 
 
 def _register(
-    name: str,
-    json_file: Path,
-    image_root: Path,
-    thing_colors: Sequence[Color] | None,
-    extra_metadata: Mapping[str, Any] | None,
-    prepare: Callable[[], Any] | None = None,
+    coco_set: CocoSet, thing_colors: Sequence[Color] | None, extra_metadata: Mapping[str, Any] | None
 ) -> None:
-    """``prepare`` is called before the set is first loaded; it makes files that need not exist yet."""
+    name = coco_set.name
     values = dict(extra_metadata or {})
     if thing_colors is not None:
         values["thing_colors"] = [tuple(color) for color in thing_colors]
-    arguments = {"json_file": str(json_file), "image_root": str(image_root), **values}
+    arguments = {**coco_set.arguments(), **values}
     if name in DatasetCatalog.list():
         known = MetadataCatalog.get(name).get(ARGUMENTS_KEY)
         if known == arguments:
@@ -173,33 +169,10 @@ def _register(
             f"({_difference(known, arguments)}): choose another name, or remove it from "
             "DatasetCatalog and MetadataCatalog first."
         )
-    metadata = MetadataCatalog.get(name)
-    metadata.set(evaluator_type="coco", **arguments, **{ARGUMENTS_KEY: arguments})
-
-    def load() -> list[dict]:
-        if prepare is not None:
-            prepare()
-        _check_classes(name, read_coco_file(json_file, image_root))
-        return load_coco_json(str(json_file), str(image_root), name)
-
-    DatasetCatalog.register(name, load)
-
-
-def _check_classes(name: str, file: CocoFile) -> None:
-    """The classes and colours that are known of a set have to be those of its file."""
-    metadata = MetadataCatalog.get(name)
-    known = metadata.get("thing_classes")
-    if known is not None and list(known) != file.class_names:
-        raise DatasetError(
-            f"Dataset {name!r} was registered with the classes {', '.join(known)}, but {file.path} has "
-            f"{', '.join(file.class_names)} (by ascending category id): make both agree."
-        )
-    colors = metadata.get("thing_colors")
-    if colors is not None and len(colors) != len(file.categories):
-        raise DatasetError(
-            f"Dataset {name!r} was registered with {len(colors)} colours, but {file.path} has "
-            f"{len(file.categories)} classes: give one colour for each class."
-        )
+    if coco_set.plan is not None:
+        require_classes(name, str(coco_set.json_file), coco_set.plan.names, values)
+    MetadataCatalog.get(name).set(**{**coco_set.metadata(), **values, ARGUMENTS_KEY: arguments})
+    DatasetCatalog.register(name, coco_set)
 
 
 def _difference(known: Mapping[str, Any] | None, arguments: Mapping[str, Any]) -> str:
@@ -212,23 +185,46 @@ def _difference(known: Mapping[str, Any] | None, arguments: Mapping[str, Any]) -
 def _register_description(
     description: Mapping[str, Any], folder: Path, prepare: Callable[[], Any] | None = None
 ) -> list[str]:
-    """Registers the splits of a checked description whose paths are relative to ``folder``."""
+    """Registers the splits of a checked description whose paths are relative to ``folder``; all of them, or none."""
+    changes = class_changes_of(description)
+    files = {
+        f"{description['name']}_{split}": (folder / paths["json"], folder / paths["images"])
+        for split, paths in description["splits"].items()
+    }
+    if prepare is not None and changes.as_dict():
+        prepare()  # classes can be changed only in files that are there
+        prepare = None
+    plans: list[ClassPlan | None] = [None] * len(files)
+    if prepare is None:
+        for name, (json_file, image_root) in files.items():
+            _require_files(name, json_file, image_root)
+        plans = list(_agreeing_plans({name: json_file for name, (json_file, _) in files.items()}, changes))
+    sets = [
+        CocoSet(name, *paths, changes, plan, prepare) for (name, paths), plan in zip(files.items(), plans, strict=True)
+    ]
     extra = {key: description[key] for key in ("description", "licence") if key in description}
-    names = []
-    for split, paths in description["splits"].items():
-        json_file, image_root = folder / paths["json"], folder / paths["images"]
-        classes = description.get("classes")
+    if "classes" in description:
+        extra["thing_classes"] = list(description["classes"])
+    for coco_set in sets:
         colors = None
-        name = f"{description['name']}_{split}"
         if "colours" in description:
-            colors = _colors(name, description["colours"], classes or class_names(json_file))
-        metadata = {**extra, "thing_classes": list(classes)} if classes else extra
-        if prepare is None:
-            register_coco_dataset(name, json_file, image_root, thing_colors=colors, extra_metadata=metadata)
-        else:
-            _register(name, json_file, image_root, colors, metadata, prepare)
-        names.append(name)
-    return names
+            classes = coco_set.metadata().get("thing_classes") or extra.get("thing_classes")
+            colors = _colors(coco_set.name, description["colours"], classes or class_names(coco_set.json_file))
+        _register(coco_set, colors, extra)
+    return list(files)
+
+
+def _agreeing_plans(json_files: Mapping[str, Path], changes: ClassChanges) -> list[ClassPlan]:
+    """The plans of ``{name: file}``. Raises DatasetError unless all lead to the same classes."""
+    plans = _plans(list(json_files.values()), changes)
+    first, *others = zip(json_files, plans, strict=True)
+    for name, plan in others:
+        refuse_differences(
+            f"The categories of {json_files[first[0]]} and {json_files[name]} differ",
+            class_differences(first[1].names, plan.names, (first[0], name)),
+            "write the same list into both files, or list the classes to learn as keep_classes of the description",
+        )
+    return plans
 
 
 def _colors(name: str, colours: Mapping[str, str], classes: Sequence[str]) -> list[Color]:

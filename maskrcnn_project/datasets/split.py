@@ -1,73 +1,87 @@
 """
-One COCO file becomes a training and a validation file, so that both show every class where that is possible.
+One COCO file becomes a training and a validation file, or more parts, so that each shows every class where possible.
 
-Each image goes to one side with all of its annotations. Class shares are kept roughly, the rarest class first
-(after Sechidis, Tsoumakas and Vlahavas, "On the stratification of multi-label data", 2011).
+Each image goes to one part with all of its annotations, and so does each group of images that belong together.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import os
+import re
 import tempfile
-from collections import defaultdict
-from collections.abc import Hashable, Mapping
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from maskrcnn_project.datasets.coco_file import DatasetError, read_coco_file
+from maskrcnn_project.datasets.grouping import GroupBy, group_of_each
+from maskrcnn_project.datasets.stratification import PART, Sharing, strata_of
 
 logger = logging.getLogger(__name__)
 
-TRAIN, VAL = 0, 1
-NO_OBJECTS = "no objects"  # images without annotations are shared out as if that were a class
-MOST_REPAIRS = 2000  # moves; sets that need repair at all need a handful
-RANDOM_REPAIRS = 0.2  # share of random moves, which lead out of dead ends (as in WalkSAT)
+SUM_TOLERANCE = 1e-3  # so that thirds may be written 0.333
 
 
 def split_coco(
-    coco: Mapping[str, Any], val_fraction: float = 0.2, seed: int = 0
+    coco: Mapping[str, Any], val_fraction: float = 0.2, seed: int = 0, group_by: GroupBy | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """
-    Splits the content of a COCO file by image. Equal arguments give equal splits.
-
-    Every class that two or more images show comes to both sides, which goes before ``val_fraction``; where
-    images of several classes make that impossible, a warning names the classes that miss a side.
-    A class that a single image shows comes to train if it can.
+    Splits the content of a COCO file by image into train and val: ``split_parts`` with two parts.
 
     Args:
         val_fraction: wanted share of images in val, above 0 and below 1; each side gets one image at least.
+        group_by: see ``group_of_each``.
+    """
+    train, val = split_parts(coco, _train_and_val(val_fraction), seed, group_by).values()
+    return train, val
+
+
+def split_parts(
+    coco: Mapping[str, Any], fractions: Mapping[str, float], seed: int = 0, group_by: GroupBy | None = None
+) -> dict[str, dict[str, Any]]:
+    """
+    Splits the content of a COCO file by image. Equal arguments give equal splits.
+
+    Every class that enough images (or groups) show comes to every part, which goes before ``fractions``; where
+    images of several classes make that impossible, a warning names the classes that miss a part. A class that fewer
+    images show than there are parts comes to the first parts if it can.
+
+    Args:
+        fractions: part -> wanted share of the images, above 0, together 1; each part gets one image at least.
+        group_by: images of one group stay together, see ``group_of_each``. Without it tiles stay with the tiles of
+            the same photograph, and every other image is by itself.
 
     Returns:
-        train, val: with all ids, the order of the rows and everything else as in ``coco``.
+        part -> content, with all ids, the order of the rows and everything else as in ``coco``.
 
     Raises:
-        DatasetError: ``val_fraction`` is not between 0 and 1, or there are fewer than two images, or an
-            annotation belongs to no image.
+        DatasetError: the fractions are none, there are fewer images or groups than parts, an image belongs to no
+            group, or an annotation to no image.
     """
-    if not 0 < val_fraction < 1:
-        raise DatasetError(f"val_fraction should be above 0 and below 1, but is {val_fraction}.")
-    image_ids = [image["id"] for image in coco["images"]]
-    if len(image_ids) < 2:
-        raise DatasetError(f"A split needs at least two images, but there are {len(image_ids)}: add images.")
-    strata: dict[Any, set[Hashable]] = {image_id: set() for image_id in image_ids}
-    for annotation in coco.get("annotations", []):
-        if annotation["image_id"] not in strata:
-            raise DatasetError(
-                f"Annotation {annotation.get('id')} belongs to the image {annotation['image_id']!r}, "
-                "which is not listed: remove it, or add the image."
-            )
-        strata[annotation["image_id"]].add(annotation["category_id"])
-    sharing = _Sharing([strata[image_id] or {NO_OBJECTS} for image_id in image_ids], val_fraction, seed)
-    sides = dict(zip(image_ids, sharing.share_out(), strict=True))
-    names = {category["id"]: category["name"] for category in coco.get("categories", [])}
-    missing = [str(names.get(key, key)) for key in sharing.one_sided()]
-    if missing:
-        logger.warning("No split was found that shows %s on both sides.", ", ".join(sorted(missing)))
-    return _part(coco, sides, TRAIN), _part(coco, sides, VAL)
+    _check_fractions(fractions)
+    units: dict[Hashable, list[set[Hashable]]] = {}
+    groups = group_of_each(coco["images"], group_by)
+    for group, strata in zip(groups, strata_of(coco), strict=True):
+        units.setdefault(group, []).append(strata)
+    if len(units) < len(fractions):
+        raise DatasetError(_too_few(len(units), len(groups), len(fractions)))
+    names, left = list(fractions), 1.0
+    part_of: dict[Hashable, str] = {}
+    for place in range(len(names) - 1, 0, -1):  # the last part is taken out first, the first one is what remains
+        open_groups = [group for group in units if group not in part_of]
+        share = min(fractions[names[place]] / left, 1.0)
+        sides = Sharing([units[group] for group in open_groups], share, seed, keep=place).share_out()
+        part_of.update({group: names[place] for group, side in zip(open_groups, sides, strict=True) if side == PART})
+        left -= fractions[names[place]]
+    part_of_image = {
+        image["id"]: part_of.get(group, names[0]) for image, group in zip(coco["images"], groups, strict=True)
+    }
+    _warn_of_missing(coco, names, units, part_of)
+    return {name: _rows_of(coco, part_of_image, name) for name in names}
 
 
 def write_split(
@@ -76,127 +90,152 @@ def write_split(
     val_fraction: float = 0.2,
     seed: int = 0,
     *,
+    group_by: GroupBy | None = None,
     force: bool = False,
 ) -> tuple[Path, Path]:
     """
     Splits a COCO file into ``train.json`` and ``val.json`` in ``output_dir``; the images stay where they are.
 
+    Args, Returns and Raises as ``write_parts``, with the paths of train and val.
+    """
+    fractions = _train_and_val(val_fraction)
+    train, val = write_parts(json_file, output_dir, fractions, seed, group_by=group_by, force=force).values()
+    return train, val
+
+
+def write_parts(
+    json_file: str | Path,
+    output_dir: str | Path,
+    fractions: Mapping[str, float],
+    seed: int = 0,
+    *,
+    group_by: GroupBy | None = None,
+    force: bool = False,
+) -> dict[str, Path]:
+    """
+    Splits a COCO file into one file a part, ``PART.json`` in ``output_dir``; the images stay where they are.
+
     Args:
-        force: overwrite the two files, but never ``json_file`` itself.
+        fractions, seed, group_by: see ``split_parts``.
+        force: overwrite these files, but never ``json_file`` itself.
 
     Returns:
-        the paths of both files.
+        part -> path.
 
     Raises:
-        DatasetError: the file is no sound COCO file, cannot be split, or one of the two files exists already.
+        DatasetError: the file is no sound COCO file, cannot be split, or one of the new files exists already.
     """
     json_file, output_dir = Path(json_file), Path(output_dir)
-    targets = (output_dir / "train.json", output_dir / "val.json")
-    for target in targets:
+    for name in fractions:
+        if not re.fullmatch(r"\w[\w.-]*", name):
+            raise DatasetError(
+                f"A part wants a name of letters, digits, dots, - and _, but one is {name!r}: rename it."
+            )
+    targets = {name: output_dir / f"{name}.json" for name in fractions}
+    for target in targets.values():
         if target.exists() and target.samefile(json_file):
             raise DatasetError(f"The split of {json_file} would overwrite it: choose another output folder.")
         if target.exists() and not force:
             raise DatasetError(f"{target} exists already: choose another output folder, or overwrite it by force.")
-    parts = split_coco(read_coco_file(json_file).as_dict(), val_fraction, seed)
+    parts = split_parts(read_coco_file(json_file).as_dict(), fractions, seed, group_by)
     output_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".split-", dir=output_dir) as beside:
-        written = [Path(beside) / target.name for target in targets]
-        for path, part in zip(written, parts, strict=True):
-            path.write_text(json.dumps(part), "utf-8")
-        for path, target in zip(written, targets, strict=True):  # only once both are complete
-            os.replace(path, target)
+        written = {name: Path(beside) / target.name for name, target in targets.items()}
+        for name, path in written.items():
+            path.write_text(json.dumps(parts[name]), "utf-8")
+        for name, path in written.items():  # only once all are complete
+            os.replace(path, targets[name])
     return targets
 
 
-def _part(coco: Mapping[str, Any], sides: Mapping[Any, int], side: int) -> dict[str, Any]:
+def parts_from_text(texts: Sequence[str]) -> dict[str, float]:
+    """``["train=0.8", "val=0.2"]`` as fractions. Raises DatasetError for what is not written so."""
+    fractions: dict[str, float] = {}
+    for text in texts:
+        name, _, share = text.partition("=")
+        try:
+            fraction = float(share)
+        except ValueError:
+            fraction = math.nan
+        if name in fractions or math.isnan(fraction):
+            raise DatasetError(f"Parts are written train=0.8 val=0.2, each name once, but {text!r} came: correct it.")
+        fractions[name] = fraction
+    return fractions
+
+
+def shares_table(parts: Mapping[str, Mapping[str, Any]], group_by: GroupBy | None = None) -> str:
+    """
+    Images, groups if there are any, instances, and the share of each class in them, as text: a column for each part,
+    and one for all.
+    """
+    whole = {key: [row for part in parts.values() for row in part.get(key, [])] for key in ("images", "annotations")}
+    columns = {**parts, "all": whole} if len(parts) > 1 else parts
+    counts = [Counter(row["category_id"] for row in part.get("annotations", [])) for part in columns.values()]
+    images = [len(part["images"]) for part in columns.values()]
+    groups = [len(set(group_of_each(part["images"], group_by))) for part in columns.values()]
+    rows = [["", *columns], ["images", *map(str, images)]]
+    if groups != images:
+        rows.append(["groups", *map(str, groups)])
+    rows.append(["instances", *(str(count.total()) for count in counts)])
+    names = {category["id"]: category["name"] for part in parts.values() for category in part["categories"]}
+    for category_id in sorted(names):
+        shares = [(count[category_id], count[category_id] / max(count.total(), 1)) for count in counts]
+        rows.append([names[category_id], *(f"{number} ({share:.1%})" for number, share in shares)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
+    )
+
+
+def _train_and_val(val_fraction: float) -> dict[str, float]:
+    if not 0 < val_fraction < 1:
+        raise DatasetError(f"val_fraction should be above 0 and below 1, but is {val_fraction}.")
+    return {"train": 1 - val_fraction, "val": val_fraction}
+
+
+def _check_fractions(fractions: Mapping[str, float]) -> None:
+    shown = ", ".join(f"{name} {fraction:g}" for name, fraction in fractions.items())
+    if len(fractions) < 2 or not all(fraction > 0 for fraction in fractions.values()):
+        raise DatasetError(f"A split wants two parts or more, each with a fraction above 0, but has {shown or 'none'}.")
+    total = sum(fractions.values())
+    if abs(total - 1) > SUM_TOLERANCE * len(fractions):
+        raise DatasetError(f"The fractions of a split should sum to 1, but {shown} sum to {total:g}.")
+
+
+def _too_few(units: int, images: int, parts: int) -> str:
+    wanted = {2: "two"}.get(parts, str(parts))
+    if units == images:
+        return f"A split needs at least {wanted} images, but there are {images}: add images."
+    return (
+        f"A split needs at least {wanted} groups of images, but the {images} images make {units}: "
+        "group them by something else."
+    )
+
+
+def _warn_of_missing(
+    coco: Mapping[str, Any],
+    names: list[str],
+    units: Mapping[Hashable, list[set[Hashable]]],
+    part_of: Mapping[Hashable, str],
+) -> None:
+    """Names the classes that enough images (or groups) show for all parts, but that miss one."""
+    shown_by: dict[Hashable, Counter[str]] = {}
+    for group, images in units.items():
+        for stratum in set().union(*images):
+            shown_by.setdefault(stratum, Counter())[part_of.get(group, names[0])] += 1
+    titles = {category["id"]: category["name"] for category in coco.get("categories", [])}
+    missing = sorted(
+        str(titles.get(stratum, stratum))
+        for stratum, count in shown_by.items()
+        if count.total() >= len(names) > len(count)
+    )
+    if missing:
+        logger.warning("No split was found that shows %s in each of %s.", ", ".join(missing), ", ".join(names))
+
+
+def _rows_of(coco: Mapping[str, Any], part_of_image: Mapping[Any, str], name: str) -> dict[str, Any]:
     return {
         **coco,
-        "images": [image for image in coco["images"] if sides[image["id"]] == side],
-        "annotations": [row for row in coco.get("annotations", []) if sides[row["image_id"]] == side],
+        "images": [image for image in coco["images"] if part_of_image[image["id"]] == name],
+        "annotations": [row for row in coco.get("annotations", []) if part_of_image[row["image_id"]] == name],
     }
-
-
-class _Sharing:
-    """Images (by their index) on two sides, and how many images of each stratum (class) each side holds."""
-
-    def __init__(self, strata: list[set[Hashable]], val_fraction: float, seed: int) -> None:
-        """``strata[i]``: the classes that image ``i`` shows."""
-        self.rng = np.random.default_rng(seed)
-        # sorted by text, as the order within a set of texts changes from process to process
-        self.strata = [sorted(classes, key=str) for classes in strata]
-        self.images: dict[Hashable, list[int]] = defaultdict(list)  # of each stratum, in random order
-        for image in self.rng.permutation(len(strata)).tolist():
-            for stratum in self.strata[image]:
-                self.images[stratum].append(image)
-        self.side = [TRAIN] * len(strata)
-        # [in train, in val]
-        self.count = {stratum: [len(images), 0] for stratum, images in self.images.items()}
-        self.wanted_images = _share(len(strata), val_fraction)
-        self.wanted = {stratum: _share(len(images), val_fraction) for stratum, images in self.images.items()}
-
-    def share_out(self) -> list[int]:
-        """The side of each image."""
-        by_rarity = sorted(self.images, key=lambda stratum: (len(self.images[stratum]), str(stratum)))
-        for stratum in by_rarity:
-            if len(self.images[stratum]) >= 2:
-                self._fill(self.images[stratum], self.wanted[stratum] - self.count[stratum][VAL])
-        everything = self.rng.permutation(len(self.side)).tolist()
-        self._fill(everything, self.wanted_images - sum(self.side))
-        self._repair()
-        if len(set(self.side)) == 1:  # nothing but classes of a single image: any image will do
-            self._move(everything[0])
-        return self.side
-
-    def one_sided(self) -> list[Hashable]:
-        """Strata of two or more images that lie on one side all."""
-        return [stratum for stratum, count in self.count.items() if sum(count) >= 2 and 0 in count]
-
-    def _fill(self, images: list[int], number: int) -> None:
-        """Moves ``number`` images to val, the fitting ones first, while train keeps some of each stratum."""
-        for image in sorted((image for image in images if self.side[image] == TRAIN), key=self._cost):
-            if number <= 0:
-                return
-            if all(self.count[stratum][TRAIN] > 1 for stratum in self.strata[image]):
-                self._move(image)
-                number -= 1
-
-    def _cost(self, image: int) -> int:
-        """Of how many of its strata val has its share already."""
-        return sum(self.count[stratum][VAL] >= self.wanted[stratum] for stratum in self.strata[image])
-
-    def _repair(self) -> None:
-        """Moves single images until no stratum is one-sided or the moves are used up; keeps the best."""
-        best, fewest = list(self.side), len(self.one_sided())
-        for _ in range(MOST_REPAIRS):
-            broken = self.one_sided()
-            if len(broken) < fewest:
-                best, fewest = list(self.side), len(broken)
-            if not broken:
-                break
-            images = self.images[broken[int(self.rng.integers(len(broken)))]]
-            if self.rng.random() < RANDOM_REPAIRS:
-                self._move(images[int(self.rng.integers(len(images)))])
-            else:
-                self._move(min(images, key=self._newly_one_sided))
-        for image, side in enumerate(best):
-            if self.side[image] != side:
-                self._move(image)
-
-    def _newly_one_sided(self, image: int) -> int:
-        """How many more strata would be one-sided if the image changed sides."""
-        here = self.side[image]
-        counts = [self.count[stratum] for stratum in self.strata[image]]
-        lost = sum(count[here] == 1 and count[1 - here] > 0 for count in counts)
-        return lost - sum(count[1 - here] == 0 and count[here] > 1 for count in counts)
-
-    def _move(self, image: int) -> None:
-        here = self.side[image]
-        self.side[image] = 1 - here
-        for stratum in self.strata[image]:
-            self.count[stratum][here] -= 1
-            self.count[stratum][1 - here] += 1
-
-
-def _share(number: int, fraction: float) -> int:
-    """``fraction`` of ``number``, rounded, but at least one on each side where there are two."""
-    return min(max(round(number * fraction), 1), max(number - 1, 0))

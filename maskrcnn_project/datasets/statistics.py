@@ -47,6 +47,7 @@ class DatasetStatistics:
     rle_fraction: float
     missing_mask_fraction: float
     crowd_fraction: float  # of all instances
+    mask_format: str  # what ``mask_format_of`` says of the annotations
 
     @property
     def num_classes(self) -> int:
@@ -56,15 +57,6 @@ class DatasetStatistics:
     def num_training_images(self) -> int:
         """Images with objects: training leaves out the others (DATALOADER.FILTER_EMPTY_ANNOTATIONS)."""
         return self.num_images - self.images_without_objects
-
-    @property
-    def has_rle(self) -> bool:
-        return self.rle_fraction > 0
-
-    @property
-    def mask_format(self) -> str:
-        """What ``INPUT.MASK_FORMAT`` has to be: polygons are rasterised finer, but cannot hold RLE."""
-        return "bitmask" if self.has_rle else "polygon"
 
     def table(self) -> str:
         """The statistics as text of some thirty lines."""
@@ -139,7 +131,18 @@ def dataset_statistics(coco: CocoFile | Mapping[str, Any]) -> DatasetStatistics:
         rle_fraction=_fraction(masks["rle"], len(objects)),
         missing_mask_fraction=_fraction(masks["missing"], len(objects)),
         crowd_fraction=_fraction(crowds, len(coco.annotations)),
+        mask_format=mask_format_of(objects),
     )
+
+
+def mask_format_of(annotations: Iterable[Mapping[str, Any]]) -> str:
+    """
+    What ``INPUT.MASK_FORMAT`` has to be for annotations of a COCO file or of Detectron2's records: "bitmask" if an
+    object's mask is run-length encoded, else "polygon". Polygons are exact at any scale, but only bitmasks hold
+    both. Crowd regions, which are RLE in COCO itself, do not decide: training leaves them out.
+    """
+    encoded = any(_mask_kind(a.get("segmentation")) == "rle" and not a.get("iscrowd", 0) for a in annotations)
+    return "bitmask" if encoded else "polygon"
 
 
 def _mask_kind(segmentation: Any) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maskrcnn_project.datasets.checking.rules import RULES, SEVERITIES, Rule
+
+if TYPE_CHECKING:
+    from maskrcnn_project.datasets.checking.image_rules import ImageFaults
 
 MOST_EXAMPLES = 5  # of one rule in one split; the rest is counted
 
@@ -36,6 +39,7 @@ class Findings:
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], Finding] = {}
+        self.image_faults: dict[str, ImageFaults] = {}  # by split: what mending wants to know of the image files
 
     def add(
         self,

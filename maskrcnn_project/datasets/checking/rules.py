@@ -31,7 +31,7 @@ RULES = _rules(
         "error",
         "rows without a usable id, name, size or reference",
         "write the row anew, or remove it",
-        mends="the row is removed",
+        mends="numbers written as text are written as numbers; otherwise the row is removed",
     ),
     Rule(
         "image-id-repeated",
@@ -99,6 +99,13 @@ RULES = _rules(
         "annotations without an optional key (iscrowd, area)",
         "nothing: the default is taken",
         mends="iscrowd 0 and the area of the mask are written",
+    ),
+    Rule(
+        "crowd-malformed",
+        "error",
+        "iscrowd values other than 0 and 1: training takes them for crowds and leaves them out",
+        "write 0 for an object, 1 for a crowd",
+        mends="what reads as 1 is written as 1, everything else as 0",
     ),
     # The files of the images.
     Rule(
@@ -172,7 +179,7 @@ RULES = _rules(
         "warning",
         "boxes that reach beyond their image",
         "clip them",
-        mends="the box is clipped; wholly outside, the annotation is removed",
+        mends="the box is clipped; wholly outside, as one that is empty",
     ),
     Rule(
         "box-corners",
@@ -253,6 +260,12 @@ RULES = _rules(
         "masks all marked iscrowd, as some tools mark all run lengths: training would see nothing",
         "set iscrowd to 0 where the mask is one object",
         mends="iscrowd is set to 0",
+    ),
+    Rule(
+        "masks-all-boxes",
+        "warning",
+        "masks that are upright rectangles, nearly all of them: probably drawn from boxes",
+        "export the outlines, or annotate them: from rectangles the model learns to draw rectangles",
     ),
     Rule(
         "mask-empty",

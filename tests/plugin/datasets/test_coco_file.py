@@ -3,8 +3,19 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from maskrcnn_project.datasets.coco_file import CocoFile, DatasetError, class_names, read_coco_file, read_json
+from maskrcnn_project.datasets import coco_file
+from maskrcnn_project.datasets.coco_file import (
+    CocoFile,
+    DatasetError,
+    class_names,
+    read_categories,
+    read_coco_file,
+    read_json,
+    read_table,
+)
 
 
 def sound():
@@ -150,6 +161,60 @@ def test_bytes_that_are_no_text(tmp_path):
         read_json(path)
 
 
+def test_one_table_of_a_file(tmp_path):
+    path = write(tmp_path, sound())
+    assert read_table(path, "images") == sound()["images"]
+    assert read_categories(path) == sound()["categories"]
+    twice = {"info": {"categories": []}, **sound()}  # which of the two is the table, only the whole file tells
+    assert read_categories(write(tmp_path, twice)) == sound()["categories"]
+    with pytest.raises(DatasetError, match="has no licenses: its keys are info, images, annotations, categories"):
+        read_table(write(tmp_path, {**sound(), "info": {}}), "licenses")
+
+
+@pytest.mark.parametrize(
+    "content", ['{"categories": [{"id": 1}]}', '{"categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}']
+)
+def test_categories_are_checked(tmp_path, content):
+    with pytest.raises(DatasetError, match="wants a text 'name'|every category id may occur once"):
+        read_categories(write(tmp_path, content))
+
+
+def test_a_root_may_have_the_name_of_the_class_below_it(tmp_path):
+    """As exporters write it for a project of one class; what is kept of them is decided when the set is registered."""
+    coco = sound()
+    coco["categories"] = [{"id": 0, "name": "nut"}, {"id": 7, "name": "nut", "supercategory": "nut"}]
+    coco["annotations"][1]["category_id"] = 7
+    assert len(read_coco_file(write(tmp_path, coco)).categories) == 2
+    del coco["categories"][1]["supercategory"]
+    with pytest.raises(DatasetError, match="every category name may occur once"):
+        read_coco_file(write(tmp_path, coco))
+
+
+@given(st.data())
+def test_the_quick_check_passes_what_the_slow_one_passes(data):
+    """A million sound rows get no sentence; any other row has to end in one, and no sound row may."""
+    odd = st.sampled_from([float("nan"), float("inf"), 10**400, True, None, "", "a"])
+    number = st.one_of(st.integers(-3, 9), st.floats(-1e300, 1e300), odd)
+    path = data.draw(
+        st.sampled_from(
+            [("id",), ("image_id",), ("category_id",), ("bbox",), ("bbox", 2), ("segmentation",), ("segmentation", 0)]
+        )
+    )
+    value = data.draw(
+        st.one_of(number, st.lists(number, max_size=5), st.fixed_dictionaries({}, optional={"counts": number}))
+    )
+    coco = sound()
+    change((*FIRST, *path), value)(coco)
+    row, file = coco["annotations"][0], CocoFile("set.json", coco["images"], coco["annotations"], coco["categories"])
+    sizes, names = {1: [4, 6], 2: [4, 6]}, {7: "nut", 3: "screw"}
+    try:
+        coco_file._check_annotation(file.path, 0, row, {image["id"]: image for image in file.images}, names)
+    except DatasetError:
+        assert not coco_file._is_sound(row, sizes, names)
+    else:
+        assert coco_file._is_sound(row, sizes, names)
+
+
 def change(path, value):
     """A function that sets ``coco[path[0]][path[1]]... = value``."""
 
@@ -196,6 +261,7 @@ FIRST = ("annotations", 0)
         ((*FIRST, "bbox"), None, "wants a 'bbox' of four finite numbers .* but has None"),
         ((*FIRST, "bbox"), [0, 0, "2", 2], "wants a 'bbox' of four finite numbers"),
         ((*FIRST, "bbox"), [0, 0, float("nan"), 2], "wants a 'bbox' of four finite numbers"),
+        ((*FIRST, "bbox"), [0, 0, 10**400, 0.5], "wants a 'bbox' of four finite numbers"),
         ((*FIRST, "bbox"), [5, 5, -3, 2], "negative size.*are its corners in the wrong order"),
         (
             (*FIRST, "segmentation"),

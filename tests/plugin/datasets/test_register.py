@@ -31,8 +31,9 @@ def drawn(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def catalogs():
-    """Leaves both catalogs as they were."""
+def catalogs(tmp_path, monkeypatch):
+    """Leaves both catalogs, and the user's cache, as they were."""
+    monkeypatch.setenv("MASKRCNN_CACHE", str(tmp_path / "cache"))
     before = set(DatasetCatalog.list()), set(MetadataCatalog.list())
     yield
     for catalog, names in zip((DatasetCatalog, MetadataCatalog), before, strict=True):
@@ -90,17 +91,21 @@ def test_a_fault_in_the_file_is_said_when_it_is_loaded(drawn):
 
 
 def test_classes_and_colours_have_to_be_those_of_the_file(drawn):
-    register_train(drawn, extra_metadata={"thing_classes": ["circle", "triangle", "rectangle"]})
-    assert MetadataCatalog.get("mine").thing_classes == [
-        "circle",
-        "triangle",
-        "rectangle",
-    ]  # before it is read
-    with pytest.raises(DatasetError, match="with the classes circle, triangle, rectangle, but .* circle, rectangle, t"):
-        DatasetCatalog.get("mine")
-    register_train(drawn, "few", thing_colors=[(1, 2, 3)])
-    with pytest.raises(DatasetError, match="with 1 colours, but .* has 3 classes"):
-        DatasetCatalog.get("few")
+    with pytest.raises(DatasetError, match="should have the classes circle, triangle, rectangle, but .* circle, recta"):
+        register_train(drawn, extra_metadata={"thing_classes": ["circle", "triangle", "rectangle"]})
+    with pytest.raises(DatasetError, match="should have 1 colours, but .* has 3 classes"):
+        register_train(drawn, thing_colors=[(1, 2, 3)])
+    MetadataCatalog.get("mine").set(thing_classes=["ring"])  # by whomever
+    with pytest.raises(DatasetError, match="should have the classes ring, but"):
+        register_train(drawn)
+    assert "mine" not in DatasetCatalog.list()
+
+
+def test_the_classes_are_known_before_the_set_is_loaded(drawn):
+    register_train(drawn)
+    metadata = MetadataCatalog.get("mine")
+    assert metadata.thing_classes == ["circle", "rectangle", "triangle"]
+    assert metadata.thing_dataset_id_to_contiguous_id == {1: 0, 2: 1, 3: 2}
 
 
 def test_class_names(drawn, tmp_path):
@@ -227,6 +232,17 @@ SPLITS = {"train": {"json": "a.json", "images": "a"}}
             'should map each class name to a "#rrggbb"',
         ),
         ({"name": "a", "splits": SPLITS, "licence": ["x"]}, "'licence' should be text"),
+        (
+            {"name": "a", "splits": SPLITS, "keep_classes": None},
+            "'keep_classes' should be a list of names, but is empty",
+        ),
+        ({"name": "a", "splits": SPLITS, "keep_classes": "nut"}, "classes to keep should be a list of names"),
+        ({"name": "a", "splits": SPLITS, "rename_classes": ["nut"]}, "classes to rename should map names to new names"),
+        (
+            {"name": "a", "splits": SPLITS, "merge_classes": {"a": "b"}},
+            "classes to merge should map new names to lists",
+        ),
+        ({"name": "a", "splits": SPLITS, "keep_root_category": 1}, "keep_root_category should be true or false"),
     ],
 )
 def test_descriptions_are_checked(tmp_path, description, sentence):

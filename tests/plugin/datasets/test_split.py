@@ -2,13 +2,21 @@
 
 import itertools
 import json
+import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskrcnn_project.datasets.coco_file import DatasetError
-from maskrcnn_project.datasets.split import split_coco, write_split
+from maskrcnn_project.datasets.split import (
+    parts_from_text,
+    shares_table,
+    split_coco,
+    split_parts,
+    write_parts,
+    write_split,
+)
 
 # What each image shows: up to three of six classes, or nothing.
 SHOWN = st.lists(st.sets(st.integers(1, 6), max_size=3), min_size=2, max_size=8)
@@ -153,3 +161,108 @@ def test_write_split_never_overwrites_its_source(tmp_path):
         write_split(source, tmp_path, force=True)
     assert source.read_text() == text
     assert [path.name for path in tmp_path.iterdir()] == ["train.json"]
+
+
+GROUPED = st.lists(st.tuples(st.integers(0, 5), st.sets(st.integers(1, 6), max_size=3)), min_size=6, max_size=24)
+THREE = {"train": 0.6, "val": 0.2, "test": 0.2}
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=GROUPED, seed=st.integers(0, 3))
+def test_groups_never_part_and_nothing_is_lost(rows, seed):
+    coco = coco_of([shown for _, shown in rows])
+    for image, (patient, _) in zip(coco["images"], rows, strict=True):
+        image["patient"] = patient
+    if len({patient for patient, _ in rows}) < 3:
+        with pytest.raises(DatasetError, match="at least 3 groups of images"):
+            split_parts(coco, THREE, seed, "patient")
+        return
+    parts = split_parts(coco, THREE, seed, "patient")
+    patients = [{image["patient"] for image in part["images"]} for part in parts.values()]
+    assert all(patients) and sum(map(len, patients)) == len(set().union(*patients))
+    for key in ("images", "annotations"):
+        assert sorted((row for part in parts.values() for row in part[key]), key=lambda row: row["id"]) == coco[key]
+
+
+@settings(max_examples=100, deadline=None)
+@given(counts=st.lists(st.integers(1, 12), min_size=1, max_size=5), seed=st.integers(0, 3))
+def test_of_three_parts_each_shows_every_class_that_three_images_show(counts, seed):
+    shown = [{category} for category, count in enumerate(counts, 1) for _ in range(count)]
+    if len(shown) < 3:
+        return
+    parts = split_parts(coco_of(shown), THREE, seed)
+    for category, count in enumerate(counts, 1):
+        if count >= 3:
+            assert all(category in classes_of(part) for part in parts.values())
+        elif len(shown) > 5:
+            assert category in classes_of(parts["train"])
+
+
+def test_shares_of_three_parts():
+    shown = [{n % 3 + 1} | ({4} if n % 7 == 0 else set()) for n in range(200)]
+    parts = split_parts(coco_of(shown), {"train": 0.7, "val": 0.15, "test": 0.15})
+    assert abs(len(parts["val"]["images"]) - 30) <= 3 and abs(len(parts["test"]["images"]) - 30) <= 3
+    for category, number in ((1, 67), (2, 67), (3, 66), (4, 29)):
+        for name, share in (("val", 0.15), ("test", 0.15)):
+            found = sum(row["category_id"] == category for row in parts[name]["annotations"])
+            assert abs(found - share * number) <= 2
+
+
+def test_tiles_of_one_photograph_stay_together_by_themselves():
+    coco = coco_of([{n % 2 + 1} for n in range(24)])
+    for index, image in enumerate(coco["images"]):
+        image["source_file_name"] = f"{index // 4}.png"
+    train, val = split_coco(coco, 0.3)
+    sources = [{image["source_file_name"] for image in part["images"]} for part in (train, val)]
+    assert sources[0].isdisjoint(sources[1]) and len(val["images"]) == 8
+    _, val = split_coco(coco, 0.5, group_by="id")  # each by itself after all
+    assert len({image["source_file_name"] for image in val["images"]}) > 3
+
+
+def test_parts_by_file_name_are_written_with_their_names(tmp_path):
+    source = tmp_path / "all.json"
+    coco = coco_of([{1}] * 12)
+    for index, image in enumerate(coco["images"]):
+        image["file_name"] = f"part{index // 2}_{index}.png"
+    source.write_text(json.dumps(coco), "utf-8")
+    paths = write_parts(source, tmp_path / "out", THREE, group_by=re.compile("^(part[0-9]+)_"))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["test.json", "train.json", "val.json"]
+    names = [{image["file_name"][:5] for image in json.loads(path.read_text())["images"]} for path in paths.values()]
+    assert [len(group) for group in names] == [4, 1, 1] and len(set().union(*names)) == 6
+
+
+def test_the_table_of_shares():
+    coco = coco_of([{1}, {1, 2}, {2}, set()])
+    parts = {"train": {**coco, "images": coco["images"][:2], "annotations": coco["annotations"][:3]}}
+    parts["val"] = {**coco, "images": coco["images"][2:], "annotations": coco["annotations"][3:]}
+    lines = [line.split() for line in shares_table(parts).splitlines()]
+    assert lines[:3] == [["train", "val", "all"], ["images", "2", "2", "4"], ["instances", "3", "1", "4"]]
+    assert lines[3] == ["class", "1", "2", "(66.7%)", "0", "(0.0%)", "2", "(50.0%)"]
+    assert "groups" not in shares_table(parts) and "groups" in shares_table(parts, re.compile("png"))
+
+
+def test_parts_as_text():
+    assert parts_from_text(["train=0.5", "val=.5"]) == {"train": 0.5, "val": 0.5}
+    for text in ("train", "val=much", "val="):
+        with pytest.raises(DatasetError, match="Parts are written train=0.8 val=0.2"):
+            parts_from_text([text])
+    with pytest.raises(DatasetError, match="each name once"):
+        parts_from_text(["val=0.5", "val=0.5"])
+
+
+@pytest.mark.parametrize(
+    ("fractions", "said"),
+    [
+        ({"train": 1.0}, "wants two parts or more"),
+        ({"train": 1.2, "val": -0.2}, "each with a fraction above 0, but has train 1.2, val -0.2"),
+        ({"train": 0.7, "val": 0.2}, "should sum to 1, but train 0.7, val 0.2 sum to 0.9"),
+    ],
+)
+def test_fractions_that_make_no_split(fractions, said):
+    with pytest.raises(DatasetError, match=said):
+        split_parts(coco_of([{1}] * 9), fractions)
+
+
+def test_names_of_parts_are_no_paths(tmp_path):
+    with pytest.raises(DatasetError, match="'../val': rename it"):
+        write_parts(tmp_path / "all.json", tmp_path, {"train": 0.5, "../val": 0.5})

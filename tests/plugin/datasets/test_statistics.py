@@ -2,8 +2,10 @@
 
 import pytest
 
+from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.coco_file import CocoFile
-from maskrcnn_project.datasets.statistics import QUANTILES, dataset_statistics
+from maskrcnn_project.datasets.statistics import QUANTILES, dataset_statistics, mask_format_of
+from maskrcnn_project.trainer import mask_format
 
 POLYGON = [[0, 0, 1, 0, 1, 1]]
 RLE = {"size": [10, 20], "counts": "04"}
@@ -76,8 +78,29 @@ def test_a_crowd_of_rle_leaves_polygons_usable():
     assert dataset_statistics(data).mask_format == "bitmask"
     data["annotations"] = [row for row in data["annotations"] if row["id"] != 3]
     found = dataset_statistics(data)
-    assert not found.has_rle
+    assert found.rle_fraction == 0
     assert found.mask_format == "polygon"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        ([], "polygon"),
+        ([{}], "polygon"),  # an object without a mask
+        ([{"segmentation": POLYGON, "iscrowd": 0}], "polygon"),
+        ([{"segmentation": POLYGON}, {"segmentation": RLE}], "bitmask"),
+        ([{"segmentation": POLYGON}, {"segmentation": RLE, "iscrowd": 1}], "polygon"),
+        ([{"segmentation": RLE, "iscrowd": 0}], "bitmask"),
+    ],
+)
+def test_the_trainer_takes_the_same_mask_format(annotations, expected):
+    """One rule for the file and for the records: crowds do not decide."""
+    cfg = get_config()
+    cfg.INPUT.MASK_FORMAT = "bitmask"
+    assert mask_format_of(annotations) == expected
+    assert mask_format(cfg, [{"annotations": []}, {"annotations": annotations}]) == expected
+    cfg.INPUT.MASK_FORMAT_FROM_DATA = False
+    assert mask_format(cfg, [{"annotations": annotations}]) == "bitmask"
 
 
 def test_a_box_without_area_has_no_shape():

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-import numpy as np
 import torch
 from detectron2.utils.serialize import PicklableWrapper
 from torch.utils import data
@@ -41,9 +40,12 @@ class _SerializedList:
     """
 
     def __init__(self, items: Iterable[Any]) -> None:
-        chunks = [np.frombuffer(pickle.dumps(x, protocol=pickle.HIGHEST_PROTOCOL), np.uint8) for x in items]
-        self._ends = torch.from_numpy(np.cumsum([len(c) for c in chunks], dtype=np.int64))
-        self._bytes = torch.from_numpy(np.concatenate(chunks)) if chunks else torch.empty(0, dtype=torch.uint8)
+        joined, ends = bytearray(), []
+        for item in items:
+            joined += pickle.dumps(item, protocol=pickle.HIGHEST_PROTOCOL)
+            ends.append(len(joined))
+        self._ends = torch.tensor(ends, dtype=torch.int64)
+        self._bytes = torch.frombuffer(joined, dtype=torch.uint8) if joined else torch.empty(0, dtype=torch.uint8)
 
     def __len__(self) -> int:
         return len(self._ends)

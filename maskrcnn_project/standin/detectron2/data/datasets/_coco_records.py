@@ -20,6 +20,9 @@ from detectron2.utils.file_io import PathManager
 _IMAGE_KEYS: dict[str, type] = {"file_name": str, "height": int, "width": int}
 # Three points: fewer enclose nothing.
 _LEAST_POLYGON_NUMBERS = 6
+_REFERENCES = ("id", "image_id", "category_id")
+_ID_TYPES = (int, str)
+_NUMBER_TYPES = frozenset((int, float))
 
 
 def read_coco_file(json_file: str) -> dict[str, Any]:
@@ -51,7 +54,7 @@ def read_coco_file(json_file: str) -> dict[str, Any]:
             raise ValueError(
                 f"COCO file {json_file} has no {key!r}; it has {', '.join(map(str, content)) or 'nothing'}."
             )
-        if not isinstance(content[key], list) or not all(isinstance(x, dict) for x in content[key]):
+        if not isinstance(content[key], list) or not set(map(type, content[key])) <= {dict}:
             raise ValueError(f"In COCO file {json_file}, {key!r} must be a list of objects.")
     return content
 
@@ -99,25 +102,32 @@ def group_annotations(
     """
     grouped: dict[Any, list[dict[str, Any]]] = {image_id: [] for image_id in image_ids}
     for position, anno in enumerate(content["annotations"]):
-        where = f"In COCO file {json_file}, annotation {anno.get('id', f'number {position}, which has no id,')}"
-        for key in ("id", "image_id", "category_id"):
-            if not isinstance(anno.get(key), int | str):
-                raise ValueError(f"{where} must have a {key!r} that is a number or a name, but has {anno.get(key)!r}.")
+        for key in _REFERENCES:
+            if not isinstance(anno.get(key), _ID_TYPES):
+                raise ValueError(
+                    f"{_where(anno, json_file, position)} must have a {key!r} that is a number or a name, but has "
+                    f"{anno.get(key)!r}."
+                )
         if anno["image_id"] not in image_ids:
             raise ValueError(
-                f"{where} belongs to image id {anno['image_id']!r}, which is not among the images: remove "
-                "the annotation, or add the image."
+                f"{_where(anno, json_file, position)} belongs to image id {anno['image_id']!r}, which is not among "
+                "the images: remove the annotation, or add the image."
             )
         if anno["category_id"] not in category_ids:
             raise ValueError(
-                f"{where} (image id {anno['image_id']}) has category_id {anno['category_id']!r}, which is "
-                f"not among the categories (ids {', '.join(map(str, sorted(category_ids))) or 'none'}): add "
-                "the category, or correct the annotation."
+                f"{_where(anno, json_file, position)} (image id {anno['image_id']}) has category_id "
+                f"{anno['category_id']!r}, which is not among the categories (ids "
+                f"{', '.join(map(str, sorted(category_ids))) or 'none'}): add the category, or correct the annotation."
             )
         grouped[anno["image_id"]].append(anno)
     if unique_ids:
         _refuse_duplicates([anno["id"] for anno in content["annotations"]], "annotations", json_file)
     return grouped
+
+
+def _where(anno: dict[str, Any], json_file: str, position: int) -> str:
+    """How an error begins. Made for an error only: a file may have a million annotations."""
+    return f"In COCO file {json_file}, annotation {anno.get('id', f'number {position}, which has no id,')}"
 
 
 def _refuse_duplicates(ids: list[Any], what: str, json_file: str) -> None:
@@ -160,20 +170,30 @@ def convert_annotation(
     Raises:
         ValueError: the box or the segmentation is of an unknown form.
     """
-    where = f"In COCO file {json_file}, annotation {anno['id']} (image id {image['id']})"
+    try:
+        return _convert(anno, image, keys, invalid)
+    except ValueError as error:  # named here: a million annotations that are in order need no name
+        where = f"In COCO file {json_file}, annotation {anno['id']} (image id {image['id']})"
+        raise ValueError(f"{where} {error}") from None
+
+
+def _convert(
+    anno: dict[str, Any], image: dict[str, Any], keys: Sequence[str], invalid: InvalidPolygons
+) -> dict[str, Any] | None:
+    """``convert_annotation``, whose errors begin after the name of the annotation."""
     if anno.get("ignore", 0) != 0:
-        raise ValueError(f"{where} has 'ignore' set, which is not supported: use 'iscrowd', or remove it.")
+        raise ValueError("has 'ignore' set, which is not supported: use 'iscrowd', or remove it.")
     box = anno.get("bbox")
     if not isinstance(box, list) or not _is_list_of_numbers(box) or len(box) != 4 or not all(map(math.isfinite, box)):
-        raise ValueError(f"{where} must have 'bbox' [x, y, width, height], but has {box!r}.")
+        raise ValueError(f"must have 'bbox' [x, y, width, height], but has {box!r}.")
     converted = {key: anno[key] for key in keys if key in anno}
     converted["bbox_mode"] = BoxMode.XYWH_ABS
     segmentation = anno.get("segmentation")
     if segmentation:
         if isinstance(segmentation, dict):
-            converted["segmentation"] = _check_run_lengths(segmentation, image, where)
+            converted["segmentation"] = _check_run_lengths(segmentation, image)
         else:
-            polygons = _valid_polygons(segmentation, where)
+            polygons = _valid_polygons(segmentation)
             invalid.polygons += len(segmentation) - len(polygons)
             if not polygons:
                 invalid.annotations += 1
@@ -182,13 +202,13 @@ def convert_annotation(
     return converted
 
 
-def _check_run_lengths(segmentation: dict[str, Any], image: dict[str, Any], where: str) -> dict[str, Any]:
+def _check_run_lengths(segmentation: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
     if "counts" not in segmentation or "size" not in segmentation:
-        raise ValueError(f"{where} has a run-length segmentation without 'size' or 'counts'.")
+        raise ValueError("has a run-length segmentation without 'size' or 'counts'.")
     size = [image["height"], image["width"]]
     if list(segmentation["size"]) != size:
         raise ValueError(
-            f"{where} has a run-length segmentation of size {segmentation['size']}, but its image is of "
+            f"has a run-length segmentation of size {segmentation['size']}, but its image is of "
             f"size {size} (height, width)."
         )
     counts = segmentation["counts"]
@@ -196,24 +216,23 @@ def _check_run_lengths(segmentation: dict[str, Any], image: dict[str, Any], wher
         return segmentation
     if not _is_list_of_numbers(counts) or sum(counts) != size[0] * size[1]:
         raise ValueError(
-            f"{where} has a run-length segmentation whose counts do not add up to the {size[0] * size[1]} "
-            "pixels of its image."
+            f"has a run-length segmentation whose counts do not add up to the {size[0] * size[1]} pixels of its image."
         )
     return coco_mask.frPyObjects(segmentation, *size)
 
 
-def _valid_polygons(segmentation: Any, where: str) -> list[list[float]]:
+def _valid_polygons(segmentation: Any) -> list[list[float]]:
     supported = "use a list of polygons [[x0, y0, x1, y1, ...], ...] or run lengths {'size': ..., 'counts': ...}"
     if not isinstance(segmentation, list):
-        raise ValueError(f"{where} has a segmentation of type {type(segmentation).__name__}: {supported}.")
+        raise ValueError(f"has a segmentation of type {type(segmentation).__name__}: {supported}.")
     if _is_list_of_numbers(segmentation):
-        raise ValueError(f"{where} has a segmentation that is one flat list of numbers: {supported}.")
+        raise ValueError(f"has a segmentation that is one flat list of numbers: {supported}.")
     for polygon in segmentation:
         if not _is_list_of_numbers(polygon):
-            raise ValueError(f"{where} has a polygon that is no list of numbers, {str(polygon)[:60]}: {supported}.")
+            raise ValueError(f"has a polygon that is no list of numbers, {str(polygon)[:60]}: {supported}.")
     return [p for p in segmentation if len(p) % 2 == 0 and len(p) >= _LEAST_POLYGON_NUMBERS]
 
 
 def _is_list_of_numbers(value: Any) -> bool:
     # By sets of types, not number by number: COCO's training file has thirty million of them.
-    return isinstance(value, list) and set(map(type, value)) <= {int, float}
+    return isinstance(value, list) and _NUMBER_TYPES.issuperset(map(type, value))

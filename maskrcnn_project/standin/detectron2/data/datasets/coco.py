@@ -76,12 +76,13 @@ def load_coco_json(
         json_file,
         unique_ids="minival" not in json_file,  # COCO's own minival file has some ids twice
     )
+    del content  # so that each annotation is let go of as soon as it is converted: a file may hold a million
     class_of_category = _store_classes(dataset_name, categories) if dataset_name is not None else None
     keys = [*_ANNOTATION_KEYS, *(extra_annotation_keys or [])]
     invalid = InvalidPolygons()
     records = []
     for image in images:
-        converted = [convert_annotation(a, image, keys, json_file, invalid) for a in annotations[image["id"]]]
+        converted = [convert_annotation(a, image, keys, json_file, invalid) for a in annotations.pop(image["id"])]
         kept = [a for a in converted if a is not None]
         if class_of_category is not None:
             for a in kept:

@@ -1,0 +1,138 @@
+"""Rules on ``bbox``, which COCO writes as [x, y, width, height] in pixels."""
+
+from __future__ import annotations
+
+from typing import Any, TypeGuard
+
+from maskrcnn_project.datasets.checking.findings import Findings
+from maskrcnn_project.datasets.checking.mask_form import Box, can_be_drawn, form_box, form_faults, is_outside
+from maskrcnn_project.datasets.checking.side import Row, Side, is_crowd, is_number, shown
+
+# Detectron2 drops boxes of a smaller side (filter_empty_instances).
+EMPTY_SIDE = 1e-5
+# Pixel masks, outlines through pixel centres and outlines along pixel edges give boxes that differ by a pixel on each
+# side; a drawn box by a hand's width. Beyond both, the box belongs to something else than the mask.
+MOST_DIFFERENCE_PIXELS = 2.0
+MOST_DIFFERENCE_SHARE = 0.1  # of the mask's width or height
+# Without masks corners show only in boxes that leave the image, as wrong boxes do too. In a file of corners, though,
+# every box would also be a box if read as corners.
+CORNER_SHARE = 0.9
+
+
+def check_boxes(side: Side, findings: Findings, *, progress: bool = True) -> None:
+    """
+    All rules on boxes; what is wrong with the masks is left to theirs.
+
+    Args:
+        progress: shows a bar where standard error is a terminal.
+    """
+    likely_corners = reads_as_corners(side)
+    corners = []
+    for image, rows in side.images_with_annotations("Checking the boxes", progress):
+        height, width = int(image["height"]), int(image["width"])
+        for annotation in rows:
+            mask_box = box_of_mask(annotation, height, width)
+            for rule_id, detail in box_faults(annotation, mask_box, height, width, likely_corners):
+                if rule_id == "box-corners":
+                    corners.append((detail, annotation))
+                else:
+                    findings.add(rule_id, side.split, detail, **side.place(annotation))
+    total = len(side.sound_annotations)
+    for detail, annotation in corners:
+        detail += f"; so {len(corners)} of the {total} boxes of the file"
+        findings.add("box-corners", side.split, detail, **side.place(annotation))
+
+
+def box_of_mask(annotation: Row, height: int, width: int) -> Box | None:
+    """x1, y1, x2, y2 round the mask, if the annotation has one that can be drawn and lies in the image."""
+    segmentation = annotation.get("segmentation")
+    if not segmentation or not can_be_drawn(form_faults(segmentation, height, width)):
+        return None
+    return form_box(segmentation, height, width)
+
+
+def reads_as_corners(side: Side) -> bool:
+    """
+    Whether nearly every box of the file would also be a box if read as [x1, y1, x2, y2] in its image.
+
+    False as well where every annotation has a mask, which tells better.
+    """
+    if all(row.get("segmentation") for row in side.sound_annotations):
+        return False
+    total = fits = 0
+    for image, rows in side.images_with_annotations():
+        for annotation in rows:
+            box = annotation.get("bbox")
+            if is_box(box):
+                total += 1
+                fits += _are_corners(box, image["height"], image["width"])
+    return fits >= CORNER_SHARE * total > 0
+
+
+def is_box(box: Any) -> TypeGuard[list[float]]:
+    """Four finite numbers."""
+    return isinstance(box, list) and len(box) == 4 and all(map(is_number, box))
+
+
+def box_faults(
+    annotation: Row, mask_box: Box | None, height: int, width: int, likely_corners: bool
+) -> list[tuple[str, str]]:
+    """
+    The rules that the box of an annotation breaks, each with a phrase; the first has to be mended first.
+
+    Args:
+        mask_box: x1, y1, x2, y2 round the mask; None if there is none to compare with.
+        likely_corners: whether nearly all boxes of the file would fit as corners, see :func:`reads_as_corners`.
+    """
+    box = annotation.get("bbox")
+    if not is_box(box):
+        return [("box-malformed", f"bbox {shown(box)}" if "bbox" in annotation else "no bbox")]
+    x, y, w, h = box
+    as_written = (x, y, x + w, y + h)
+    outside = is_outside(as_written, height, width)
+    if _are_corners(box, height, width):
+        if mask_box is None:
+            seems_so = outside and likely_corners
+        else:
+            seems_so = _differ(as_written, mask_box) and not _differ((x, y, w, h), mask_box)
+        if seems_so:
+            why = "reaches beyond the image" if outside else "is not that of the mask"
+            return [("box-corners", f"bbox {shown(box)} {why}, but fits as corners")]
+    if w < EMPTY_SIDE or h < EMPTY_SIDE:
+        return [("box-empty", f"bbox {shown(box)}")]
+    faults = []
+    if outside:
+        faults.append(("box-outside", f"bbox {shown(box)} in an image of {height} x {width} (height x width)"))
+    # a crowd's box may be that of a part of it
+    if mask_box is not None and not is_crowd(annotation) and _differ(cut(as_written, height, width), mask_box):
+        faults.append(("box-mask-differ", f"bbox {shown(box)}, but that of the mask is {shown(xywh(mask_box))}"))
+    return faults
+
+
+def xywh(box: Box) -> list[float]:
+    """x1, y1, x2, y2 -> [x, y, width, height]."""
+    return [box[0], box[1], box[2] - box[0], box[3] - box[1]]
+
+
+def cut(box: Box, height: int, width: int) -> Box:
+    """The part of a box that lies in the image; of no width or height if there is none."""
+    x1, y1, x2, y2 = box
+    return min(max(x1, 0), width), min(max(y1, 0), height), min(max(x2, 0), width), min(max(y2, 0), height)
+
+
+def _are_corners(box: list[float], height: int, width: int) -> bool:
+    """Whether [x1, y1, x2, y2] would be a box inside of the image."""
+    x1, y1, x2, y2 = box
+    return x2 > x1 and y2 > y1 and not is_outside((x1, y1, x2, y2), height, width)
+
+
+def _differ(box: Box, mask_box: Box) -> bool:
+    """Whether an edge of a box lies away from that of the mask."""
+    across = max(MOST_DIFFERENCE_PIXELS, MOST_DIFFERENCE_SHARE * (mask_box[2] - mask_box[0]))
+    down = max(MOST_DIFFERENCE_PIXELS, MOST_DIFFERENCE_SHARE * (mask_box[3] - mask_box[1]))
+    return (
+        abs(box[0] - mask_box[0]) > across
+        or abs(box[2] - mask_box[2]) > across
+        or abs(box[1] - mask_box[1]) > down
+        or abs(box[3] - mask_box[3]) > down
+    )

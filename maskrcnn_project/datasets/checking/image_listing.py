@@ -1,0 +1,110 @@
+"""Which files the image folders hold, from one listing a folder: asking for each file is slow on network disks."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from maskrcnn_project.datasets.coco_file import DatasetError
+
+# What counts as a picture when it lies in the folder and the JSON does not mention it.
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+
+def image_path(root: str | Path, file_name: str) -> str:
+    """The absolute path of an image by its ``file_name`` in the JSON: equal texts are the same file."""
+    return os.path.abspath(os.path.join(root, file_name))
+
+
+class Listings:
+    """The files and folders that lie in a folder, looked up when they are first asked for."""
+
+    def __init__(self) -> None:
+        self._listed: dict[str, tuple[set[str], list[str]]] = {}
+
+    def holds(self, path: str) -> bool:
+        """Whether ``path`` is a file, spelt exactly so. Raises DatasetError where its folder cannot be listed."""
+        folder, name = os.path.split(path)
+        return name in self._list(folder)[0]
+
+    def images_below(self, folders: Iterable[str], suffixes: Iterable[str] = IMAGE_SUFFIXES) -> Iterator[str]:
+        """
+        The paths of all image files in ``folders`` and the folders below them, each once, sorted within a folder.
+
+        Hidden files and folders are passed over, so are folders without permission and links to folders, which may
+        run in circles.
+        """
+        endings, seen = tuple(suffixes), set()
+        waiting = sorted(set(folders), reverse=True)
+        while waiting:
+            folder = waiting.pop()
+            if folder in seen:
+                continue
+            seen.add(folder)
+            try:
+                files, below = self._list(folder)
+            except DatasetError:
+                continue  # nothing that the JSON lists lies there: ``holds`` would have told
+            for name in sorted(files):
+                if name.lower().endswith(endings) and not name.startswith("."):
+                    yield os.path.join(folder, name)
+            waiting += [os.path.join(folder, name) for name in below if not name.startswith(".")]
+
+    def _list(self, folder: str) -> tuple[set[str], list[str]]:
+        """Names of the files in ``folder``, and of the folders; none if there is no such folder."""
+        if folder not in self._listed:
+            files, folders = set(), []
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        if entry.is_file():
+                            files.add(entry.name)
+                        elif entry.is_dir(follow_symlinks=False):
+                            folders.append(entry.name)
+            except (FileNotFoundError, NotADirectoryError, ValueError):
+                pass  # ValueError: a name with a zero byte, which no folder has
+            except OSError as error:
+                raise DatasetError(
+                    f"The image folder {folder} cannot be listed ({error.strerror}): allow reading it, or name another."
+                ) from error
+            self._listed[folder] = files, sorted(folders, reverse=True)
+        return self._listed[folder]
+
+
+class LikelyNames:
+    """Finds the file that a missing ``file_name`` may have meant: spelt otherwise, or in another folder."""
+
+    def __init__(self, root: str | Path, paths: Iterable[str]) -> None:
+        """``paths``: the image files below ``root``."""
+        self._by_name: dict[str, list[str]] = defaultdict(list)
+        for path in paths:
+            self._by_name[_folded(os.path.basename(path))].append(os.path.relpath(path, root))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_name.values()))
+
+    def hint(self, file_name: str) -> str:
+        """What the folder holds instead, as a phrase; empty if nothing resembles it."""
+        name = os.path.normpath(file_name.replace("\\", "/"))  # so exporters on Windows write it
+        alike = self._by_name.get(_folded(os.path.basename(name)), [])
+        for found in alike:
+            if found == name:
+                return f"the folder holds {found!r}"
+            if _folded(found) == _folded(name):
+                accents = _composed(found) == _composed(name)
+                difference = "how accents are encoded" if accents else "upper and lower case"
+                return f"the folder holds {found!r}, which differs in {difference}"
+        return f"the folder holds {alike[0]!r}" if len(alike) == 1 else ""
+
+
+def _folded(name: str) -> str:
+    """The same for names that differ in letter case or in how accents are encoded."""
+    return _composed(name).casefold()
+
+
+def _composed(name: str) -> str:
+    """macOS parts an accent from its letter in file names, most others do not."""
+    return unicodedata.normalize("NFC", name)

@@ -1,0 +1,268 @@
+"""
+Reads image files once each, on several threads, for all that the rules want to know of them.
+
+They are read as Detectron2 reads them: with Pillow, then turned upright as their EXIF orientation says. Sizes are
+(height, width) in pixels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import sys
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TextIO, TypeVar, overload
+
+from PIL import Image, UnidentifiedImageError
+from tqdm import tqdm
+
+Size = tuple[int, int]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Four even on a single core, as some wait for the disk; at sixteen most disks are busy.
+WORKERS = min(16, max(4, os.cpu_count() or 1))
+# Pixels. Larger pictures take hundreds of megabytes each, which a thread keeps for its next one: one thread reads them.
+LARGE = 40_000_000
+BAND = 4_000_000  # pixels that are converted and hashed at once
+# Decoding a JPEG at an eighth of its size reads all of the file, and is faster.
+DRAFT_SIZE = (1, 1)
+# Pillow hands PostScript to a program that executes it. No photo is PostScript, whatever its name says.
+EXECUTED_FORMATS = frozenset(("EPS",))
+
+EXIF_ORIENTATION = 0x0112  # EXIF 2.3, tag 274; 1 is upright
+# What makes the stored picture upright, for Pillow and in words.
+TURNS = {
+    2: (Image.Transpose.FLIP_LEFT_RIGHT, "mirrored left to right"),
+    3: (Image.Transpose.ROTATE_180, "turned by 180 degrees"),
+    4: (Image.Transpose.FLIP_TOP_BOTTOM, "mirrored top to bottom"),
+    5: (Image.Transpose.TRANSPOSE, "mirrored along the diagonal"),
+    6: (Image.Transpose.ROTATE_270, "turned by 90 degrees clockwise"),
+    7: (Image.Transpose.TRANSVERSE, "mirrored along the other diagonal"),
+    8: (Image.Transpose.ROTATE_90, "turned by 90 degrees counter-clockwise"),
+}
+SIDES_EXCHANGED = (5, 6, 7, 8)
+
+JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
+JPEG_FORMATS = ("JPEG", "MPO")  # MPO: several in one file
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
+WEBP_START = b"RIFF"  # then the length of what follows, in four bytes, the lowest first
+# What lies in image folders by mistake, by the first bytes.
+NO_PICTURES = {
+    b"version https://git-lfs": "it is a Git LFS pointer: run git lfs pull",
+    b"<": "it is a web page or XML, perhaps saved in place of the picture",
+    b"{": "it is JSON or other text",
+    b"%!PS": "it is PostScript",
+    b"%PDF": "it is a PDF document",
+    b"PK\x03\x04": "it is a ZIP archive",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What reading a file has told. ``rule``: the id of the rule that it breaks if it cannot be used, else empty."""
+
+    rule: str = ""
+    detail: str = ""  # what is wrong, as a phrase
+    stored: Size = (0, 0)  # before it is turned upright
+    orientation: int = 1
+    file_digest: bytes = b""
+    pixel_digest: bytes = b""  # of the upright picture; empty where it was not asked for
+
+    @property
+    def upright(self) -> Size:
+        """(height, width) of what Detectron2 reads."""
+        height, width = self.stored
+        return (width, height) if self.orientation in SIDES_EXCHANGED else (height, width)
+
+
+def read_pictures(
+    paths: Iterable[str],
+    pictures: dict[str, Picture] | None = None,
+    *,
+    hashed: bool = True,
+    progress: bool = True,
+    label: str = "Reading images",
+) -> dict[str, Picture]:
+    """
+    Reads and decodes every file in full, each once.
+
+    Args:
+        pictures: what was read before, by path, which is not read again; the others are added to it.
+        hashed: False leaves the digests empty, which is faster.
+        label: what stands before the progress bar.
+
+    Returns:
+        ``pictures``. A file that cannot be read raises nothing; its entry says what is wrong.
+    """
+    pictures = {} if pictures is None else pictures
+    waiting = [path for path in dict.fromkeys(paths) if path not in pictures]
+    Image.init()  # here, as the threads would race for it
+    read = partial(read_picture, hashed=hashed, most_pixels=LARGE)
+    with _quiet_libraries() as terminal, ThreadPoolExecutor(WORKERS) as pool:
+        found = _in_order(pool, read, waiting)
+        bar = tqdm(
+            found,
+            label,
+            len(waiting),
+            file=terminal,
+            unit="image",
+            leave=False,
+            disable=None if progress else True,
+        )
+        for path, picture in zip(waiting, bar, strict=True):
+            pictures[path] = picture or read_picture(path, hashed)
+    return pictures
+
+
+@overload
+def read_picture(path: str, hashed: bool = True) -> Picture: ...
+@overload
+def read_picture(path: str, hashed: bool = True, *, most_pixels: int) -> Picture | None: ...
+def read_picture(path: str, hashed: bool = True, *, most_pixels: int | None = None) -> Picture | None:
+    """Reads one file, see :func:`read_pictures`; None if it has more than ``most_pixels``."""
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        return Picture("image-missing", "is not there")
+    except (OSError, ValueError) as error:
+        return Picture("image-unreadable", f"cannot be opened ({getattr(error, 'strerror', None) or error})")
+    formats = [name for name in Image.ID if name not in EXECUTED_FORMATS]
+    try:
+        with Image.open(io.BytesIO(data), formats=formats) as image:
+            stored = (image.height, image.width)
+            if most_pixels is not None and image.height * image.width > most_pixels:
+                return None
+            if not hashed:
+                image.draft("RGB", DRAFT_SIZE)
+            image.load()
+            if image.format in JPEG_FORMATS and ends_early(data):
+                raise OSError("truncated: libjpeg takes zeros for pixels, as where space was reserved")
+            orientation = _orientation(image)
+            pixels = _pixel_digest(image, orientation) if hashed else b""
+    except Exception as error:  # on damaged files Pillow's decoders raise nearly every type of error
+        return _broken(data, error)
+    return Picture("", "", stored, orientation, _digest(data) if hashed else b"", pixels)
+
+
+def ends_early(data: bytes) -> bool:
+    """Whether the bytes of a file begin as a JPEG, PNG or WebP, but miss its end. What comes after the end is free."""
+    if not data:
+        return False
+    if PNG_START.startswith(data[: len(PNG_START)]):
+        return PNG_END not in data
+    if JPEG_START.startswith(data[: len(JPEG_START)]):
+        return data.find(JPEG_END, _start_of_scan(data)) < 0
+    return data.startswith(WEBP_START) and len(data) < 8 + int.from_bytes(data[4:8], "little")
+
+
+def _start_of_scan(data: bytes) -> int:
+    """
+    Where the pixels of a JPEG begin, behind segments that may hold a whole JPEG as a preview (ITU-T T.81, B.1).
+
+    Returns:
+        a place beyond the end if the segments reach there; 0 if they do not follow one another.
+    """
+    place = 2
+    while place < len(data) and data[place : place + 2] != JPEG_SCAN:
+        if data[place] != 0xFF:
+            return 0
+        if data[place + 1 : place + 2] == b"\xff":  # any number of them may fill up
+            place += 1
+        else:
+            place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return place
+
+
+def _broken(data: bytes, error: Exception) -> Picture:
+    if not data:
+        return Picture("image-unreadable", "cannot be decoded (the file is empty)")
+    if "truncated" in str(error).lower() or ends_early(data):
+        return Picture("image-truncated", f"cannot be decoded to its end (the file stops after {len(data):,} bytes)")
+    if isinstance(error, UnidentifiedImageError):
+        start = data[:64].lstrip()
+        kinds = [kind for beginning, kind in NO_PICTURES.items() if start.startswith(beginning)]
+        why = kinds[0] if kinds else f"no image format is known that begins with {data[:8]!r}"
+    elif isinstance(error, Image.DecompressionBombError):
+        why = f"it has more than the {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels that Pillow reads: cut it into tiles"
+    else:
+        why = str(error) or type(error).__name__
+    return Picture("image-unreadable", f"cannot be decoded ({why})")
+
+
+def _orientation(image: Image.Image) -> int:
+    """2 to 8 if Detectron2 turns or mirrors the picture, else 1."""
+    try:
+        value: Any = image.getexif().get(EXIF_ORIENTATION)
+    except Exception:  # as above; broken EXIF data leave the pixels good, and Detectron2 reads them unturned
+        return 1
+    return value if isinstance(value, int) and value in TURNS else 1
+
+
+def _pixel_digest(image: Image.Image, orientation: int) -> bytes:
+    """Equal for pictures that are equal when they are trained on: upright, in RGB, without transparency."""
+    if orientation in TURNS:
+        image = image.transpose(TURNS[orientation][0])
+    # more than 8 bits a pixel would be cut to 8, and dark or bright pictures made equal
+    mode = image.mode if image.mode.startswith(("I", "F")) else "RGB"
+    digest = hashlib.blake2b(f"{mode} {image.size}".encode(), digest_size=16)
+    rows = max(1, BAND // image.width)
+    for top in range(0, image.height, rows):
+        whole = rows >= image.height
+        band = image if whole else image.crop((0, top, image.width, min(top + rows, image.height)))
+        digest.update((band if band.mode == mode else band.convert(mode)).tobytes())
+    return digest.digest()
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _in_order(pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """``pool.map`` that runs ahead of its reader by a few items only, so that memory stays small."""
+    running: deque = deque()
+    for item in items:
+        running.append(pool.submit(function, item))
+        if len(running) >= 4 * WORKERS:
+            yield running.popleft().result()
+    while running:
+        yield running.popleft().result()
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[TextIO | None]:
+    """
+    Silences Pillow's warnings, and what C libraries (libtiff) print on damaged files past Python's ``sys.stderr``.
+
+    Yields:
+        where a progress bar may still be written; None: ``sys.stderr``.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            kept = os.dup(2)
+        except OSError:  # a process without standard error
+            yield None
+            return
+        with open(kept, "w", encoding="utf-8") as terminal, open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            try:
+                yield terminal if _is_standard_error(sys.stderr) else None
+            finally:
+                os.dup2(kept, 2)
+
+
+def _is_standard_error(stream: TextIO | None) -> bool:
+    """Whether a stream ends in the process's standard error; in a notebook it does not."""
+    try:
+        return stream is not None and stream.fileno() == 2
+    except OSError:
+        return False

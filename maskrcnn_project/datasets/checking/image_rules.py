@@ -1,0 +1,190 @@
+"""Rules on the files of the images: whether they are there, can be read, and are what the JSON says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from maskrcnn_project.datasets.checking.findings import Findings
+from maskrcnn_project.datasets.checking.image_exif import UNKNOWN, UPRIGHT, annotated_orientation, turn_of
+from maskrcnn_project.datasets.checking.image_listing import IMAGE_SUFFIXES, LikelyNames, Listings, image_path
+from maskrcnn_project.datasets.checking.image_reading import TURNS, Picture, Size, read_pictures
+from maskrcnn_project.datasets.checking.side import Row, Side
+
+
+@dataclass
+class ImageFaults:
+    """
+    What mending wants to know. Where an id occurs twice, both tables speak of its first image.
+
+    ``sizes`` holds the true (height, width) of images whose size in the JSON is wrong, and to whose picture, as
+    Detectron2 reads it, the annotations may belong: not of those made on a picture before it was turned upright.
+    """
+
+    unusable: dict[int, str] = field(default_factory=dict)  # image id -> the rule that it breaks
+    sizes: dict[int, Size] = field(default_factory=dict)  # image id -> (height, width) in pixels
+
+
+def check_image_files(
+    side: Side,
+    findings: Findings,
+    *,
+    quick: bool = False,
+    progress: bool = True,
+    other: Side | None = None,
+    pictures: dict[str, Picture] | None = None,
+) -> ImageFaults:
+    """
+    All rules on the image files of one split; none if its ``image_root`` is None.
+
+    Args:
+        quick: looks at the listing of the folders only.
+        other: the other split: its images may lie in the same folder without being unlisted.
+        pictures: filled with what is read, by path. Hand the same one to every call, and nothing is read twice.
+
+    Raises:
+        DatasetError: a folder cannot be listed.
+    """
+    faults = ImageFaults()
+    if side.image_root is None:
+        return faults
+    images = _files(side)
+    listings = Listings()
+    present = {path: rows for path, rows in images.items() if listings.holds(path)}
+    _check_missing(side, findings, listings, {path: rows for path, rows in images.items() if path not in present})
+    _check_unlisted(side, findings, listings, images, {} if other is None else _files(other))
+    for path, rows in images.items():
+        if path not in present:
+            _note(faults.unusable, side, rows, "image-missing")
+    if quick:
+        return faults
+    pictures = read_pictures(present, pictures, progress=progress, label=f"Reading the images of {side.split}")
+    for path, rows in present.items():
+        for row in rows:
+            _check_picture(side, findings, faults, row, pictures[path])
+    _check_duplicates(side, findings, present, pictures)
+    return faults
+
+
+def check_shared_images(
+    train: Side,
+    val: Side,
+    findings: Findings,
+    progress: bool = True,
+    pictures: dict[str, Picture] | None = None,
+) -> None:
+    """
+    Finds the images of ``val`` that ``train`` has too: the same file, or another with the same picture.
+
+    Args:
+        pictures: as for :func:`check_image_files`.
+    """
+    train_files, val_files = _files(train), _files(val)
+    label = "Comparing the images of both splits"
+    pictures = read_pictures([*train_files, *val_files], pictures, progress=progress, label=label)
+    first: dict[bytes, str] = {}
+    for path in train_files:
+        first.setdefault(pictures[path].pixel_digest, path)
+    for path, rows in val_files.items():
+        pixels = pictures[path].pixel_digest
+        same = path if path in train_files else first.get(pixels) if pixels else None
+        if same is None:
+            continue
+        twin = train_files[same][0]
+        kind = "the same file" if same == path else _likeness(pictures[path], pictures[same])
+        for row in rows:
+            detail = f"{kind} as image {twin['id']} of {train.split} ({twin['file_name']})"
+            findings.add("image-in-both", val.split, detail, image_id=row["id"], file_name=row["file_name"])
+
+
+def size_fault(image: Row, picture: Picture) -> str:
+    """How the size in the JSON differs from that of a picture (a phrase), or an empty text."""
+    stated, (height, width) = (image.get("height"), image.get("width")), picture.upright
+    if stated == (height, width):
+        return ""
+    detail = f"is {height}x{width} (height x width), but the JSON says {stated[0]}x{stated[1]}"
+    if stated == (width, height):
+        detail += ": the sides are exchanged"
+    if stated == picture.stored:
+        detail += f"; that is its size before it is turned as its EXIF orientation {picture.orientation} says"
+    return detail
+
+
+def _files(side: Side) -> dict[str, list[Row]]:
+    """The paths of the images, each with the rows that name it, in the order of the JSON."""
+    files: dict[str, list[Row]] = {}
+    if side.image_root is not None:
+        for row in side.sound_images:
+            files.setdefault(image_path(side.image_root, row["file_name"]), []).append(row)
+    return files
+
+
+def _note(table: dict, side: Side, rows: Iterable[Row], value: object) -> None:
+    """Enters ``value`` by image id, for the rows that are the first of their id."""
+    for row in rows:
+        if side.image_by_id[row["id"]] is row:
+            table[row["id"]] = value
+
+
+def _check_missing(side: Side, findings: Findings, listings: Listings, missing: dict[str, list[Row]]) -> None:
+    if not missing:
+        return
+    root = os.path.abspath(str(side.image_root))
+    likely = LikelyNames(root, listings.images_below([root]))
+    for rows in missing.values():
+        for row in rows:
+            name = row["file_name"]
+            hint = likely.hint(name) if len(likely) else f"{side.image_root} holds no image file"
+            detail = f"{name} is not in {side.image_root}" + (f"; {hint}" if hint else "")
+            findings.add("image-missing", side.split, detail, image_id=row["id"], file_name=name)
+
+
+def _check_unlisted(
+    side: Side, findings: Findings, listings: Listings, images: dict[str, list[Row]], others: dict[str, list[Row]]
+) -> None:
+    """Looks into the folders that listed images lie in, and below: beside them may lie those of other sets."""
+    root = os.path.abspath(str(side.image_root))
+    folders = {os.path.dirname(path) for path in images} or {root}
+    suffixes = {os.path.splitext(path)[1].lower() for path in images}.union(IMAGE_SUFFIXES) - {""}
+    for path in listings.images_below(folders, suffixes):
+        if path not in images and path not in others:
+            name = os.path.relpath(path, root)
+            findings.add("image-unlisted", side.split, "no entry names it", file_name=name)
+
+
+def _check_picture(side: Side, findings: Findings, faults: ImageFaults, image: Row, picture: Picture) -> None:
+    place = {"image_id": image["id"], "file_name": image["file_name"]}
+    if picture.rule:
+        findings.add(picture.rule, side.split, picture.detail, **place)
+        _note(faults.unusable, side, [image], picture.rule)
+        return
+    annotations = side.annotations_by_image.get(image["id"], [])
+    agreed = UPRIGHT
+    if picture.orientation in TURNS:
+        agreed, why = annotated_orientation(picture, image, annotations)
+        told = "cannot be told which picture was annotated" if agreed == UNKNOWN else f"the {agreed} one was annotated"
+        findings.add("image-exif", side.split, f"{turn_of(picture)}; {told} ({why})", **place)
+    wrong = size_fault(image, picture)
+    if wrong:
+        findings.add("image-size", side.split, wrong, **place)
+        if agreed == UPRIGHT or not annotations:
+            _note(faults.sizes, side, [image], picture.upright)
+
+
+def _check_duplicates(
+    side: Side, findings: Findings, files: dict[str, list[Row]], pictures: dict[str, Picture]
+) -> None:
+    first: dict[bytes, str] = {}
+    for path, rows in files.items():
+        if pictures[path].rule:
+            continue
+        same = first.setdefault(pictures[path].pixel_digest, path)
+        if same != path:
+            twin = files[same][0]
+            detail = f"{_likeness(pictures[path], pictures[same])} as image {twin['id']} ({twin['file_name']})"
+            findings.add("image-duplicate", side.split, detail, image_id=rows[0]["id"], file_name=rows[0]["file_name"])
+
+
+def _likeness(picture: Picture, other: Picture) -> str:
+    return "byte for byte the same" if picture.file_digest == other.file_digest else "the same pixels"

@@ -1,0 +1,123 @@
+"""What can be told of a segmentation without drawing it: its form, its box, whether it lies in its image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from maskrcnn_project.datasets.checking.run_lengths import box_of, runs_of
+from maskrcnn_project.datasets.checking.side import LARGEST_COORDINATE, is_number, shown
+
+Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels
+
+# Rounding to whole pixels moves an edge by half a pixel at most: no more than that is anybody's mistake.
+OUTSIDE_TOLERANCE = 0.5
+NUMBERS = frozenset((int, float))
+HARMLESS = frozenset(("rle-uncompressed", "mask-outside"))  # faults of masks that can be drawn all the same
+
+
+def form_faults(segmentation: Any, height: int, width: int) -> list[tuple[str, str]]:
+    """
+    The rules that a segmentation breaks by its form, each with a phrase. An absent mask breaks ``mask-missing``.
+
+    Args:
+        height, width: of the image.
+    """
+    if segmentation is None or segmentation == [] or segmentation == "":
+        return [("mask-missing", "its segmentation is empty or not there")]
+    if isinstance(segmentation, dict):
+        return _rle_faults(segmentation, height, width)
+    if not isinstance(segmentation, list):
+        return [("mask-malformed", f"its segmentation is {shown(segmentation)}")]
+    return _polygons_faults(segmentation, height, width)
+
+
+def can_be_drawn(faults: Iterable[tuple[str, str]]) -> bool:
+    """Whether a segmentation with these faults of its form still is a mask."""
+    return all(rule_id in HARMLESS for rule_id, _ in faults)
+
+
+def form_box(segmentation: Any, height: int, width: int) -> Box | None:
+    """The box round a segmentation that can be drawn, cut at the image's edges; None if nothing is in the image."""
+    if isinstance(segmentation, dict):
+        runs = runs_of(segmentation["counts"], height * width)
+        return None if runs is None else box_of(runs, height)
+    x1, y1, x2, y2 = polygons_box(segmentation)
+    box = max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
+    return box if box[0] < box[2] and box[1] < box[3] else None
+
+
+def polygons_box(polygons: Sequence[Sequence[float]]) -> Box:
+    """x1, y1, x2, y2 round the corners of polygons that can be drawn."""
+    # plain Python: for the few points of a polygon an array takes longer to make than this takes
+    xs = [x for polygon in polygons for x in polygon[::2]]
+    ys = [y for polygon in polygons for y in polygon[1::2]]
+    return float(min(xs)), float(min(ys)), float(max(xs)), float(max(ys))
+
+
+def points_of(polygon: Sequence[float]) -> int:
+    """How many points a flat list [x, y, ...] holds; one that repeats the first at the end is not counted."""
+    closed = len(polygon) > 2 and polygon[:2] == polygon[-2:]
+    return len(polygon) // 2 - closed
+
+
+def is_finite(polygon: Sequence[float]) -> bool:
+    """Whether every number of a flat list can be a coordinate."""
+    try:
+        total = sum(polygon)
+    except OverflowError:  # an integer too large for a float
+        return False
+    if total != total:  # NaN, which min and max may miss
+        return False
+    return min(polygon) >= -LARGEST_COORDINATE and max(polygon) <= LARGEST_COORDINATE
+
+
+def is_short(polygon: Sequence[float]) -> bool:
+    """Whether a flat list of finite numbers is no polygon: fewer than three points, or a value too many."""
+    return len(polygon) % 2 == 1 or points_of(polygon) < 3
+
+
+def is_outside(box: Box, height: int, width: int) -> bool:
+    """Whether a box reaches beyond the image."""
+    beyond = max(-box[0], -box[1], box[2] - width, box[3] - height)
+    return beyond > OUTSIDE_TOLERANCE
+
+
+def _rle_faults(rle: dict[str, Any], height: int, width: int) -> list[tuple[str, str]]:
+    size, counts = rle.get("size"), rle.get("counts")
+    if not isinstance(size, list) or len(size) != 2 or not all(is_number(side) for side in size):
+        return [("mask-malformed", f"its run lengths have the size {shown(size)}")]
+    if not isinstance(counts, (str, list)):
+        return [("mask-malformed", f"its run lengths have the counts {shown(counts)}")]
+    faults = []
+    if size != [height, width]:
+        faults.append(("rle-size", f"size {size}, but the image has [height, width] = [{height}, {width}]"))
+    if isinstance(counts, list):
+        faults.append(("rle-uncompressed", f"{len(counts)} runs"))
+    return faults
+
+
+def _polygons_faults(polygons: list[Any], height: int, width: int) -> list[tuple[str, str]]:
+    if all(type(value) in NUMBERS for value in polygons):
+        return [("polygon-flat", f"one list of {len(polygons)} numbers")]
+    faults = []
+    for number, polygon in enumerate(polygons):
+        if not isinstance(polygon, list) or not NUMBERS.issuperset(map(type, polygon)):
+            return [("mask-malformed", f"polygon {number} is {shown(polygon)}")]
+        if not polygon:
+            faults.append(("polygon-short", f"polygon {number} is empty"))
+        elif not is_finite(polygon):
+            bad = [value for value in polygon if not is_number(value)]
+            faults.append(("polygon-not-finite", f"polygon {number} holds {shown(bad[0])}"))
+        elif is_short(polygon):
+            faults.append(("polygon-short", f"polygon {number} has {len(polygon)} values"))
+    if not faults:
+        box = polygons_box(polygons)
+        if is_outside(box, height, width):
+            faults.append(("mask-outside", f"it reaches {_reach(box, height, width)}"))
+    return faults
+
+
+def _reach(box: Box, height: int, width: int) -> str:
+    corners = ", ".join(f"{value:g}" for value in box)
+    return f"from x1, y1, x2, y2 = {corners} in an image of {height} x {width} (height x width)"

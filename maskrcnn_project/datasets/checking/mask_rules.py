@@ -1,0 +1,132 @@
+"""Rules on ``segmentation``: its form first, which is quick, then its pixels, one pass over the images for all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from maskrcnn_project.datasets.checking.drawn_masks import (
+    area_is_wrong,
+    areas_of,
+    draw,
+    duplicates,
+    groups_of,
+    parts_of,
+)
+from maskrcnn_project.datasets.checking.findings import Findings
+from maskrcnn_project.datasets.checking.mask_form import can_be_drawn, form_faults, points_of
+from maskrcnn_project.datasets.checking.polygons import crossings, shapes_of
+from maskrcnn_project.datasets.checking.side import Row, Side, is_crowd, shown
+from maskrcnn_project.datasets.masks import Rle
+
+FULL_SHARE = 0.99  # of the image; hand-drawn outlines stop a little before the edge
+# Rectangles are the masks of a tool that had only boxes. A set of panels or books may have many; not nearly all.
+BOXES_SHARE, FEWEST_BOXES = 0.9, 20
+# COCO marks as crowds the run lengths of whole groups, one annotation in a hundred. Where half of a set's masks are
+# crowds, and every one that is not a polygon, a tool did it.
+CROWD_SHARE = 0.5
+
+
+def check_masks(side: Side, findings: Findings, *, quick: bool = False, progress: bool = True) -> None:
+    """
+    All rules on masks.
+
+    Args:
+        quick: leaves out those that need the pixels.
+        progress: shows a bar where standard error is a terminal.
+    """
+    rectangles = masks = 0
+    for image, rows in side.images_with_annotations("Checking the masks", progress):
+        height, width = int(image["height"]), int(image["width"])
+        sound = []
+        for annotation in rows:
+            faults = form_faults(annotation.get("segmentation"), height, width)
+            for rule_id, detail in faults:
+                findings.add(rule_id, side.split, detail, **side.place(annotation))
+            if can_be_drawn(faults):
+                sound.append(annotation)
+        masks += len(sound)
+        rectangles += sum(map(_is_rectangle, sound))
+        if not quick and sound:
+            _check_pixels(side, sound, height, width, findings)
+    if rectangles >= FEWEST_BOXES and rectangles > BOXES_SHARE * masks:
+        detail = f"{rectangles} of {masks} masks are upright rectangles"
+        findings.add("masks-all-boxes", side.split, detail, count=rectangles)
+    wrong = wrong_crowds(side.sound_annotations)
+    for annotation in wrong:
+        detail = f"so {len(wrong)} of {len(side.sound_annotations)} annotations"
+        findings.add("rle-all-crowd", side.split, detail, **side.place(annotation))
+
+
+def wrong_crowds(annotations: Iterable[Row]) -> list[Row]:
+    """Annotations marked as crowds only because of the kind of their mask."""
+    with_mask = [row for row in annotations if row.get("segmentation")]
+    crowds = [row for row in with_mask if is_crowd(row)]
+    if len(crowds) < len(with_mask):
+        rle = [row for row in with_mask if isinstance(row["segmentation"], dict)]
+        if not all(map(is_crowd, rle)) or len(rle) < CROWD_SHARE * len(with_mask):
+            return []
+        return rle
+    return crowds
+
+
+def _is_rectangle(annotation: Row) -> bool:
+    """Whether a mask that can be drawn is one upright rectangle."""
+    polygons = annotation["segmentation"]
+    if isinstance(polygons, dict) or len(polygons) != 1 or points_of(polygons[0]) != 4:
+        return False
+    return len(set(polygons[0][::2])) == len(set(polygons[0][1::2])) == 2
+
+
+def _check_pixels(side: Side, annotations: list[Row], height: int, width: int, findings: Findings) -> None:
+    """The rules that need pixels, on the annotations of one image whose masks have a sound form."""
+    drawn: list[Row] = []
+    rles: list[Rle] = []
+    for annotation in annotations:
+        rle = draw(annotation["segmentation"], height, width)
+        if rle is None:
+            detail = f"they do not fill the {height} x {width} pixels of the image, or cannot be read"
+            findings.add("rle-malformed", side.split, detail, **side.place(annotation))
+        else:
+            drawn.append(annotation)
+            rles.append(rle)
+    _check_crossings(side, drawn, findings)
+    areas = areas_of(rles)
+    for annotation, area in zip(drawn, areas.tolist(), strict=True):
+        _check_extent(side, annotation, area, height, width, findings)
+    for later, earlier, iou in duplicates(drawn, rles):
+        if areas[later]:
+            detail = f"as annotation {drawn[earlier]['id']}, IoU {iou:.2f}"
+            findings.add("instance-duplicate", side.split, detail, **side.place(drawn[later]))
+
+
+def _check_crossings(side: Side, annotations: list[Row], findings: Findings) -> None:
+    owners = [(row, polygon) for row in annotations if isinstance(row["segmentation"], list)
+              for polygon in row["segmentation"]]  # fmt: skip
+    if not owners:
+        return
+    for (annotation, _), area in zip(owners, crossings(shapes_of([polygon for _, polygon in owners])), strict=True):
+        if area:
+            detail = f"{area:.1f} square pixels are turned inside out"
+            findings.add("polygon-crossing", side.split, detail, **side.place(annotation))
+
+
+def _check_extent(side: Side, annotation: Row, area: int, height: int, width: int, findings: Findings) -> None:
+    """How much a mask covers, and where; ``area`` in pixels."""
+    place, segmentation = side.place(annotation), annotation["segmentation"]
+    if area == 0:
+        findings.add("mask-empty", side.split, "no pixel", **place)
+        return
+    stated = annotation.get("area")
+    if stated is not None and area_is_wrong(stated, segmentation, area):
+        findings.add("area-wrong", side.split, f"area {shown(stated)}, but the mask has {area} pixels", **place)
+    if is_crowd(annotation):
+        return
+    if area >= FULL_SHARE * height * width:
+        findings.add("mask-full", side.split, f"{area / (height * width):.1%} of the image", **place)
+    if isinstance(segmentation, list) and len(segmentation) == 1:
+        return
+    parts = parts_of(segmentation, height, width)
+    groups = groups_of(parts)
+    if groups > 1:
+        detail = f"{len(parts)} parts in {groups} groups, each farther from the others than it is long"
+        findings.add("mask-parts", side.split, detail, **place)

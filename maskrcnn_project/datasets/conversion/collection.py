@@ -1,0 +1,296 @@
+"""Objects as other formats hold them are collected here and become the content of a COCO file."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as mask_util
+from tqdm import tqdm
+
+from maskrcnn_project.datasets.coco_file import DatasetError
+from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size
+from maskrcnn_project.datasets.conversion.tally import Tally
+from maskrcnn_project.datasets.masks import (
+    Polygon,
+    Rle,
+    Segmentation,
+    as_rle,
+    box_xywh_of,
+    decode,
+    polygon_box_xywh,
+    segmentation_of,
+)
+from maskrcnn_project.files import write_beside
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Pixels of an object: (h, w) bool, whose upper left pixel is pixel (left, top) of the image."""
+
+    pixels: np.ndarray
+    left: int
+    top: int
+
+
+Part = Polygon | Patch  # an object is the union of its parts
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """The content of a COCO file, and what there is to tell about how it came to be."""
+
+    coco: dict[str, Any]
+    image_root: Path
+    class_order: str  # where it comes from, as a phrase
+    unannotated: int  # images listed without objects because nobody has annotated them
+    tally: Tally
+
+    def report(self) -> str:
+        """The class table, the counts, and what was left out."""
+        objects = Counter(row["category_id"] for row in self.coco["annotations"])
+        shown = Counter(
+            category for _, category in {(r["image_id"], r["category_id"]) for r in self.coco["annotations"]}
+        )
+        width = max(len("class"), *(len(row["name"]) for row in self.coco["categories"]))
+        lines = [f"  id  {'class':<{width}}  objects  images"]
+        for row in self.coco["categories"]:
+            lines.append(f"{row['id']:4d}  {row['name']:<{width}}  {objects[row['id']]:7d}  {shown[row['id']]:6d}")
+        lines.append(f"The order of the classes is {self.class_order}.")
+        with_objects = len({row["image_id"] for row in self.coco["annotations"]})
+        lines.append(
+            f"{len(self.coco['images'])} images, {with_objects} of them with objects; "
+            f"{len(self.coco['annotations'])} objects."
+        )
+        if self.unannotated:
+            lines.append(
+                f"{self.unannotated} images have no annotation and are listed as images without objects; "
+                "--annotated-only leaves them out."
+            )
+        if self.tally.counts:
+            lines += ["Left out or changed:", self.tally.table()]
+        return "\n".join(lines)
+
+    def write(self, path: Path) -> None:
+        """Raises DatasetError if the file exists already."""
+        check_new(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_beside(path, json.dumps(self.coco))
+
+
+def check_new(path: Path) -> None:
+    """Raises DatasetError if there is something at ``path`` already."""
+    if path.exists():
+        raise DatasetError(f"{path} exists already and is not overwritten: choose another --output, or remove it.")
+
+
+class Collection:
+    """Images with their objects, as a reader finds them; classes get their ids at the end."""
+
+    def __init__(self, images: ImageFolder, classes: Sequence[str] | None = None) -> None:
+        """
+        Args:
+            classes: the classes wanted, in their order; other labels are left out. None: all of them.
+
+        Raises:
+            DatasetError: a class named twice or without a name.
+        """
+        if classes is not None and (not classes or not all(classes) or len(set(classes)) < len(classes)):
+            raise DatasetError(f"The classes should be different names, at least one, but are {', '.join(classes)!r}.")
+        self.images = images
+        self.tally = Tally()
+        self._classes = classes
+        self._sizes: dict[str, Size] = {}
+        self._annotated_in: dict[str, str] = {}
+        self._objects: list[dict[str, Any]] = []
+
+    def open_image(self, file_name: str, where: str, stated: Size | None = None) -> Size:
+        """
+        Notes an image as annotated and returns its (height, width).
+
+        Args:
+            where: the annotation file.
+            stated: the (height, width) that its annotations were made for.
+
+        Raises:
+            DatasetError: the image is annotated twice, or has another size than ``stated``.
+        """
+        if file_name in self._annotated_in:
+            raise DatasetError(
+                f"The image {file_name} is annotated twice, in {self._annotated_in[file_name]} and in {where}: "
+                "leave one of them out."
+            )
+        size = self.images.size(file_name)
+        if stated is not None and stated != size:
+            hint = "; it was annotated lying on its side, or is another picture" if stated == size[::-1] else ""
+            raise DatasetError(
+                f"{where} was made for an image of {stated[0]}x{stated[1]} (height x width), but "
+                f"{self.images.root / file_name} is {size[0]}x{size[1]} upright{hint}: "
+                "give the image that was annotated."
+            )
+        self._annotated_in[file_name] = where
+        self._sizes[file_name] = size
+        return size
+
+    def add(
+        self,
+        file_name: str,
+        label: str,
+        parts: Sequence[Part],
+        where: str,
+        crowd: bool = False,
+        attributes: dict[str, Any] | None = None,
+    ) -> None:
+        """
+        Adds one object of an image that was opened; one without a pixel in the image is left out.
+
+        Args:
+            where: the file and the place in it.
+            attributes: what else the format says of the object; the COCO key of that name.
+        """
+        segmentation, box, area = _measured(parts, *self._sizes[file_name])
+        if not area:
+            self.tally.add("object without a pixel in its image", where)
+            return
+        row = {"bbox": box, "area": area, "iscrowd": int(crowd), "segmentation": segmentation}
+        if attributes:
+            row["attributes"] = attributes
+        self._objects.append({"file_name": file_name, "label": label, "where": where, "row": row})
+
+    def finish(
+        self,
+        own_classes: Sequence[str] | None = None,
+        own_order: str = "the annotations' own",
+        *,
+        annotated_only: bool = False,
+        among: Iterable[str] | None = None,
+    ) -> Conversion:
+        """
+        Args:
+            own_classes: the class list of the format, if it has one.
+            own_order: where that comes from, as a phrase.
+            annotated_only: leave out images that were never opened.
+            among: the images of the dataset, where it does not have all of the folder.
+
+        Raises:
+            DatasetError: there is no class list, and no object that would name a class.
+        """
+        classes, order = self._class_list(own_classes, own_order)
+        names = sorted(self.images.file_names if among is None else among)
+        unannotated = [name for name in names if name not in self._sizes]
+        listed = sorted(self._sizes) if annotated_only else names
+        progress = tqdm(
+            [] if annotated_only else unannotated, desc="Image sizes", unit="image", disable=None, leave=False
+        )
+        self._sizes.update({name: self.images.size(name) for name in progress})
+        coco = {
+            "images": [
+                {"id": number, "file_name": name, "height": self._sizes[name][0], "width": self._sizes[name][1]}
+                for number, name in enumerate(listed, 1)
+            ],
+            "annotations": self._annotations(listed, classes),
+            "categories": [{"id": number, "name": name} for number, name in enumerate(classes, 1)],
+        }
+        return Conversion(coco, self.images.root, order, 0 if annotated_only else len(unannotated), self.tally)
+
+    def _class_list(self, own_classes: Sequence[str] | None, own_order: str) -> tuple[list[str], str]:
+        """The classes in the order of their ids, and where that comes from."""
+        if self._classes is not None:
+            return list(self._classes), "the one given"
+        if own_classes:
+            return list(own_classes), own_order
+        found = sorted({item["label"] for item in self._objects})
+        if not found:
+            told = f" Left out:\n{self.tally.table()}" if self.tally.counts else ""
+            raise DatasetError(
+                "No object was found, so that no class is known: look at --input, or name the classes "
+                f"(--classes).{told}"
+            )
+        return found, "that of their names, as no list was given (--classes name,name,... chooses one)"
+
+    def _annotations(self, file_names: Sequence[str], classes: Sequence[str]) -> list[dict[str, Any]]:
+        """The rows, image by image, in the order in which the objects were added."""
+        image_ids = {name: number for number, name in enumerate(file_names, 1)}
+        category_ids = {name: number for number, name in enumerate(classes, 1)}
+        rows: list[dict[str, Any]] = []
+        for item in sorted(self._objects, key=lambda item: image_ids[item["file_name"]]):
+            if item["label"] not in category_ids:
+                self.tally.add(f"object whose label {item['label']!r} is not among the classes", item["where"])
+                continue
+            ids = {"image_id": image_ids[item["file_name"]], "category_id": category_ids[item["label"]]}
+            rows.append({"id": len(rows) + 1, **ids, **item["row"]})
+        return rows
+
+
+def _measured(parts: Sequence[Part], height: int, width: int) -> tuple[Segmentation, list[float], int]:
+    """COCO segmentation, box (XYWH) and number of pixels of the union of ``parts``."""
+    polygons = [part for part in parts if not isinstance(part, Patch) and len(part) >= 6]
+    patches = [part for part in parts if isinstance(part, Patch)]
+    if not patches:
+        area = int(mask_util.area(as_rle(polygons, height, width)))
+        return polygons, _clipped(polygon_box_xywh(polygons), height, width) if area else [0.0] * 4, area
+    if polygons:
+        patches.append(trimmed(decode(polygons, height, width)))
+    patch = _united(patches, height, width)
+    rows, columns = patch.pixels.shape
+    # borders are searched in the object's box only, and run lengths made without drawing the image: in a large one
+    # that is many times faster
+    segmentation = segmentation_of(patch.pixels)
+    if isinstance(segmentation, dict):
+        segmentation = run_lengths(patch, height, width)
+    else:
+        segmentation = [shifted(polygon, patch.left, patch.top) for polygon in segmentation]
+    box = [float(value) for value in (patch.left, patch.top, columns, rows)]
+    return segmentation, box, int(patch.pixels.sum())
+
+
+def _united(patches: Sequence[Patch], height: int, width: int) -> Patch:
+    """The pixels of all ``patches`` that lie in the image, in the smallest box that holds them."""
+    top = max(min(patch.top for patch in patches), 0)
+    left = max(min(patch.left for patch in patches), 0)
+    bottom = min(max(patch.top + patch.pixels.shape[0] for patch in patches), height)
+    right = min(max(patch.left + patch.pixels.shape[1] for patch in patches), width)
+    pixels = np.zeros((max(bottom - top, 0), max(right - left, 0)), dtype=bool)
+    for patch in patches:
+        # rows and columns of the patch that lie within
+        first, last = max(top - patch.top, 0), max(bottom - patch.top, 0)
+        begin, end = max(left - patch.left, 0), max(right - patch.left, 0)
+        part = patch.pixels[first:last, begin:end]
+        y, x = max(patch.top - top, 0), max(patch.left - left, 0)
+        pixels[y : y + part.shape[0], x : x + part.shape[1]] |= part
+    return trimmed(pixels, left, top)
+
+
+def trimmed(mask: np.ndarray, left: int = 0, top: int = 0) -> Patch:
+    """The smallest patch with all pixels of (h, w) ``mask``, whose upper left pixel is (left, top); 0x0 if empty."""
+    x, y, width, height = (int(value) for value in box_xywh_of(mask))
+    return Patch(mask[y : y + height, x : x + width], left + x, top + y)
+
+
+def run_lengths(patch: Patch, height: int, width: int) -> Rle:
+    """Compressed run lengths (COCO: column by column) of a patch that lies in an image of this size."""
+    change = np.diff(np.pad(patch.pixels, ((1, 1), (0, 0))).astype(np.int8), axis=0)  # (h + 1, w): 1 begins, -1 ends
+    columns, rows = np.nonzero(change.T)
+    ends = (patch.left + columns) * height + patch.top + rows  # of runs, as numbers of pixels before them
+    # where a column's last run touches the next column's first, both are one
+    ends, times = np.unique(ends, return_counts=True)
+    runs = np.diff(np.concatenate([[0], ends[times == 1], [height * width]])).tolist()
+    rle = as_rle({"size": [height, width], "counts": runs if runs[-1] else runs[:-1]}, height, width)
+    return {"size": [height, width], "counts": rle["counts"].decode("ascii")}
+
+
+def shifted(polygon: Polygon, x: float, y: float) -> Polygon:
+    """``polygon`` moved by ``x`` to the right and by ``y`` downwards."""
+    return (np.asarray(polygon).reshape(-1, 2) + (x, y)).ravel().tolist()
+
+
+def _clipped(box_xywh: list[float], height: int, width: int) -> list[float]:
+    """The part of a box (XYWH) that lies in the image."""
+    x, y, w, h = box_xywh
+    left, top, right, bottom = max(x, 0.0), max(y, 0.0), min(x + w, float(width)), min(y + h, float(height))
+    return [left, top, right - left, bottom - top]

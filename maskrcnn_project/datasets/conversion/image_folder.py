@@ -1,0 +1,101 @@
+"""The images of a dataset: which files there are, and how large each is when it stands upright."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from PIL import Image
+
+from maskrcnn_project.datasets.checking.image_listing import IMAGE_SUFFIXES
+from maskrcnn_project.datasets.checking.image_reading import EXECUTED_FORMATS, EXIF_ORIENTATION, SIDES_EXCHANGED
+from maskrcnn_project.datasets.coco_file import DatasetError
+
+Size = tuple[int, int]  # (height, width) in pixels
+
+
+def files_below(root: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """Files with one of ``suffixes`` at any depth, sorted; links to folders are followed, hidden files left out."""
+    seen = set()
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        # a link that leads back to a folder above would be followed for ever
+        subfolders[:] = [] if real in seen else sorted(name for name in subfolders if not name.startswith("."))
+        if real not in seen:
+            yield from (
+                Path(folder, name)
+                for name in sorted(names)
+                if not name.startswith(".") and name.lower().endswith(suffixes)
+            )
+        seen.add(real)
+
+
+class ImageFolder:
+    """The images below ``root``, each known by its ``file_name``: the path from ``root``, with forward slashes."""
+
+    def __init__(self, root: Path, but_not: Path | None = None) -> None:
+        """
+        Args:
+            but_not: a folder whose pictures are no images of the dataset, such as masks that lie below ``root``.
+
+        Raises:
+            DatasetError: no such folder, or no image in it.
+        """
+        if not root.is_dir():
+            raise DatasetError(f"The image folder {root} does not exist: name the folder of the images with --images.")
+        self.root = root
+        self._real_root = Path(os.path.realpath(root))
+        found = files_below(root, IMAGE_SUFFIXES)
+        if but_not is not None and but_not.is_dir() and not but_not.samefile(root):
+            masks = Path(os.path.abspath(but_not))
+            found = (file for file in found if masks not in Path(os.path.abspath(file)).parents)
+        self.file_names = sorted(file.relative_to(root).as_posix() for file in found)
+        if not self.file_names:
+            raise DatasetError(f"The image folder {root} holds no image ({', '.join(IMAGE_SUFFIXES)}).")
+        self._known = set(self.file_names)
+        self._by_stem: dict[str, list[str]] = defaultdict(list)
+        for name in self.file_names:
+            self._by_stem[PurePosixPath(name).with_suffix("").as_posix()].append(name)
+
+    def file_name_of(self, path: Path) -> str | None:
+        """The ``file_name`` of an image given by its path, or None if it is not in this folder."""
+        places = ((os.path.abspath(path), os.path.abspath(self.root)), (os.path.realpath(path), str(self._real_root)))
+        for place, root in places:
+            name = Path(os.path.relpath(place, root)).as_posix()
+            if name in self._known:
+                return name
+        return None
+
+    def named(self, stem: str) -> str | None:
+        """
+        The ``file_name`` of the image that is called ``stem`` but for its suffix (``"a/b"`` for ``a/b.jpg``), or None.
+
+        Raises:
+            DatasetError: two images differ by their suffix only.
+        """
+        names = self._by_stem.get(stem, [])
+        if len(names) > 1:
+            raise DatasetError(
+                f"{' and '.join(names)} in {self.root} differ by their suffix only, so that it is open which of them "
+                f"the annotation called {stem!r} means: rename one."
+            )
+        return names[0] if names else None
+
+    def size(self, file_name: str) -> Size:
+        """(height, width) upright, from the head of the file. Raises DatasetError for what is no image."""
+        path = self.root / file_name
+        try:
+            with open_picture(path) as image:
+                turned = image.getexif().get(EXIF_ORIENTATION) in SIDES_EXCHANGED
+                return (image.width, image.height) if turned else (image.height, image.width)
+        except Exception as error:  # on damaged files Pillow's decoders raise nearly every type of error
+            raise DatasetError(f"The image {path} cannot be read ({error}): mend or remove it.") from error
+
+
+def open_picture(file: Path | BinaryIO) -> Image.Image:
+    """What ``Image.open`` gives, but for formats that Pillow hands to a program that executes them."""
+    Image.init()
+    return Image.open(file, formats=[name for name in Image.ID if name not in EXECUTED_FORMATS])

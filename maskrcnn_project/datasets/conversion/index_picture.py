@@ -1,0 +1,71 @@
+"""Pictures whose pixels are numbers: of instances or of classes, by grey value, palette entry or colour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from maskrcnn_project.datasets.coco_file import DatasetError
+from maskrcnn_project.datasets.conversion.collection import Patch
+from maskrcnn_project.datasets.conversion.image_folder import open_picture
+
+SUFFIXES = (".png", ".bmp", ".tif", ".tiff")  # JPEG would mix the numbers of neighbours
+COLOURED = ("RGB", "RGBA", "RGBX")
+NUMBERED = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "LA", "PA")
+
+
+def read_numbers(path: Path) -> tuple[np.ndarray, bool]:
+    """
+    Returns:
+        (H, W) int64 of grey values or palette entries, and False; or of colours (``packed``), and True.
+
+    Raises:
+        DatasetError: no picture, or one of another kind.
+    """
+    with _opened(path) as picture:
+        if picture.mode in COLOURED:
+            return packed(np.asarray(picture.convert("RGB"))), True
+        if picture.mode not in NUMBERED:
+            raise DatasetError(
+                f"{path} is a picture of the kind {picture.mode}, whose pixels are no numbers: wanted are grey values, "
+                "a palette or colours."
+            )
+        numbers = np.asarray(picture)
+    return (numbers if numbers.ndim == 2 else numbers[:, :, 0]).astype(np.int64), False
+
+
+def read_colours(path: Path) -> np.ndarray:
+    """The colours of a picture of any kind, (H, W) int64, ``packed``. Raises DatasetError if it cannot be read."""
+    with _opened(path) as picture:
+        return packed(np.asarray(picture.convert("RGB")))
+
+
+def packed(colours: np.ndarray) -> np.ndarray:
+    """(..., 3) red, green, blue of 0-255 as one number each, 0xRRGGBB; black is 0."""
+    red, green, blue = (colours[..., channel].astype(np.int64) for channel in range(3))
+    return (red << 16) | (green << 8) | blue
+
+
+def _opened(path: Path) -> Image.Image:
+    try:
+        picture = open_picture(path)
+        picture.load()
+    except Exception as error:  # on damaged files Pillow's decoders raise nearly every type of error
+        raise DatasetError(f"The picture {path} cannot be read ({error}): mend or remove it.") from error
+    return picture
+
+
+def patches(numbers: np.ndarray) -> Iterator[tuple[int, Patch]]:
+    """Each number of (H, W) but 0, ascending, with the pixels that have it."""
+    rows, columns = np.nonzero(numbers)
+    order = np.argsort(numbers[rows, columns], kind="stable")
+    rows, columns = rows[order], columns[order]
+    values, starts = np.unique(numbers[rows, columns], return_index=True)
+    for value, y, x in zip(values, np.split(rows, starts[1:]), np.split(columns, starts[1:]), strict=False):
+        top, left = int(y.min()), int(x.min())
+        pixels = np.zeros((int(y.max()) - top + 1, int(x.max()) - left + 1), dtype=bool)
+        pixels[y - top, x - left] = True
+        yield int(value), Patch(pixels, left, top)

@@ -1,0 +1,277 @@
+"""
+LabelMe (https://labelme.io), version 5: a JSON file for each image, with a list of shapes.
+
+Points are in pixels of the upright image, from the upper left corner of the upper left pixel, as in COCO. Two kinds
+are numbered pixels instead: the corners of a ``mask`` shape are its first and its last pixel, so that its picture
+(base64, PNG) is one pixel wider than their difference. Shapes with the same label and ``group_id`` are one object.
+
+LabelMe has no list of classes of its own; ``labels.txt``, a name a line, is the file that its ``--labels`` takes. It
+is read from the input folder where it is there, and written, so that the order of the classes survives. An object that
+COCO calls a crowd carries the flag ``crowd``.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from maskrcnn_project.datasets.coco_file import CocoFile, DatasetError
+from maskrcnn_project.datasets.conversion import figures
+from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, Part, Patch, shifted, trimmed
+from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size, files_below, open_picture
+from maskrcnn_project.datasets.conversion.new_files import new_files, stems_of
+from maskrcnn_project.datasets.conversion.tally import Tally
+from maskrcnn_project.datasets.masks import decode, outlines
+
+VERSION = "5.5.0"  # one that knows mask shapes
+CLASS_LIST = "labels.txt"
+NO_CLASSES = ("__ignore__", "_background_")  # stand first in the class lists of LabelMe's own examples
+CROWD_FLAG = "crowd"
+CORNERED = ("polygon", "oriented_rectangle")  # their points are their corners; the latter from version 6 on
+NO_AREA = ("point", "points", "line", "linestrip")
+
+
+def read_labelme(
+    source: Path,
+    images: Path | None = None,
+    classes: Sequence[str] | None = None,
+    annotated_only: bool = False,
+) -> Conversion:
+    """
+    Args:
+        source: the folder of the JSON files, at any depth.
+        images: the folder that ``file_name`` is relative to; None: ``source``.
+        classes: the classes wanted, in their order.
+        annotated_only: leave out images without a JSON file.
+
+    Raises:
+        DatasetError: one sentence on the first thing that cannot be read.
+    """
+    if not source.is_dir():
+        raise DatasetError(f"LabelMe's annotations are wanted as the folder of its JSON files, but {source} is none.")
+    collection = Collection(ImageFolder(images or source), classes)
+    found = 0
+    for path in tqdm(list(files_below(source, (".json",))), desc="LabelMe", unit="file", disable=None, leave=False):
+        content = _content(path)
+        if content is None:
+            collection.tally.add("JSON file that is not LabelMe's (it has no 'shapes')", str(path))
+            continue
+        found += 1
+        _read_file(collection, source, path, content)
+    if not found:
+        raise DatasetError(f"{source} holds no LabelMe file: wanted are JSON files with the keys shapes and imagePath.")
+    return collection.finish(_class_list(source / CLASS_LIST), annotated_only=annotated_only)
+
+
+def _content(path: Path) -> dict[str, Any] | None:
+    """The JSON object of a LabelMe file; None for other JSON."""
+    try:
+        content = json.loads(path.read_text("utf-8-sig"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} is no JSON file ({error}): was it written to its end?") from error
+    return content if isinstance(content, dict) and isinstance(content.get("shapes"), list) else None
+
+
+def _class_list(path: Path) -> list[str] | None:
+    if not path.is_file():
+        return None
+    lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
+    return [line for line in lines if line and line not in NO_CLASSES] or None
+
+
+def _read_file(collection: Collection, source: Path, path: Path, content: dict[str, Any]) -> None:
+    file_name = _image_of(collection.images, source, path, content.get("imagePath"))
+    stated = (content.get("imageHeight"), content.get("imageWidth"))
+    size = collection.open_image(file_name, str(path), stated if None not in stated else None)  # type: ignore[arg-type]
+    objects: dict[Any, list[tuple[str, dict[str, Any], Part]]] = defaultdict(list)
+    for index, shape in enumerate(content["shapes"]):
+        where = f"{path}, shapes[{index}]"
+        if not isinstance(shape, dict) or not isinstance(shape.get("label"), str) or not shape["label"].strip():
+            raise DatasetError(f"{where} should be an object with a 'label' that is a text, but has no such label.")
+        part = _part(shape, where, size, collection.tally)
+        if part is not None:
+            group = shape.get("group_id")
+            objects[(shape["label"], "alone", index) if group is None else (shape["label"], group)].append(
+                (where, shape, part)
+            )
+    for shapes in objects.values():
+        where, first, _ = shapes[0]
+        crowd = bool((first.get("flags") or {}).get(CROWD_FLAG))
+        collection.add(file_name, first["label"].strip(), [part for _, _, part in shapes], where, crowd)
+
+
+def _image_of(images: ImageFolder, source: Path, path: Path, image_path: Any) -> str:
+    """The ``file_name`` that a LabelMe file means: beside it, or in the image folder."""
+    if not isinstance(image_path, str) or not image_path:
+        raise DatasetError(f"{path} has no 'imagePath', so that its image is unknown.")
+    written = image_path.replace("\\", "/")  # LabelMe on Windows
+    name = PurePosixPath(written).name
+    places = (path.parent / written, images.root / path.parent.relative_to(source) / name, images.root / name)
+    for place in places:
+        file_name = images.file_name_of(place)
+        if file_name is not None:
+            return file_name
+    raise DatasetError(
+        f"{path} is about the image {image_path!r}, which is neither beside it nor in {images.root}: "
+        "name the right --images, or remove the JSON file."
+    )
+
+
+def _part(shape: dict[str, Any], where: str, size: Size, tally: Tally) -> Part | None:
+    """What a shape covers; None (and a word in the tally) if that is nothing."""
+    kind = shape.get("shape_type") or "polygon"
+    if kind in NO_AREA:
+        tally.add(f"shape of type {kind!r}, which has no area", where)
+        return None
+    if kind not in (*CORNERED, "rectangle", "circle", "mask"):
+        tally.add(f"shape of the unknown type {kind!r}", where)
+        return None
+    points = _points(shape.get("points"), where)
+    if kind in CORNERED:
+        if len(points) < 3:
+            tally.add("polygon of fewer than 3 points", where)
+            return None
+        return figures.polygon(points)
+    if len(points) != 2:
+        raise DatasetError(f"{where} is a {kind}, which has 2 points, but there are {len(points)}.")
+    if kind == "rectangle":
+        return figures.rectangle(*points)
+    if kind == "circle":
+        radius = math.dist(*points)
+        return figures.ellipse(points[0], radius, radius)
+    return _mask_patch(shape.get("mask"), points, where)
+
+
+def _points(points: Any, where: str) -> list[figures.Point]:
+    try:
+        pairs = [(float(x), float(y)) for x, y in points or []]
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"{where} should have 'points' [[x, y], ...], but has {str(points)[:60]}.") from error
+    if not all(math.isfinite(value) for pair in pairs for value in pair):
+        raise DatasetError(f"{where} has a point that is no finite number.")
+    return pairs
+
+
+def _mask_patch(encoded: Any, points: list[figures.Point], where: str) -> Patch:
+    """The picture of a mask shape at its place; its first corner is the upper left pixel."""
+    try:
+        with open_picture(io.BytesIO(base64.b64decode(encoded, validate=True))) as picture:
+            pixels = np.asarray(picture) != 0
+    except Exception as error:  # on damaged files Pillow's decoders raise nearly every type of error
+        raise DatasetError(f"{where} should have a 'mask' that is a PNG picture in base64, but has not.") from error
+    if pixels.ndim == 3:
+        pixels = pixels[:, :, :3].any(axis=2)
+    (left, top), (right, bottom) = ((int(x), int(y)) for x, y in points)
+    spans = (bottom - top, right - left)
+    # the last pixel is in the box; some versions wrote the corner behind it
+    if any(side - span not in (0, 1) for side, span in zip(pixels.shape, spans, strict=True)):
+        raise DatasetError(
+            f"{where} has a mask of {pixels.shape[0]}x{pixels.shape[1]} pixels (height x width), but a box of "
+            f"{spans[0] + 1}x{spans[1] + 1}."
+        )
+    return Patch(pixels, left, top)
+
+
+def write_labelme(data: CocoFile, output: Path) -> Tally:
+    """
+    Writes a JSON file for each image of ``data`` and ``labels.txt``; images stay where they are and are pointed to.
+
+    Polygons stay as they are, the parts of an object share a ``group_id``; run lengths become polygons along the edges
+    of the pixels, or a ``mask`` shape where there is a hole.
+
+    Raises:
+        DatasetError: a file exists already, or an image is not as ``data`` says.
+    """
+    names = stems_of(data, ".json")
+    labels = "".join(f"{name}\n" for name in data.class_names)
+    class_list = output / CLASS_LIST
+    same = class_list.is_file() and class_list.read_text("utf-8") == labels
+    class_names = {category["id"]: category["name"] for category in data.categories}
+    rows: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in data.annotations:
+        rows[row["image_id"]].append(row)
+    tally = Tally()
+    with new_files(output, names if same else [*names, CLASS_LIST]) as folder:
+        for image, name in zip(tqdm(data.images, unit="file", disable=None, leave=False), names, strict=True):
+            shapes: list[dict[str, Any]] = []
+            for row in rows[image["id"]]:
+                where = f"annotation {row['id']} of {image['file_name']}"
+                shapes += _shapes(row, image, class_names[row["category_id"]], _free_group(shapes), where, tally)
+            image_path = os.path.relpath(data.image_root / image["file_name"], (output / name).parent)
+            content = {
+                "version": VERSION,
+                "flags": {},
+                "shapes": shapes,
+                "imagePath": Path(image_path).as_posix(),
+                "imageData": None,  # LabelMe then opens imagePath
+                "imageHeight": image["height"],
+                "imageWidth": image["width"],
+            }
+            (folder / name).write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
+        if not same:
+            (folder / CLASS_LIST).write_text(labels, "utf-8")
+    return tally
+
+
+def _free_group(shapes: Sequence[dict[str, Any]]) -> int:
+    """The next ``group_id`` of an image."""
+    return max((shape["group_id"] or 0 for shape in shapes), default=0) + 1
+
+
+def _shapes(
+    row: dict[str, Any], image: dict[str, Any], label: str, group: int, where: str, tally: Tally
+) -> list[dict[str, Any]]:
+    """The shapes of one COCO annotation."""
+    segmentation = row.get("segmentation")
+    if not segmentation:
+        tally.add("annotation without a mask", where)
+        return []
+    crowd = bool(row.get("iscrowd", 0))
+    if isinstance(segmentation, dict):
+        patch = trimmed(decode(segmentation, image["height"], image["width"]))
+        outer, holes = outlines(patch.pixels)
+        if holes:
+            height, width = patch.pixels.shape
+            first: list[float] = [patch.left, patch.top]
+            last: list[float] = [patch.left + width - 1, patch.top + height - 1]
+            return [_shape(label, "mask", [first, last], None, crowd) | {"mask": _png(patch.pixels)}]
+        polygons = [shifted(polygon, patch.left, patch.top) for polygon in outer]
+    else:
+        polygons = [polygon for polygon in segmentation if len(polygon) >= 6 and len(polygon) % 2 == 0]
+        for _ in range(len(segmentation) - len(polygons)):
+            tally.add("polygon that is not at least 3 pairs of x and y", where)
+    if not polygons and isinstance(segmentation, dict):
+        tally.add("annotation whose mask is empty", where)
+    group_id = group if len(polygons) > 1 else None
+    return [
+        _shape(label, "polygon", np.asarray(polygon).reshape(-1, 2).tolist(), group_id, crowd) for polygon in polygons
+    ]
+
+
+def _shape(label: str, kind: str, points: list[list[float]], group_id: int | None, crowd: bool) -> dict[str, Any]:
+    return {
+        "label": label,
+        "points": points,
+        "group_id": group_id,
+        "description": "",
+        "shape_type": kind,
+        "flags": {CROWD_FLAG: True} if crowd else {},
+    }
+
+
+def _png(pixels: np.ndarray) -> str:
+    """A (height, width) bool mask as a PNG of zeros and ones in base64, as LabelMe writes it."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,1 @@
+"""What an evaluation means: ``post_mortem`` says why nothing was found."""

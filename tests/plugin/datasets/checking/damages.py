@@ -1,0 +1,203 @@
+"""One way to break each rule that looks at one JSON file: what to do to a sound file, and where it has to be found."""
+
+import copy
+
+import numpy as np
+
+from maskrcnn_project.datasets.masks import encode
+from tests.plugin.datasets.checking.sound_set import HEIGHT, WIDTH, annotation, ring, row_of, square
+
+
+def _set(number, key, value):
+    def damage(coco):
+        row_of(coco, number)[key] = value
+
+    return damage
+
+
+def _malformed_rows(coco):
+    coco["annotations"] += ["nothing", {**row_of(coco, 11), "id": None}]
+    coco["images"].append({"id": 4, "file_name": "4.png", "height": 0, "width": 5})
+
+
+def _image_again(coco):
+    coco["images"].append({**coco["images"][0], "file_name": "./1.png"})
+
+
+def _image_id_again(coco):
+    coco["images"].append({**coco["images"][0], "file_name": "other.png"})
+    coco["annotations"].append(annotation(41, 1, 1, [square(60, 60, 10)[0]], [60, 60, 10, 10], 100))
+
+
+def _annotation_id_again(coco):
+    row_of(coco, 12)["id"] = 11
+
+
+def _category_id_again(coco):
+    coco["categories"].append({"id": 5, "name": "bolt"})
+
+
+def _category_name_again(coco):
+    coco["categories"].append({"id": 6, "name": "nut"})
+    row_of(coco, 12)["category_id"] = 6
+
+
+def _file_again(coco):
+    coco["images"].append({**coco["images"][2], "id": 4})
+    coco["annotations"].append(annotation(41, 4, 1, [square(90, 5, 10)[0]], [90, 5, 10, 10], 100))
+
+
+def _category_unused(coco):
+    coco["categories"].append({"id": 6, "name": "bolt"})
+
+
+def _category_root(coco):
+    coco["categories"].insert(0, {"id": 0, "name": "part", "supercategory": "none"})
+
+
+def _no_area(coco):
+    del row_of(coco, 11)["area"]
+    del row_of(coco, 22)["iscrowd"]
+    del row_of(coco, 22)["area"]
+
+
+def _no_mask(coco):
+    row_of(coco, 11)["segmentation"] = []
+    del row_of(coco, 12)["segmentation"]
+
+
+def _flat(coco):
+    row = row_of(coco, 11)
+    row["segmentation"] = row["segmentation"][0]
+
+
+def _short(coco):
+    row_of(coco, 11)["segmentation"].append([1, 2, 3, 4])
+    row_of(coco, 12)["segmentation"] = [[50, 20, 80, 20, 80, 50, 50]]
+    row_of(coco, 13)["segmentation"] = [[1, 2, 3, 4, 1, 2]]  # closed: two points
+
+
+def _not_finite(coco):
+    row_of(coco, 11)["segmentation"][0][4:4] = [float("nan"), 30]
+    row_of(coco, 12)["segmentation"][0][2:2] = [60, 10**400]
+
+
+def _crossing(coco):
+    row_of(coco, 11)["segmentation"] = [[10, 20, 30, 40, 30, 20, 10, 40]]
+    row_of(coco, 11)["area"] = 200
+
+
+def _outside(coco):
+    row_of(coco, 13).update(segmentation=[square(90, 80, 40)[0]], bbox=[90, 80, 30, 20], area=600)
+
+
+def _rle_of_other_size(coco):
+    row_of(coco, 22)["segmentation"] = encode(ring()[:, :-1])
+
+
+def _rle_short(coco):
+    row_of(coco, 22)["segmentation"]["counts"] = row_of(coco, 22)["segmentation"]["counts"][:-3]
+
+
+def _uncompressed(coco):
+    pixels = np.concatenate([[0], ring().T.ravel().astype(int), [0]])
+    runs = np.diff(np.flatnonzero(np.concatenate([[True], np.diff(pixels[:-1]) != 0, [True]])))
+    row_of(coco, 22)["segmentation"]["counts"] = [int(runs[0]) - 1, *map(int, runs[1:])]
+
+
+def _all_crowd(coco):
+    for row in coco["annotations"]:
+        row["iscrowd"] = 1
+
+
+def _all_boxes(coco):
+    coco["annotations"] = [
+        annotation(100 + i, 1 + i % 3, 1 + 4 * (i % 2), [square(2 + 5 * i, 10, 4)[0]], square(2 + 5 * i, 10, 4)[1], 16)
+        for i in range(20)
+    ]
+
+
+def _full(coco):
+    polygon = [0, 0, WIDTH, 0, WIDTH, HEIGHT, 0, HEIGHT]
+    row_of(coco, 31).update(segmentation=[polygon], bbox=[0, 0, WIDTH, HEIGHT], area=WIDTH * HEIGHT)
+
+
+def _far_parts(coco):
+    row_of(coco, 21)["segmentation"][1] = square(60, 10, 20)[0]
+    row_of(coco, 21)["bbox"] = [10, 10, 70, 20]
+    dots = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    dots[50:55, 60:64] = dots[90:95, 60:64] = True
+    row_of(coco, 22).update(segmentation=encode(dots), bbox=[60, 50, 4, 45], area=40)
+
+
+def _duplicate(coco):
+    again = copy.deepcopy(row_of(coco, 12))
+    again["segmentation"][0][0] += 1
+    coco["annotations"].append({**again, "id": 41})
+
+
+def _empty(coco):
+    row_of(coco, 11).update(segmentation=[[10.1, 20.1, 10.3, 20.1, 10.2, 20.3]], bbox=[10.1, 20.1, 0.2, 0.2], area=0)
+    row_of(coco, 22).update(segmentation=encode(np.zeros((HEIGHT, WIDTH), dtype=bool)))
+
+
+def _crowded(coco):
+    for i in range(101):
+        polygon, box = square(2 + 10 * (i % 11), 2 + 9 * (i // 11), 5)
+        coco["annotations"].append(annotation(100 + i, 3, 1, [polygon], box, 25))
+    for i in range(4):  # so that the other class is not too rare beside
+        polygon, box = square(10 + 20 * i, 80, 10)
+        coco["annotations"].append(annotation(300 + i, 1, 5, [polygon], box, 100))
+
+
+def _imbalanced(coco):
+    for i in range(99):
+        polygon, box = square(2 + 10 * (i % 11), 2 + 9 * (i // 11), 5)
+        polygon[4] += 1  # no rectangle
+        coco["annotations"].append(annotation(100 + i, 1 + i % 3, 1, [polygon], box, 27))
+
+
+def _no_objects(coco):
+    coco["annotations"] = [row for row in coco["annotations"] if row["image_id"] != 3]
+
+
+# rule -> what breaks it, and (image id, annotation id) of every place where it has to be found
+DAMAGES = {
+    "row-malformed": (_malformed_rows, [(4, None), (None, None), (1, None)]),
+    "image-id-repeated": (_image_id_again, [(1, None)]),
+    "annotation-id-repeated": (_annotation_id_again, [(1, 11)]),
+    "category-id-repeated": (_category_id_again, [(None, None)]),
+    "category-name-repeated": (_category_name_again, [(None, None)]),
+    "file-repeated": (_file_again, [(4, None)]),
+    "image-unknown": (_set(12, "image_id", 9), [(9, 12)]),
+    "category-unknown": (_set(12, "category_id", 9), [(1, 12)]),
+    "category-unused": (_category_unused, [(None, None)]),
+    "category-root": (_category_root, [(None, None)]),
+    "key-missing": (_no_area, [(1, 11), (2, 22)]),
+    "crowd-malformed": (_set(12, "iscrowd", None), [(1, 12)]),
+    "box-malformed": (_set(12, "bbox", [1, 2, float("nan"), 4]), [(1, 12)]),
+    "box-empty": (_set(12, "bbox", [50, 20, 0, 30]), [(1, 12)]),
+    "box-outside": (_set(13, "bbox", [90, 70, 33, 30]), [(1, 13)]),
+    "box-corners": (_set(12, "bbox", [50, 20, 80, 50]), [(1, 12)]),
+    "box-mask-differ": (_set(12, "bbox", [50, 20, 30, 40]), [(1, 12)]),
+    "mask-missing": (_no_mask, [(1, 11), (1, 12)]),
+    "mask-malformed": (_set(22, "segmentation", {"counts": "abc"}), [(2, 22)]),
+    "polygon-flat": (_flat, [(1, 11)]),
+    "polygon-short": (_short, [(1, 11), (1, 12), (1, 13)]),
+    "polygon-not-finite": (_not_finite, [(1, 11), (1, 12)]),
+    "polygon-crossing": (_crossing, [(1, 11)]),
+    "mask-outside": (_outside, [(1, 13)]),
+    "rle-size": (_rle_of_other_size, [(2, 22)]),
+    "rle-malformed": (_rle_short, [(2, 22)]),
+    "rle-uncompressed": (_uncompressed, [(2, 22)]),
+    "rle-all-crowd": (_all_crowd, [(1, 11), (1, 12), (1, 13), (2, 21), (2, 22)]),
+    "masks-all-boxes": (_all_boxes, [(None, None)]),
+    "mask-empty": (_empty, [(1, 11), (2, 22)]),
+    "mask-full": (_full, [(3, 31)]),
+    "mask-parts": (_far_parts, [(2, 21), (2, 22)]),
+    "instance-duplicate": (_duplicate, [(1, 41)]),
+    "area-wrong": (_set(12, "area", 1100), [(1, 12)]),
+    "image-too-crowded": (_crowded, [(3, None)]),
+    "class-imbalance": (_imbalanced, [(None, None)]),
+    "images-without-objects": (_no_objects, [(3, None)]),
+}

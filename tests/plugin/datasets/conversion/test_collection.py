@@ -1,0 +1,72 @@
+"""What a collection makes of objects: parts united, run lengths, boxes, and files that are not overwritten."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskrcnn_project.datasets.coco_file import DatasetError
+from maskrcnn_project.datasets.conversion.collection import Collection, Patch, run_lengths
+from maskrcnn_project.datasets.conversion.image_folder import ImageFolder
+from maskrcnn_project.datasets.masks import decode, encode
+
+
+@pytest.fixture
+def collection(tmp_path, photo):
+    """One image of 6x8, opened."""
+    photo(tmp_path / "a.png")
+    made = Collection(ImageFolder(tmp_path))
+    made.open_image("a.png", "by hand")
+    return made
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3), st.data())
+def test_run_lengths_are_those_of_the_drawn_image(rows, columns, top, left, beyond, data):
+    """``beyond``: rows and columns of the image behind the patch."""
+    bits = data.draw(st.lists(st.booleans(), min_size=rows * columns, max_size=rows * columns))
+    pixels = np.array(bits).reshape(rows, columns)
+    image = np.zeros((top + rows + beyond, left + columns + beyond), dtype=bool)
+    image[top : top + rows, left : left + columns] = pixels
+    assert run_lengths(Patch(pixels, left, top), *image.shape) == encode(image)
+
+
+def test_patches_beyond_the_image_are_cut_and_parts_united(collection):
+    corner = Patch(np.ones((3, 3), dtype=bool), -2, -2)  # its pixel (2, 2) is the image's (0, 0)
+    far = Patch(np.ones((2, 2), dtype=bool), 7, 5)  # only its first pixel lies in the image
+    collection.add("a.png", "nut", [corner, far, [2, 0, 4, 0, 4, 2, 2, 2]], "by hand")
+    (row,) = collection.finish().coco["annotations"]
+    wanted = np.zeros((6, 8), dtype=bool)
+    wanted[0, 0] = wanted[5, 7] = True
+    wanted[0:2, 2:4] = True
+    assert decode(row["segmentation"], 6, 8).tolist() == wanted.tolist()
+    assert (row["bbox"], row["area"]) == ([0, 0, 8, 6], 6)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [Patch(np.ones((2, 2), dtype=bool), 8, 0), Patch(np.ones((2, 2), dtype=bool), 0, -2), [9, 0, 12, 0, 9, 4], []],
+)
+def test_what_lies_outside_is_left_out_and_told(collection, part):
+    collection.add("a.png", "nut", [part], "shape 1")
+    conversion = Collection.finish(collection, ["nut"])
+    assert conversion.coco["annotations"] == []
+    assert conversion.tally.table().split("\n")[1].strip() == "in shape 1"
+
+
+def test_the_box_of_a_polygon_is_clipped_and_its_corners_stay(collection):
+    polygon = [-2.5, 1.5, 4.25, 1.5, 4.25, 20, -2.5, 20]
+    collection.add("a.png", "nut", [polygon], "by hand")
+    (row,) = collection.finish().coco["annotations"]
+    assert row["segmentation"] == [polygon] and row["bbox"] == [0, 1.5, 4.25, 4.5]
+
+
+def test_the_file_is_written_whole_and_never_twice(collection, tmp_path):
+    conversion = collection.finish(["nut"])
+    path = tmp_path / "new" / "coco.json"
+    conversion.write(path)
+    assert json.loads(path.read_text()) == conversion.coco
+    assert [file.name for file in path.parent.iterdir()] == ["coco.json"]
+    with pytest.raises(DatasetError, match="coco.json exists already"):
+        conversion.write(path)

@@ -1,0 +1,271 @@
+"""LabelMe: there and back with the same pixels; shapes by hand; what is skipped and what is refused."""
+
+import base64
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskrcnn_project.datasets.coco_file import DatasetError, read_coco_file
+from maskrcnn_project.datasets.conversion.labelme import read_labelme, write_labelme
+from maskrcnn_project.datasets.masks import decode
+
+
+def shape(label, points, kind="polygon", **others):
+    return {"label": label, "points": points, "group_id": None, "shape_type": kind, "flags": {}, **others}
+
+
+def png(mask):
+    buffer = io.BytesIO()
+    Image.fromarray(np.asarray(mask, dtype=np.uint8)).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+@pytest.fixture
+def labelled(tmp_path, photo):
+    """A function that writes ``a.json`` about ``a.png`` (6x8) and returns its folder."""
+
+    def write(*shapes, **others):
+        photo(tmp_path / "a.png")
+        content = {"version": "5.5.0", "imagePath": "a.png", "imageHeight": 6, "imageWidth": 8, "imageData": None}
+        (tmp_path / "a.json").write_text(json.dumps({**content, "shapes": list(shapes), **others}), "utf-8")
+        return tmp_path
+
+    return write
+
+
+def test_there_and_back_every_pixel_and_class_is_the_same(hard_set, tmp_path, objects_of):
+    tally = write_labelme(hard_set, tmp_path / "labelme")
+    back = read_labelme(tmp_path / "labelme", hard_set.image_root)
+    assert not tally.counts and not back.tally.counts
+    assert objects_of(back.coco) == objects_of(hard_set.as_dict())
+    assert [row["name"] for row in back.coco["categories"]] == ["screw", "nut"]  # by ascending id, 3 and 7
+    assert [row["file_name"] for row in back.coco["images"]] == ["a.png", "deep/b.jpg", "empty.png"]
+
+
+def test_what_is_written_for_holes_parts_and_nothing(hard_set, tmp_path):
+    write_labelme(hard_set, tmp_path / "labelme")
+    content = json.loads((tmp_path / "labelme" / "a.json").read_text())
+    assert content["imageData"] is None
+    assert (tmp_path / "labelme" / content["imagePath"]).samefile(hard_set.image_root / "a.png")
+    ring, left, right, sloping = content["shapes"]
+    assert (ring["shape_type"], ring["points"]) == ("mask", [[1, 1], [5, 5]])  # first and last pixel
+    assert np.asarray(Image.open(io.BytesIO(base64.b64decode(ring["mask"])))).tolist() == [
+        [1, 1, 1, 1, 1],
+        [1, 0, 0, 0, 1],
+        [1, 0, 1, 0, 1],
+        [1, 0, 0, 0, 1],
+        [1, 1, 1, 1, 1],
+    ]
+    assert left["group_id"] == right["group_id"] is not None
+    assert sloping["points"] == [[0.5, 0.5], [7.3, 1.2], [6.1, 5.8]] and sloping["group_id"] is None
+    assert json.loads((tmp_path / "labelme" / "empty.json").read_text())["shapes"] == []
+    assert (tmp_path / "labelme" / "labels.txt").read_text() == "screw\nnut\n"
+
+
+def test_json_files_may_lie_beside_their_images(hard_set, objects_of):
+    write_labelme(hard_set, hard_set.image_root)
+    assert (hard_set.image_root / "deep" / "b.json").is_file()
+    assert objects_of(read_labelme(hard_set.image_root).coco) == objects_of(hard_set.as_dict())
+
+
+def test_crowds_stay_crowds(hard_set, tmp_path):
+    hard_set.annotations[0]["iscrowd"] = 1
+    write_labelme(hard_set, tmp_path / "labelme")
+    back = read_labelme(tmp_path / "labelme", hard_set.image_root).coco
+    assert [row["area"] for row in back["annotations"] if row["iscrowd"]] == [17]  # the ring's pixels
+
+
+def test_nuclei_there_and_back(nuclei, tmp_path, objects_of):
+    write_labelme(nuclei, tmp_path)
+    assert objects_of(read_labelme(tmp_path, nuclei.image_root).coco) == objects_of(nuclei.as_dict())
+
+
+def test_figures(labelled):
+    folder = labelled(
+        shape("box", [[5, 4], [1, 2]], "rectangle"),  # corners in either order
+        shape("disc", [[4, 3], [4, 5]], "circle"),  # centre, and a point on the line: radius 2
+        shape("stain", [[6, 1], [7, 2]], "mask", mask=png([[1, 0], [1, 1]])),
+        shape("tilted", [[2, 0], [4, 2], [2, 4], [0, 2]], "oriented_rectangle"),
+    )
+    rows = read_labelme(folder).coco["annotations"]
+    assert rows[0]["segmentation"] == [[1, 2, 5, 2, 5, 4, 1, 4]] and rows[0]["area"] == 8
+    disc = decode(rows[1]["segmentation"], 6, 8)
+    assert [row.sum() for row in disc] == [0, 2, 4, 4, 2, 0]
+    assert np.argwhere(decode(rows[2]["segmentation"], 6, 8)).tolist() == [[1, 6], [2, 6], [2, 7]]
+    assert rows[2]["bbox"] == [6.0, 1.0, 2.0, 2.0]
+    assert rows[3]["segmentation"] == [[2, 0, 4, 2, 2, 4, 0, 2]]
+
+
+def test_a_mask_whose_corner_lies_behind_its_last_pixel(labelled):
+    folder = labelled(shape("stain", [[6, 1], [8, 3]], "mask", mask=png([[1, 0], [1, 1]])))
+    assert read_labelme(folder).coco["annotations"][0]["area"] == 3
+
+
+def test_shapes_of_one_label_and_group_are_one_object(labelled):
+    square, other = [[0, 0], [2, 0], [2, 2], [0, 2]], [[4, 0], [6, 0], [6, 2], [4, 2]]
+    folder = labelled(
+        shape("nut", square, group_id=1),
+        shape("nut", other, group_id=1),
+        shape("nut", [[2, 2], [3, 3]], "mask", mask=png([[1, 1], [1, 1]]), group_id=1),
+        shape("screw", square, group_id=1),  # another label
+        shape("nut", square, group_id=2),
+        shape("nut", square),
+        shape("nut", square),
+    )
+    conversion = read_labelme(folder)
+    assert [row["area"] for row in conversion.coco["annotations"]] == [12, 4, 4, 4, 4]
+    assert "sorted" not in conversion.class_order and "--classes" in conversion.class_order
+
+
+def test_everything_skipped_is_counted_and_told(labelled, photo):
+    folder = labelled(
+        shape("nut", [[0, 0], [2, 0], [2, 2], [0, 2]]),
+        shape("nut", [[1, 1]], "point"),
+        shape("nut", [[1, 1], [2, 2]], "line"),
+        shape("nut", [[1, 1], [2, 2]], "heart"),
+        shape("nut", [[1, 1], [2, 2]]),
+        shape("nut", [[20, 20], [22, 20], [22, 22]]),
+        shape("cat", [[0, 0], [2, 0], [2, 2], [0, 2]]),
+    )
+    photo(folder / "b.png")
+    (folder / "other.json").write_text("[1, 2]")
+    conversion = read_labelme(folder, classes=["screw", "nut"])
+    assert conversion.tally.counts == {
+        "shape of type 'point', which has no area": 1,
+        "shape of type 'line', which has no area": 1,
+        "shape of the unknown type 'heart'": 1,
+        "polygon of fewer than 3 points": 1,
+        "object without a pixel in its image": 1,
+        "object whose label 'cat' is not among the classes": 1,
+        "JSON file that is not LabelMe's (it has no 'shapes')": 1,
+    }
+    report = conversion.report()
+    assert "shapes[3]" in report and "1 images have no annotation" in report
+    assert [line.split() for line in report.splitlines()[:3]] == [
+        ["id", "class", "objects", "images"],
+        ["1", "screw", "0", "0"],
+        ["2", "nut", "1", "1"],
+    ]
+    assert [row["file_name"] for row in conversion.coco["images"]] == ["a.png", "b.png"]
+    only = read_labelme(folder, classes=["nut"], annotated_only=True)
+    assert [row["file_name"] for row in only.coco["images"]] == ["a.png"] and only.unannotated == 0
+
+
+def test_no_object_at_all_needs_the_classes(labelled):
+    folder = labelled()
+    with pytest.raises(DatasetError, match="no class is known.*--classes"):
+        read_labelme(folder)
+    coco = read_labelme(folder, classes=["nut"]).coco
+    assert (len(coco["images"]), coco["annotations"], coco["categories"]) == (1, [], [{"id": 1, "name": "nut"}])
+
+
+def test_paths_of_windows_and_images_elsewhere(labelled, tmp_path, photo):
+    folder = labelled(shape("nut", [[0, 0], [2, 0], [2, 2]]), imagePath="..\\photos\\a.png")
+    photo(tmp_path / "elsewhere" / "a.png")
+    (folder / "a.png").unlink()
+    coco = read_labelme(folder, tmp_path / "elsewhere").coco
+    assert coco["images"][0]["file_name"] == "a.png"
+
+
+def test_a_turned_photo_is_taken_upright(labelled, photo):
+    folder = labelled(shape("nut", [[0, 0], [2, 0], [2, 2]]), imageHeight=8, imageWidth=6)
+    photo(folder / "a.png", 6, 8, orientation=6)
+    assert read_labelme(folder).coco["images"][0] == {"id": 1, "file_name": "a.png", "height": 8, "width": 6}
+    photo(folder / "a.png", 6, 8)
+    with pytest.raises(DatasetError, match=r"image of 8x6 .*a.png is 6x8 upright; it was annotated lying on its side"):
+        read_labelme(folder)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"label": " "}, r"a.json, shapes\[0\] should be an object with a 'label'"),
+        ({"points": [[0, "x"]]}, r"a.json, shapes\[0\] should have 'points'"),
+        ({"points": [[0, float("nan")], [1, 1], [2, 2]]}, r"shapes\[0\] has a point that is no finite number"),
+        ({"shape_type": "circle"}, r"shapes\[0\] is a circle, which has 2 points, but there are 3"),
+        ({"shape_type": "mask", "points": [[0, 0], [1, 1]]}, r"shapes\[0\] should have a 'mask' that is a PNG"),
+        (
+            {"shape_type": "mask", "points": [[0, 0], [3, 3]], "mask": png([[1, 1]])},
+            r"shapes\[0\] has a mask of 1x2 pixels \(height x width\), but a box of 4x4",
+        ),
+    ],
+)
+def test_a_wrong_shape_is_named_with_its_file(labelled, wrong, words):
+    folder = labelled({**shape("nut", [[0, 0], [2, 0], [2, 2]]), **wrong})
+    with pytest.raises(DatasetError, match=words):
+        read_labelme(folder)
+
+
+def test_two_files_about_one_image(labelled):
+    folder = labelled(shape("nut", [[0, 0], [2, 0], [2, 2]]))
+    (folder / "b.json").write_text((folder / "a.json").read_text())
+    with pytest.raises(DatasetError, match="The image a.png is annotated twice, in .*a.json and in .*b.json"):
+        read_labelme(folder)
+
+
+def test_wrong_files_and_folders(labelled, tmp_path):
+    with pytest.raises(DatasetError, match="is none"):
+        read_labelme(tmp_path / "nowhere")
+    folder = labelled(imagePath="z.png")
+    with pytest.raises(DatasetError, match="a.json is about the image 'z.png', which is neither beside it nor in"):
+        read_labelme(folder)
+    (folder / "a.json").write_text('{"shapes": [')
+    with pytest.raises(DatasetError, match="a.json is no JSON file"):
+        read_labelme(folder)
+    (folder / "a.json").unlink()
+    with pytest.raises(DatasetError, match="holds no LabelMe file"):
+        read_labelme(folder)
+
+
+def test_nothing_is_overwritten_and_nothing_half_written(hard_set, tmp_path):
+    output = tmp_path / "labelme"
+    output.mkdir()
+    (output / "empty.json").write_text("mine")
+    with pytest.raises(DatasetError, match="empty.json exists already"):
+        write_labelme(hard_set, output)
+    assert [path.name for path in output.iterdir()] == ["empty.json"]
+    (output / "empty.json").unlink()
+    hard_set.annotations[-1]["segmentation"] = {"size": [1, 1], "counts": [1]}
+    with pytest.raises(ValueError, match="size"):
+        write_labelme(hard_set, output)
+    assert list(output.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../a.png", "/a.png", "deep\\b.jpg"])
+def test_no_file_is_written_outside_of_the_output(hard_set, tmp_path, name):
+    hard_set.images[0]["file_name"] = name
+    with pytest.raises(DatasetError, match="should be a path below the image folder"):
+        write_labelme(hard_set, tmp_path / "labelme")
+
+
+def test_images_that_would_share_a_file_or_have_another_size(hard_set, tmp_path, photo):
+    photo(hard_set.image_root / "a.jpg")
+    hard_set.images[2]["file_name"] = "a.jpg"
+    with pytest.raises(DatasetError, match=r"share one annotation file \(a.json\)"):
+        write_labelme(hard_set, tmp_path / "labelme")
+    photo(hard_set.image_root / "a.jpg", 7, 8)
+    with pytest.raises(DatasetError, match=r"a.jpg \(image id 3\) is 7x8 .*all.json says 6x8"):
+        write_labelme(hard_set, tmp_path / "labelme")
+
+
+def test_annotations_without_a_mask_are_counted(hard_set, tmp_path):
+    hard_set.annotations[0]["segmentation"] = []
+    hard_set.annotations[1]["segmentation"] = [[0, 0, 1, 1]]
+    hard_set.annotations[3]["segmentation"] = {"size": [6, 8], "counts": [48]}
+    assert write_labelme(hard_set, tmp_path / "labelme").counts == {
+        "annotation without a mask": 1,
+        "polygon that is not at least 3 pairs of x and y": 1,
+        "annotation whose mask is empty": 1,
+    }
+
+
+def test_the_class_list_leaves_out_what_is_no_class(labelled):
+    folder = labelled(shape("nut", [[0, 0], [2, 0], [2, 2]]))
+    (folder / "labels.txt").write_text("__ignore__\n_background_\nscrew\nnut\n")
+    conversion = read_labelme(folder)
+    assert [row["name"] for row in conversion.coco["categories"]] == ["screw", "nut"]
+    (folder / "coco.json").write_text(json.dumps(conversion.coco))
+    assert read_coco_file(folder / "coco.json", folder).class_names == ["screw", "nut"]

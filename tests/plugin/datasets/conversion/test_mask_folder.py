@@ -1,0 +1,166 @@
+"""Folders of masks: what pixels mean, how masks find their image and class, holes and parts, wrong pictures."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskrcnn_project.datasets.coco_file import DatasetError
+from maskrcnn_project.datasets.conversion.mask_folder import read_mask_folder
+from maskrcnn_project.datasets.masks import decode
+
+# 1: a ring; 300: two parts.
+NUMBERS = np.array(
+    [
+        [1, 1, 1, 0, 0, 0, 0, 300],
+        [1, 0, 1, 0, 0, 0, 0, 300],
+        [1, 1, 1, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0, 0, 300],
+        [0, 0, 0, 0, 0, 0, 0, 0],
+    ],
+    dtype=np.uint16,
+)
+BINARY = ((NUMBERS > 0) * 255).astype(np.uint8)
+RING, PARTS = NUMBERS == 1, NUMBERS == 300
+
+
+@pytest.fixture
+def folders(tmp_path, photo, picture):
+    """A function that writes images of 6x8 and masks, both by name, and returns (masks, images)."""
+
+    def write(images, masks):
+        for name in images:
+            photo(tmp_path / "images" / name)
+        for name, numbers in masks.items():
+            picture(tmp_path / "masks" / name, numbers)
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        return tmp_path / "masks", tmp_path / "images"
+
+    return write
+
+
+def found(conversion):
+    """(image, class, number of pixels) of each object."""
+    images = {row["id"]: row["file_name"] for row in conversion.coco["images"]}
+    names = {row["id"]: row["name"] for row in conversion.coco["categories"]}
+    return [(images[r["image_id"]], names[r["category_id"]], r["area"]) for r in conversion.coco["annotations"]]
+
+
+@pytest.mark.parametrize("kind", ["16 bits", "colours", "palette"])
+def test_each_number_is_an_object_with_its_holes_and_parts(folders, picture, kind):
+    masks, images = folders(["deep/a.jpg", "b.jpg"], {"deep/a.png": NUMBERS})
+    if kind == "colours":
+        colours = np.zeros((6, 8, 3), dtype=np.uint8)
+        colours[RING], colours[PARTS] = (0, 0, 200), (200, 10, 0)
+        picture(masks / "deep" / "a.png", colours)
+    elif kind == "palette":
+        picture(masks / "deep" / "a.png", (RING * 1 + PARTS * 2).astype(np.uint8), [[0, 0, 0], [9, 9, 9], [9, 9, 9]])
+    conversion = read_mask_folder(masks, images, ["cell"], layout="ids")
+    ring, parts = conversion.coco["annotations"]
+    assert decode(ring["segmentation"], 6, 8).tolist() == RING.tolist() and isinstance(ring["segmentation"], dict)
+    assert decode(parts["segmentation"], 6, 8).tolist() == PARTS.tolist() and len(parts["segmentation"]) == 2
+    assert found(conversion) == [("deep/a.jpg", "cell", 8), ("deep/a.jpg", "cell", 3)]
+    assert conversion.unannotated == 1
+
+
+@pytest.mark.parametrize(
+    ("class_from", "first", "second"),
+    [
+        ("none", "a/1.png", "a/2.png"),
+        ("none", "a_1.png", "a_x.png"),
+        ("folder", "cell/a_1.png", "cell/a/2.png"),
+        ("suffix", "a_cell_1.png", "a_cell_2.png"),
+        ("suffix", "a/cell_1.png", "a/cell_2.png"),
+    ],
+)
+def test_one_picture_for_each_object(folders, class_from, first, second):
+    masks, images = folders(["a.png", "b.png"], {first: RING, second: PARTS})
+    conversion = read_mask_folder(
+        masks, images, ["cell"] if class_from == "none" else None, layout="instances", class_from=class_from
+    )
+    assert sorted(found(conversion)) == [("a.png", "cell", 3), ("a.png", "cell", 8)]
+    assert not conversion.tally.counts
+
+
+def test_each_connected_part_of_a_binary_mask(folders):
+    corner = BINARY.copy()
+    corner[2, 6] = 255  # touches 300's upper part (rows 0 and 1 of column 7) at a corner
+    masks, images = folders(["a.png"], {"a.png": corner})
+    conversion = read_mask_folder(masks, images, layout="binary")
+    assert [area for _, _, area in found(conversion)] == [8, 3, 1]
+    assert conversion.coco["categories"] == [{"id": 1, "name": "object"}]
+
+
+def test_classes_by_folder_are_in_the_order_of_their_names_or_as_given(folders):
+    masks, images = folders(["a.png"], {"nut/a.png": NUMBERS, "bolt/a.png": NUMBERS * (NUMBERS == 1)})
+    by_name = read_mask_folder(masks, images, layout="ids", class_from="folder")
+    assert [row["name"] for row in by_name.coco["categories"]] == ["bolt", "nut"]
+    given = read_mask_folder(masks, images, ["nut", "bolt"], layout="ids", class_from="folder")
+    assert [row["name"] for row in given.coco["categories"]] == ["nut", "bolt"]
+    assert sorted(found(given)) == sorted(found(by_name)) == [("a.png", name, n) for name, n in
+                                                              (("bolt", 8), ("nut", 3), ("nut", 8))]  # fmt: skip
+    chosen = read_mask_folder(masks, images, ["nut"], layout="ids", class_from="folder")
+    assert chosen.tally.counts == {"object whose label 'bolt' is not among the classes": 1}
+
+
+def test_classes_by_suffix_may_hold_underscores(folders):
+    masks, images = folders(["a.png", "a_b.png"], {"a_b_dark_spot.png": NUMBERS, "a_scratch.png": BINARY})
+    with pytest.raises(DatasetError, match="a_b_dark_spot.png fits a.png .* or a_b.png"):
+        read_mask_folder(masks, images, layout="ids", class_from="suffix")
+    conversion = read_mask_folder(masks, images, ["scratch", "dark_spot"], layout="ids", class_from="suffix")
+    assert found(conversion) == [("a.png", "scratch", 11), ("a_b.png", "dark_spot", 8), ("a_b.png", "dark_spot", 3)]
+
+
+def test_masks_may_lie_among_the_images_and_strange_files_are_counted(folders, photo):
+    masks, images = folders(["a.png"], {"a.png": NUMBERS, "z.png": NUMBERS})
+    photo(masks / "a.jpg")
+    photo(masks.parent / "a.png")
+    conversion = read_mask_folder(masks, masks.parent, layout="ids")
+    assert [row["file_name"] for row in conversion.coco["images"]] == ["a.png", "images/a.png"]
+    assert conversion.tally.counts == {
+        "mask whose name belongs to no image (or to no class)": 1,
+        "file that is no mask (.png, .bmp, .tif, .tiff)": 1,
+    }
+
+
+def test_a_mask_without_objects_is_an_image_without_objects(folders):
+    masks, images = folders(["a.png"], {"a.png": NUMBERS * 0})
+    for layout in ("ids", "binary"):
+        coco = read_mask_folder(masks, images, layout=layout).coco
+        assert (len(coco["images"]), coco["annotations"]) == (1, [])
+    conversion = read_mask_folder(masks, images, layout="instances")
+    assert conversion.tally.counts == {"object without a pixel in its image": 1}
+
+
+def test_what_pixels_and_classes_mean_must_be_said(folders):
+    masks, images = folders(["a.png"], {"a.png": NUMBERS})
+    with pytest.raises(DatasetError, match="What do the pixels of a mask mean"):
+        read_mask_folder(masks, images)
+    with pytest.raises(DatasetError, match="2 classes are named, but nothing says which mask shows which"):
+        read_mask_folder(masks, images, ["a", "b"], layout="ids")
+    with pytest.raises(DatasetError, match="should be different names"):
+        read_mask_folder(masks, images, ["a", "a"], layout="ids", class_from="suffix")
+
+
+@pytest.mark.parametrize("layout", ["binary", "instances"])
+def test_several_values_where_one_is_wanted(folders, layout):
+    masks, images = folders(["a.png"], {"a.png": NUMBERS})
+    with pytest.raises(DatasetError, match=r"a.png should have one value beside 0, but has 2 \(0, 1, 300"):
+        read_mask_folder(masks, images, layout=layout)
+
+
+def test_wrong_pictures_and_names(folders, photo):
+    masks, images = folders(["a.png"], {"a.png": NUMBERS[:5]})
+    with pytest.raises(DatasetError, match=r"a.png is 5x8 \(height x width\), but its image is 6x8"):
+        read_mask_folder(masks, images, layout="ids")
+    Image.fromarray(NUMBERS.astype(np.float32)).save(masks / "a.tif")
+    (masks / "a.png").unlink()
+    with pytest.raises(DatasetError, match="a.tif is a picture of the kind F"):
+        read_mask_folder(masks, images, layout="ids")
+    (masks / "a.tif").rename(masks / "z.tif")
+    with pytest.raises(DatasetError, match="for a.png it would be CLASS/a_1.png"):
+        read_mask_folder(masks, images, layout="instances", class_from="folder")
+    photo(images / "z.png")
+    photo(images / "z.jpg")
+    with pytest.raises(DatasetError, match="z.jpg and z.png in .* differ by their suffix only"):
+        read_mask_folder(masks, images, layout="ids")

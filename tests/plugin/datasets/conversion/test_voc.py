@@ -1,0 +1,147 @@
+"""Pascal VOC: objects and classes from pictures of numbers or colours, void, splits, class lists."""
+
+import numpy as np
+import pytest
+
+from maskrcnn_project.datasets.coco_file import DatasetError
+from maskrcnn_project.datasets.conversion.voc import VOC_CLASSES, colour_map, read_voc
+from maskrcnn_project.datasets.masks import decode
+
+# Object 1 is a ring whose hole is void (255) and background, object 3 has two parts; 2 is not used.
+OBJECTS = np.array(
+    [
+        [1, 1, 1, 0, 3, 3],
+        [1, 255, 1, 0, 0, 0],
+        [1, 0, 1, 0, 3, 0],
+        [1, 1, 1, 0, 255, 255],
+    ],
+    dtype=np.uint8,
+)
+CLASSES = np.array(
+    [
+        [2, 2, 2, 0, 15, 15],
+        [2, 255, 2, 0, 0, 0],
+        [2, 0, 2, 0, 15, 0],
+        [2, 2, 2, 0, 255, 255],
+    ],
+    dtype=np.uint8,
+)
+
+
+@pytest.fixture
+def voc(tmp_path, photo, picture):
+    """A function that writes both pictures of the image ``a`` and returns their folder; ``b`` has none."""
+
+    def write(objects=OBJECTS, classes=CLASSES, palette=True):
+        for name in ("a", "b"):
+            photo(tmp_path / "JPEGImages" / f"{name}.jpg", 4, 6)
+        for folder, numbers in (("SegmentationObject", objects), ("SegmentationClass", classes)):
+            picture(tmp_path / folder / "a.png", numbers, colour_map() if palette and numbers.ndim == 2 else None)
+        lists = tmp_path / "ImageSets" / "Segmentation"
+        lists.mkdir(parents=True, exist_ok=True)
+        (lists / "train.txt").write_text("a\n")
+        (lists / "val.txt").write_text("b\n")
+        return tmp_path
+
+    return write
+
+
+def test_the_colour_map_is_that_of_the_challenge():
+    known = {0: (0, 0, 0), 1: (128, 0, 0), 2: (0, 128, 0), 8: (64, 0, 0), 15: (192, 128, 128), 255: (224, 224, 192)}
+    assert {number: tuple(colour_map()[number].tolist()) for number in known} == known
+    assert len(VOC_CLASSES) == 20 and VOC_CLASSES[14] == "person"
+
+
+def test_holes_parts_and_void(voc):
+    conversion = read_voc(voc())
+    ring, person = conversion.coco["annotations"]
+    assert decode(ring["segmentation"], 4, 6).tolist() == (OBJECTS == 1).tolist()
+    assert decode(person["segmentation"], 4, 6).tolist() == (OBJECTS == 3).tolist()
+    assert isinstance(ring["segmentation"], dict) and len(person["segmentation"]) == 2
+    assert (ring["bbox"], ring["area"], ring["category_id"]) == ([0, 0, 3, 4], 10, 2)
+    assert (person["bbox"], person["area"], person["category_id"]) == ([4, 0, 2, 3], 3, 15)
+    assert [row["name"] for row in conversion.coco["categories"]] == list(VOC_CLASSES)
+    assert "VOC's twenty" in conversion.class_order
+
+
+@pytest.mark.parametrize("kind", ["grey", "colours"])
+def test_pictures_without_a_palette(voc, kind):
+    folder = (
+        voc(OBJECTS, CLASSES, palette=False) if kind == "grey" else voc(colour_map()[OBJECTS], colour_map()[CLASSES])
+    )
+    assert [row["area"] for row in read_voc(folder).coco["annotations"]] == [10, 3]
+
+
+def test_classes_choose_among_the_twenty_or_name_the_numbers(voc):
+    chosen = read_voc(voc(), classes=["person"])
+    assert [row["category_id"] for row in chosen.coco["annotations"]] == [1]
+    assert chosen.tally.counts == {"object whose label 'bicycle' is not among the classes": 1}
+    numbers = np.where(CLASSES == 15, 1, CLASSES)
+    own = read_voc(voc(classes=numbers), classes=["screw", "nut"])
+    assert [row["category_id"] for row in own.coco["annotations"]] == [2, 1]
+    with pytest.raises(DatasetError, match="has pixels of class 15, but only 2 classes are known"):
+        read_voc(voc(), classes=["screw", "nut"])
+
+
+def test_a_label_map_knows_classes_by_their_colours(voc):
+    colours = np.zeros((4, 6, 3), dtype=np.uint8)
+    colours[CLASSES == 2], colours[CLASSES == 15], colours[CLASSES == 255] = (10, 20, 30), (1, 2, 3), (224, 224, 192)
+    folder = voc(classes=colours)
+    label_map = folder / "labelmap.txt"
+    label_map.write_text("# label:color_rgb:parts:actions\nbackground:0,0,0::\nnut:1,2,3::\nscrew:10,20,30::\n")
+    conversion = read_voc(folder)
+    assert [row["name"] for row in conversion.coco["categories"]] == ["nut", "screw"]
+    assert [row["category_id"] for row in conversion.coco["annotations"]] == [2, 1]
+    label_map.write_text("nut:1,2,3::\n")
+    with pytest.raises(DatasetError, match="a.png has pixels of the colour 10,20,30, which is not in labelmap.txt"):
+        read_voc(folder)
+    label_map.write_text("nut\n")
+    with pytest.raises(DatasetError, match="labelmap.txt, line 1, should be name:red,green,blue"):
+        read_voc(folder)
+
+
+def test_splits_and_images_that_nobody_annotated(voc):
+    folder = voc()
+    assert [row["file_name"] for row in read_voc(folder).coco["images"]] == ["a.jpg", "b.jpg"]
+    assert [row["file_name"] for row in read_voc(folder, annotated_only=True).coco["images"]] == ["a.jpg"]
+    assert [row["file_name"] for row in read_voc(folder, split="train").coco["images"]] == ["a.jpg"]
+    val = read_voc(folder, split="val")
+    assert ([row["file_name"] for row in val.coco["images"]], val.coco["annotations"]) == (["b.jpg"], [])
+    with pytest.raises(DatasetError, match="There is no list .*test.txt of the split 'test'; there is train, val"):
+        read_voc(folder, split="test")
+    (folder / "ImageSets/Segmentation/val.txt").write_text("c\n")
+    with pytest.raises(DatasetError, match="val.txt has no image c in"):
+        read_voc(folder, split="val")
+
+
+def test_objects_of_several_classes_or_none_are_told(voc):
+    classes = np.where(CLASSES == 15, 0, CLASSES)
+    classes[0, 0] = 4
+    conversion = read_voc(voc(classes=classes))
+    assert [row["category_id"] for row in conversion.coco["annotations"]] == [2]
+    assert conversion.tally.counts == {
+        "object of several classes (it got the most frequent)": 1,
+        "object whose pixels have no class": 1,
+    }
+
+
+def test_wrong_sizes_and_missing_pictures(voc, photo):
+    with pytest.raises(DatasetError, match=r"SegmentationClass.a.png is 3x6 .*, but .*SegmentationObject.a.png is 4x6"):
+        read_voc(voc(classes=CLASSES[:3]))
+    folder = voc()
+    photo(folder / "JPEGImages" / "a.jpg", 6, 4)
+    with pytest.raises(DatasetError, match=r"a.png was made for an image of 4x6 .*a.jpg is 6x4 upright"):
+        read_voc(folder)
+    photo(folder / "JPEGImages" / "a.jpg", 6, 4, orientation=6)  # upright 4x6
+    assert len(read_voc(folder).coco["annotations"]) == 2
+    (folder / "SegmentationClass" / "a.png").unlink()
+    with pytest.raises(DatasetError, match="There is no .*a.png, so that the classes"):
+        read_voc(folder)
+    (folder / "SegmentationObject" / "a.png").write_bytes(b"no picture")
+    with pytest.raises(DatasetError, match="The picture .*a.png cannot be read"):
+        read_voc(folder)
+    (folder / "JPEGImages" / "a.jpg").unlink()
+    with pytest.raises(DatasetError, match="a.png has no image a in"):
+        read_voc(folder)
+    with pytest.raises(DatasetError, match="has no folder SegmentationClass"):
+        read_voc(folder / "ImageSets")

@@ -1,0 +1,222 @@
+"""YOLO segmentation: there and back with the same pixels, the folder rules, splits, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+from maskrcnn_project.datasets.coco_file import DatasetError
+from maskrcnn_project.datasets.conversion.yolo import label_file, read_yolo, write_yolo
+from maskrcnn_project.datasets.masks import decode
+
+SQUARE = "0.25 0 0.75 0 0.75 0.5 0.25 0.5"  # of 8x6 pixels: x from 2 to 6, y from 0 to 3
+
+
+@pytest.fixture
+def yolo_set(tmp_path, photo):
+    """A function that writes one image of 6x8, its label lines, and data.yaml, if a text is given."""
+
+    def write(*lines, data="names: [screw, nut]\n"):
+        photo(tmp_path / "images" / "train" / "a.png")
+        labels = tmp_path / "labels" / "train" / "a.txt"
+        labels.parent.mkdir(parents=True, exist_ok=True)
+        labels.write_text("".join(f"{line}\n" for line in lines))
+        if data:
+            (tmp_path / "data.yaml").write_text(data)
+        return tmp_path
+
+    return write
+
+
+def test_there_and_back_every_pixel_and_class_is_the_same(hard_set, tmp_path, objects_of):
+    tally = write_yolo(hard_set, tmp_path / "yolo")
+    back = read_yolo(tmp_path / "yolo" / "data.yaml", tmp_path / "yolo" / "images" / "train", split="train")
+    assert not tally.counts and not back.tally.counts
+    assert objects_of(back.coco) == objects_of(hard_set.as_dict())
+    assert [row["name"] for row in back.coco["categories"]] == ["screw", "nut"]
+    assert [row["file_name"] for row in back.coco["images"]] == ["a.png", "deep/b.jpg", "empty.png"]
+    assert back.unannotated == 0  # an empty label file says that there is nothing
+
+
+def test_holes_come_back_as_run_lengths_and_parts_as_polygons(hard_set, tmp_path):
+    write_yolo(hard_set, tmp_path / "yolo")
+    rows = read_yolo(tmp_path / "yolo").coco["annotations"]
+    kinds = ["RLE" if isinstance(row["segmentation"], dict) else len(row["segmentation"]) for row in rows[:3]]
+    assert kinds == ["RLE", 2, 1]  # the ring, the object of two parts, the triangle
+
+
+def test_every_coordinate_lies_between_0_and_1(hard_set, tmp_path):
+    write_yolo(hard_set, tmp_path / "yolo")
+    words = (tmp_path / "yolo/labels/train/deep/b.txt").read_text().split("\n")[2].split()
+    assert words[0] == "1"
+    assert {float(word) for word in words[1:]} == {0, 0.5, 0.625}  # x up to 5 of 8, y up to 3 of 6; -2 and -1 are cut
+
+
+def test_nuclei_there_and_back(nuclei, tmp_path, objects_of):
+    write_yolo(nuclei, tmp_path, "val")
+    back = read_yolo(tmp_path, tmp_path / "images" / "val", split="val").coco
+    assert objects_of(back) == objects_of(nuclei.as_dict())
+
+
+def test_images_are_linked_and_their_list_is_relative(hard_set, tmp_path):
+    write_yolo(hard_set, tmp_path / "yolo")
+    assert (tmp_path / "yolo/images/train").samefile(hard_set.image_root)
+    assert (tmp_path / "yolo/images/train").is_symlink()
+    assert (tmp_path / "yolo/train.txt").read_text().splitlines()[1] == "./images/train/deep/b.jpg"
+    assert label_file(tmp_path / "yolo/images/train/deep/b.jpg").is_file()
+
+
+def test_images_that_lie_in_the_output_stay_there(hard_set, tmp_path):
+    home = tmp_path / "yolo" / "images" / "mine"
+    home.parent.mkdir(parents=True)
+    hard_set.image_root.rename(home)
+    object.__setattr__(hard_set, "image_root", home)
+    write_yolo(hard_set, tmp_path / "yolo")
+    assert not home.is_symlink() and (tmp_path / "yolo/labels/mine/a.txt").is_file()
+    assert (tmp_path / "yolo/train.txt").read_text().startswith("./images/mine/a.png")
+
+
+def test_splits_are_added_one_by_one(hard_set, tmp_path):
+    output = tmp_path / "yolo"
+    write_yolo(hard_set, output)
+    write_yolo(hard_set, output, "val")
+    data = yaml.safe_load((output / "data.yaml").read_text())
+    assert data == {"train": "train.txt", "val": "val.txt", "names": {0: "screw", 1: "nut"}}
+    with pytest.raises(DatasetError, match="exists already and has a split 'val'"):
+        write_yolo(hard_set, output, "val")
+    hard_set.categories[0]["name"] = "bolt"
+    with pytest.raises(DatasetError, match="has the classes screw, nut, but those to be written are screw, bolt"):
+        write_yolo(hard_set, output, "test")
+
+
+def test_a_data_file_of_others_is_not_touched(hard_set, tmp_path):
+    (tmp_path / "data.yaml").write_text("names: [screw, nut]\n")
+    with pytest.raises(DatasetError, match="data.yaml exists already, and this tool has not written it"):
+        write_yolo(hard_set, tmp_path)
+    assert not (tmp_path / "labels").exists()
+    with pytest.raises(DatasetError, match="split should be train, val, test, but is 'all'"):
+        write_yolo(hard_set, tmp_path / "new", "all")
+
+
+def test_a_folder_called_images_inside_is_refused(hard_set, tmp_path, photo):
+    photo(hard_set.image_root / "images" / "c.png")
+    hard_set.images[0]["file_name"] = "images/c.png"
+    with pytest.raises(DatasetError, match="by which YOLO would look for its labels elsewhere"):
+        write_yolo(hard_set, tmp_path / "yolo")
+
+
+def test_crowds_and_missing_masks_are_counted(hard_set, tmp_path):
+    hard_set.annotations[0]["iscrowd"] = 1
+    hard_set.annotations[1]["segmentation"] = []
+    hard_set.annotations[3]["segmentation"] = {"size": [6, 8], "counts": [48]}
+    assert write_yolo(hard_set, tmp_path / "yolo").counts == {
+        "crowd region, which YOLO does not know": 1,
+        "annotation without a mask": 1,
+        "annotation whose mask is empty": 1,
+    }
+
+
+def test_a_line_by_hand(yolo_set):
+    conversion = read_yolo(yolo_set(f"1 {SQUARE}"))
+    (row,) = conversion.coco["annotations"]
+    assert row["segmentation"] == [[2, 0, 6, 0, 6, 3, 2, 3]]
+    assert (row["bbox"], row["area"], row["category_id"]) == ([2, 0, 4, 3], 12, 2)
+    assert conversion.coco["images"][0]["file_name"] == "train/a.png"
+    assert [row["id"] for row in conversion.coco["categories"]] == [1, 2]
+
+
+def test_a_hole_by_hand(yolo_set):
+    # the whole image, a seam to (2, 2), round the pixels of rows 2 and 3 and columns 2 to 5, and back
+    line = "0  0 0  0.25 0.333333  0.25 0.666667  0.75 0.666667  0.75 0.333333  0.25 0.333333  0 0  1 0  1 1  0 1"
+    (row,) = read_yolo(yolo_set(line)).coco["annotations"]
+    assert row["area"] == 48 - 8
+    assert np.argwhere(~decode(row["segmentation"], 6, 8))[[0, -1]].tolist() == [[2, 2], [3, 5]]
+
+
+def test_names_as_a_mapping_and_classes_chosen_in_another_order(yolo_set):
+    folder = yolo_set(f"7 {SQUARE}", f"2 {SQUARE}", f"5 {SQUARE}", data="names: {2: nut, 7: screw}\n")
+    conversion = read_yolo(folder, classes=["screw", "nut"])
+    assert [row["category_id"] for row in conversion.coco["annotations"]] == [1, 2]
+    assert conversion.tally.counts == {"object of class 5, which has no name": 1}
+
+
+def test_without_data_file_the_classes_name_the_numbers(yolo_set):
+    folder = yolo_set(f"1 {SQUARE}", data="")
+    assert read_yolo(folder, classes=["screw", "nut"]).coco["annotations"][0]["category_id"] == 2
+    with pytest.raises(DatasetError, match="has no data.yaml, so that the names of the classes are unknown"):
+        read_yolo(folder)
+
+
+def test_boxes_are_counted_and_empty_files_are_images_without_objects(yolo_set, photo):
+    folder = yolo_set("0 0.5 0.5 0.2 0.2", "")
+    photo(folder / "images" / "train" / "unlabelled.png")
+    conversion = read_yolo(folder)
+    assert conversion.tally.counts == {"box without a mask (a class and 4 numbers)": 1}
+    assert (len(conversion.coco["images"]), conversion.coco["annotations"], conversion.unannotated) == (2, [], 1)
+    assert len(read_yolo(folder, annotated_only=True).coco["images"]) == 1
+
+
+@pytest.mark.parametrize(
+    "entry", ["images/train", "../images/train", "lists/train.txt", "[images/train, lists/train.txt]"]
+)
+def test_splits_are_folders_lists_or_several_of_them(yolo_set, photo, entry):
+    folder = yolo_set(f"0 {SQUARE}", data=f"names: [screw]\ntrain: {entry}\n")
+    photo(folder / "images" / "val" / "other.png")
+    (folder / "lists").mkdir()
+    (folder / "lists" / "train.txt").write_text("../images/train/a.png\n")
+    coco = read_yolo(folder, split="train").coco
+    assert [row["file_name"] for row in coco["images"]] == ["train/a.png"]
+    with pytest.raises(DatasetError, match="The split 'val' is not in data.yaml; it has train"):
+        read_yolo(folder, split="val")
+
+
+def test_the_last_folder_called_images_counts(tmp_path):
+    assert label_file(tmp_path / "images/x/images/b/c.png") == tmp_path / "images/x/labels/b/c.txt"
+    assert label_file(tmp_path / "photos/c.png") == tmp_path / "photos/c.txt"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("0 0.1 0.2 x", "a.txt, line 2 should hold numbers only"),
+        ("0 0.1 0.2 nan 0.3 0.1 0.1", "a.txt, line 2 holds a number that is not finite"),
+        ("0 0.1 0.2 0.3", "line 2 should be a class and at least 3 pairs x y, but has 4 numbers"),
+        ("0 0.1 0.2 0.3 0.1 0.2 0.3 0.4", "line 2 should be a class and at least 3 pairs x y, but has 8 numbers"),
+        ("0 10 20 30 20 30 40", "line 2 has a coordinate of 40, but all should lie between 0 and 1"),
+    ],
+)
+def test_a_wrong_line_is_named_with_its_file(yolo_set, line, words):
+    with pytest.raises(DatasetError, match=words):
+        read_yolo(yolo_set(f"0 {SQUARE}", line))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("names: [a, a]\n", "one name for several classes"),
+        ("nc: 2\n", "should have 'names', a list or a mapping"),
+        ("- a\n", "should hold the keys names"),
+        ("names: !!python/object/apply:os.getcwd []\n", "is not plain YAML"),
+        ("names: [a]\ntrain: nowhere\n", "nowhere, the split 'train' of data.yaml, does not exist"),
+    ],
+)
+def test_a_wrong_data_file(yolo_set, data, words):
+    with pytest.raises(DatasetError, match=words):
+        read_yolo(yolo_set(f"0 {SQUARE}", data=data), split="train")
+
+
+def test_no_label_file_at_all(yolo_set):
+    folder = yolo_set()
+    (folder / "labels/train/a.txt").unlink()
+    with pytest.raises(DatasetError, match="None of the 1 images .* has a label file; the one of .*a.png would be .*"):
+        read_yolo(folder)
+
+
+def test_a_turned_photo_is_measured_upright(yolo_set, photo):
+    folder = yolo_set(f"0 {SQUARE}")
+    photo(folder / "images/train/a.png", 6, 8, orientation=8)
+    coco = read_yolo(folder).coco
+    assert (coco["images"][0]["height"], coco["images"][0]["width"]) == (8, 6)
+    assert coco["annotations"][0]["bbox"] == [1.5, 0, 3, 4]
+    assert json.dumps(coco)  # nothing in it that JSON cannot hold

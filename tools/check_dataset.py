@@ -1,0 +1,76 @@
+"""Says on one page what is wrong with a COCO dataset, and writes a mended copy of its JSON."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from maskrcnn_project.errors import run_tool
+
+EPILOG = """
+examples:
+  Look for everything that can be wrong:
+    check_dataset.py --images photos --annotations photos.json
+  Both splits, and whether they fit together:
+    check_dataset.py --images train --annotations train.json --val-images val --val-annotations val.json
+  Write a mended copy, and beside it mended.changes.json, the list of every change:
+    check_dataset.py --images photos --annotations photos.json --fix mended.json
+
+The exit code is 0 where there are no errors in the files given, and 1 otherwise. Warnings and notes do not count.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument("--annotations", metavar="FILE", required=True, help="COCO JSON of the annotations")
+    p.add_argument("--images", metavar="DIR", help="folder of the images; without it the files are not looked at")
+    p.add_argument("--val-annotations", metavar="FILE", help="the same for the validation set")
+    p.add_argument("--val-images", metavar="DIR")
+    p.add_argument("--fix", metavar="OUT.json", help="write a mended copy of the annotations; must not exist yet")
+    p.add_argument("--val-fix", metavar="OUT.json", help="the same for the validation set")
+    p.add_argument("--json", metavar="REPORT", help="write the findings as JSON as well; must not exist yet")
+    p.add_argument("--quick", action="store_true", help="neither decode the images nor draw the masks")
+    p.add_argument("--detections-per-image", type=int, default=100, metavar="N",
+                   help="TEST.DETECTIONS_PER_IMAGE of the model to be trained (default 100)")  # fmt: skip
+    return p
+
+
+def main() -> None:
+    args = parser().parse_args()
+    if args.val_annotations is None and (args.val_images or args.val_fix):
+        raise ValueError("--val-images and --val-fix need --val-annotations: name the COCO JSON of the validation set.")
+    if args.detections_per_image < 1:
+        raise ValueError(f"--detections-per-image must be at least 1, but {args.detections_per_image} was given.")
+
+    from maskrcnn_project.datasets.checking.check import check_dataset
+    from maskrcnn_project.datasets.checking.mend import mend, refuse_existing, write_mended
+    from maskrcnn_project.datasets.checking.report import as_json, as_text, changes_table, left_over
+    from maskrcnn_project.datasets.checking.side import Side
+    from maskrcnn_project.files import write_beside
+
+    refuse_existing(args.fix, args.val_fix, args.json)  # before the work, not after
+    train = Side.read("train", args.annotations, args.images)
+    val = None if args.val_annotations is None else Side.read("val", args.val_annotations, args.val_images)
+    findings = check_dataset(train, val, quick=args.quick, detections_per_image=args.detections_per_image)
+    print(as_text(findings, train, val))
+    if args.json is not None:
+        Path(args.json).parent.mkdir(parents=True, exist_ok=True)
+        write_beside(Path(args.json), json.dumps(as_json(findings), indent=2))
+    mended = {}
+    for side, other, output in ((train, val, args.fix), (val, train, args.val_fix)):
+        if side is not None and output is not None:
+            mended[side.split] = (output, *mend(side, findings, other=other))
+    for output, coco, changes in mended.values():
+        written, listed = write_mended(coco, changes, output)
+        print(f"\n{written} is written. {listed} lists its changes, {len(changes)} in all:\n{changes_table(changes)}")
+    left = left_over(findings, {split: changes for split, (_, _, changes) in mended.items()})
+    if left and mended:
+        print(f"Errors that are left: {', '.join(left)}.")
+    if findings.count("error"):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run_tool(main)
