@@ -17,6 +17,9 @@ examples:
     train_net.py --config-file configs/mask_rcnn_R_50_FPN_3x.yaml --num-gpus 8
   Change options of either:
     train_net.py --images photos --annotations photos.json SOLVER.MAX_ITER 2000 INPUT.MIN_SIZE_TEST 640
+  Before a long training: do the data make sense, and which batch fits?
+    train_net.py --images photos --annotations photos.json --overfit 4
+    train_net.py --images photos --annotations photos.json --find-batch-size
   Several machines:
     (machine 0) train_net.py --machine-rank 0 --num-machines 2 --dist-url tcp://HOST:PORT --num-gpus 8 ...
     (machine 1) train_net.py --machine-rank 1 --num-machines 2 --dist-url tcp://HOST:PORT --num-gpus 8 ...
@@ -43,6 +46,7 @@ def training_parser() -> argparse.ArgumentParser:
         "--dist-url", default="auto", help="where machine 0 listens, tcp://HOST:PORT (default: a free port)"
     )
     add_own_data_arguments(parser)
+    add_trial_arguments(parser)
     parser.add_argument(
         "opts",
         nargs=argparse.REMAINDER,
@@ -94,6 +98,26 @@ def add_own_data_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--output", metavar="DIR", help="where the run is written (default: a new folder in output/)")
     group.add_argument("--skip-image-check", action="store_true", help="do not decode every image before training")
+
+
+def add_trial_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is tried or checked before a long training, with either kind of data."""
+    group = parser.add_argument_group("before a long training")
+    group.add_argument(
+        "--skip-data-check", action="store_true", help="train although the annotations have errors (check_dataset.py)"
+    )
+    group.add_argument(
+        "--overfit",
+        type=int,
+        metavar="N",
+        help="learn N images by heart, without augmentation: tells a broken data set from a hard one",
+    )
+    group.add_argument(
+        "--find-batch-size", action="store_true", help="try which batch sizes fit, print a table, and train nothing"
+    )
+    group.add_argument(
+        "--fit-memory", action="store_true", help="out of memory: halve the batch, accumulate two, and go on"
+    )
 
 
 def own_data_given(args: argparse.Namespace) -> bool:

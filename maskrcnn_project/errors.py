@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 # What bad input raises, here and in the libraries below. Anything else is a bug and shows its traceback.
-BAD_INPUT = (OSError, ValueError, KeyError, ImportError, FloatingPointError)
+BAD_INPUT = (OSError, ValueError, KeyError, ImportError, FloatingPointError, MemoryError)
 TRACEBACK_VARIABLE = "MASKRCNN_TRACEBACK"
 TRACEBACK_HEAD = "Traceback (most recent call last)"
 

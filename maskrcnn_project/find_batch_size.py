@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,7 +41,7 @@ def hardest_config(cfg: CfgNode) -> CfgNode:
     return hardest
 
 
-def hardest_records(records: Sequence[dict], count: int) -> list[dict]:
+def hardest_records(records: Iterable[dict], count: int) -> list[dict]:
     """The ``count`` records with most objects, then the largest images; repeated if there are fewer."""
     order = sorted(records, key=lambda r: (len(r["annotations"]), r.get("height", 0) * r.get("width", 0)), reverse=True)
     chosen = order[:count]
@@ -58,8 +58,9 @@ def find_batch_size(cfg: CfgNode, batch_sizes: Sequence[int] = BATCH_SIZES) -> I
     """
     hardest = hardest_config(cfg)
     records = MaskRCNNTrainer.training_records(hardest)
+    held = (records[index] for index in range(len(records)))
     mapper = MaskRCNNTrainer.build_train_mapper(hardest, records)
-    samples = [mapper(copy.deepcopy(record)) for record in hardest_records(records, max(batch_sizes))]
+    samples = [mapper(copy.deepcopy(record)) for record in hardest_records(held, max(batch_sizes))]
     for batch_size in batch_sizes:
         trial = _try(hardest, samples[:batch_size])
         yield trial

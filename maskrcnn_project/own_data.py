@@ -19,9 +19,12 @@ from detectron2.config import CfgNode
 
 from maskrcnn_project.arguments import DEFAULT_BATCH_SIZE, DEFAULT_SCORE_THRESHOLD
 from maskrcnn_project.config import get_config
+from maskrcnn_project.datasets.agreement import check_same_categories
+from maskrcnn_project.datasets.categories import change_classes, find_roots_of
+from maskrcnn_project.datasets.checking.gate import refuse_errors
+from maskrcnn_project.datasets.checking.side import Side
 from maskrcnn_project.datasets.coco_file import CocoFile, DatasetError, read_coco_file
 from maskrcnn_project.datasets.image_check import check_images
-from maskrcnn_project.datasets.register import check_same_categories
 from maskrcnn_project.datasets.split import split_coco
 from maskrcnn_project.datasets.statistics import dataset_statistics
 from maskrcnn_project.files import write_beside
@@ -36,6 +39,8 @@ COCO_CONFIGS = {
     "resnet101": "COCO-InstanceSegmentation/mask_rcnn_R_101_FPN_3x.yaml",
 }
 VAL_FRACTION = 0.2
+# What everybody wants to see of a training, and to have when it ends before its time.
+HOOKS = ("ValidationLoss", "BestCheckpoint", "NonFiniteGuard", "StopOnSignal", "ProgressBar", "LossCurves")
 # The knobs' recommended ranges; outside of them a warning, outside of sense an error.
 BATCH_SIZE_RANGE = (1, 8)
 LEARNING_RATE_RANGE = (0.001, 0.01)
@@ -81,9 +86,13 @@ def wishes_from(args: argparse.Namespace) -> Wishes:
 
 def read_own_data(args: argparse.Namespace, seed: int) -> OwnData:
     """Reads and checks both sides, or one and splits it. Raises DatasetError, FileNotFoundError: one sentence."""
+    if not args.skip_data_check:
+        check_given_files(args)
     whole = read_coco_file(args.annotations, args.images)
     if args.val_annotations is not None:
         val = read_coco_file(args.val_annotations, args.val_images)
+        roots = find_roots_of(whole.as_dict(), val.as_dict())
+        whole, val = (side.with_content(change_classes(side.as_dict(), roots=roots)[0]) for side in (whole, val))
         check_same_categories(whole.as_dict(), val.as_dict())
         data = OwnData(whole, val, None)
     else:
@@ -92,12 +101,20 @@ def read_own_data(args: argparse.Namespace, seed: int) -> OwnData:
                 f"{args.annotations} holds {len(whole.images)} image, and a split needs two: add images, or give "
                 "--val-images and --val-annotations."
             )
+        whole = whole.with_content(change_classes(whole.as_dict())[0])
         train, val_part = split_coco(whole.as_dict(), VAL_FRACTION, seed)
         data = OwnData(whole.with_content(train), whole.with_content(val_part), Path(args.annotations))
     if not args.skip_image_check:
         check_images(data.train)
         check_images(data.val)
     return data
+
+
+def check_given_files(args: argparse.Namespace) -> None:
+    """The quick rules over the files of the command line. Raises DatasetError with the commands that show and mend."""
+    train = Side.read("train", args.annotations, args.images)
+    val = Side.read("val", args.val_annotations, args.val_images) if args.val_annotations is not None else None
+    refuse_errors(train, val)
 
 
 def config_for_own_data(args: argparse.Namespace) -> CfgNode:
@@ -117,6 +134,7 @@ def config_for_own_data(args: argparse.Namespace) -> CfgNode:
     cfg = get_config(BASE_CONFIG)
     apply_choices(cfg, choices)
     cfg.INPUT.MASK_FORMAT = statistics.mask_format
+    cfg.HOOKS.NAMES = HOOKS
     cfg.DATALOADER.NUM_WORKERS = min(4, os.cpu_count() or 1)
     name = Path(args.images).resolve().name if data.split_from is None else Path(args.annotations).stem
     cfg.OUTPUT_DIR = str(Path(args.output) if args.output else new_output_folder(name))

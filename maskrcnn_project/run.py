@@ -19,11 +19,18 @@ from detectron2.utils.logger import setup_logger
 
 from maskrcnn_project.classes import ClassTable
 from maskrcnn_project.config import get_config
+from maskrcnn_project.datasets.agreement import check_sets_agree
 from maskrcnn_project.datasets.register import register_descriptions
 from maskrcnn_project.device import choose_device
+from maskrcnn_project.evaluation.post_mortem import Evidence, found_nothing, post_mortem, read_scores
 from maskrcnn_project.files import write_beside
+from maskrcnn_project.find_batch_size import batch_size_table, find_batch_size
+from maskrcnn_project.hooks import TrainingStopped
 from maskrcnn_project.inference.weights import fetch_weights, last_checkpoint, load_for_inference
+from maskrcnn_project.memory import is_out_of_memory, out_of_memory_error, reset_peak_memory
+from maskrcnn_project.optimization.schedule import images_per_step
 from maskrcnn_project.own_data import config_for_own_data, refuse_used_folder
+from maskrcnn_project.prepare import prepare_training
 from maskrcnn_project.provider import detectron2_info
 from maskrcnn_project.trainer import MaskRCNNTrainer
 
@@ -43,7 +50,7 @@ def build_config(args: argparse.Namespace, from_own_data: bool) -> CfgNode:
     elif from_own_data:
         if args.eval_only:
             raise ValueError("--eval-only with --images needs the run to evaluate: add --output DIR of its training.")
-        return config_for_own_data(args)
+        cfg = config_for_own_data(args)
     elif args.config_file is not None:
         cfg = get_config(args.config_file, args.opts)
         if args.output:
@@ -52,6 +59,8 @@ def build_config(args: argparse.Namespace, from_own_data: bool) -> CfgNode:
         raise ValueError(
             "Nothing to train on: give --images DIR --annotations FILE for your own data, or --config-file FILE."
         )
+    if not args.resume and not args.eval_only:
+        prepare_training(cfg, args, checked=from_own_data)
     if not args.eval_only:
         refuse_used_folder(cfg.OUTPUT_DIR, args.resume)
     if not args.resume:
@@ -77,6 +86,7 @@ def set_up(cfg: CfgNode | None, args: argparse.Namespace) -> CfgNode:
     cfg = comm.all_gather(cfg)[0]
     assert cfg is not None, "the first process must bring the config"
     register_descriptions(cfg.DATASETS.DESCRIPTIONS)
+    check_sets_agree([*(() if args.eval_only else cfg.DATASETS.TRAIN), *cfg.DATASETS.TEST])
     choose_device(cfg)
     cfg.freeze()
     with kept(Path(cfg.OUTPUT_DIR) / "config.yaml", args.eval_only):
@@ -95,11 +105,96 @@ def kept(config_file: Path, evaluating: bool) -> Iterator[None]:
         write_beside(config_file, text)
 
 
-def train(cfg: CfgNode, resume: bool = False) -> Mapping[str, Any] | None:
-    """Trains as ``cfg`` says. Returns the last evaluation's results."""
+def train(cfg: CfgNode, resume: bool = False, fit_memory: bool = False) -> Mapping[str, Any] | None:
+    """
+    Trains as ``cfg`` says. Returns the last evaluation's results, None where the training was stopped early.
+
+    Args:
+        fit_memory: out of memory on the only process, halve the batch, accumulate two, and go on from the last
+            checkpoint.
+
+    Raises:
+        MemoryError: out of memory; one sentence on what to lower.
+        TrainingStopped: a signal or a time limit ended it; its code is the process's.
+    """
+    while True:
+        try:
+            return _train_once(cfg, resume)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if not fit_memory or comm.get_world_size() > 1 or cfg.SOLVER.IMS_PER_BATCH < 2:
+                raise out_of_memory_error(error, cfg) from error
+        cfg = halved_batch(cfg)
+        resume = (Path(cfg.OUTPUT_DIR) / "last_checkpoint").is_file()
+        logger.warning(
+            "Out of memory: going on with SOLVER.IMS_PER_BATCH %d SOLVER.ACCUMULATE_STEPS %d, from %s.",
+            cfg.SOLVER.IMS_PER_BATCH,
+            cfg.SOLVER.ACCUMULATE_STEPS,
+            "the last checkpoint" if resume else "the beginning",
+        )
+        reset_peak_memory()
+
+
+def _train_once(cfg: CfgNode, resume: bool) -> Mapping[str, Any] | None:
     trainer = MaskRCNNTrainer(cfg)
     trainer.resume_or_load(resume=resume)
-    return trainer.train()
+    try:
+        # train() itself returns results only where TEST.EXPECTED_RESULTS asks for them
+        results = trainer.train() or getattr(trainer, "_last_eval_results", None)
+    except TrainingStopped as stop:
+        comm.synchronize()
+        if stop.code:
+            raise
+        return None
+    explain_if_nothing(cfg, results or {}, trainer.max_iter)
+    return results
+
+
+def halved_batch(cfg: CfgNode) -> CfgNode:
+    """Half the images at a time, twice as often a step; written to OUTPUT_DIR/config.yaml, for --resume."""
+    smaller = cfg.clone()
+    smaller.defrost()
+    smaller.SOLVER.IMS_PER_BATCH = cfg.SOLVER.IMS_PER_BATCH // 2
+    smaller.SOLVER.ACCUMULATE_STEPS = cfg.SOLVER.ACCUMULATE_STEPS * 2
+    smaller.freeze()
+    write_beside(Path(smaller.OUTPUT_DIR) / "config.yaml", smaller.dump())
+    return smaller
+
+
+def explain_if_nothing(cfg: CfgNode, results: Mapping[str, Any], iterations: int) -> None:
+    """Logs the likely causes where an evaluation found next to nothing."""
+    if not comm.is_main_process() or not found_nothing(results):
+        return
+    logger.warning("%s", post_mortem(evidence_of(cfg, results, iterations)))
+
+
+def evidence_of(cfg: CfgNode, results: Mapping[str, Any], iterations: int) -> Evidence:
+    """What the run in OUTPUT_DIR shows."""
+    records = [record for name in cfg.DATASETS.TEST for record in DatasetCatalog.get(name)]
+    return Evidence(
+        iterations=iterations,
+        images_per_step=images_per_step(cfg),
+        training_images=len(MaskRCNNTrainer.training_records(cfg)),
+        learning_rate=cfg.SOLVER.BASE_LR,
+        weights=cfg.MODEL.WEIGHTS,
+        num_objects=sum(len(record["annotations"]) for record in records),
+        scores=read_scores(Path(cfg.OUTPUT_DIR) / "inference" / "coco_instances_results.json"),
+        score_floor=cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST,
+        box_ap50=results.get("bbox", {}).get("AP50", float("nan")),
+        mask_ap50=results.get("segm", {}).get("AP50", float("nan")),
+    )
+
+
+def try_batch_sizes(cfg: CfgNode) -> str:
+    """Tries which batch sizes fit on this machine, with progress; returns the table. Trains and writes nothing."""
+    register_descriptions(cfg.DATASETS.DESCRIPTIONS)
+    choose_device(cfg)
+    trials = []
+    for trial in find_batch_size(cfg):
+        print(f"batch {trial.batch_size}: {'fits' if trial.fits else 'does not fit'}")
+        trials.append(trial)
+    return batch_size_table(trials, cfg)
 
 
 def evaluate(cfg: CfgNode, resume: bool = False) -> Mapping[str, Any]:
@@ -122,4 +217,5 @@ def evaluate(cfg: CfgNode, resume: bool = False) -> Mapping[str, Any]:
     results = MaskRCNNTrainer.test(cfg, model)
     if comm.is_main_process():
         verify_results(cfg, results)
+    explain_if_nothing(cfg, results, cfg.SOLVER.MAX_ITER)
     return results

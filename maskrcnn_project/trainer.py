@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Iterable
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import DatasetMapper, build_detection_train_loader, get_detection_dataset_dicts
-from detectron2.engine import AMPTrainer, DefaultTrainer, HookBase
+from detectron2.data import DatasetFromList, build_detection_train_loader, get_detection_dataset_dicts
+from detectron2.engine import DefaultTrainer, HookBase
 from detectron2.evaluation import COCOEvaluator, DatasetEvaluator
 from torch import nn
 
+from maskrcnn_project.augmentation.build import Mapper, build_training_mapper
 from maskrcnn_project.classes import CHECKPOINT_KEY, ClassMismatchError, ClassTable
 from maskrcnn_project.datasets.statistics import mask_format_of
-from maskrcnn_project.hooks import build_named_hooks
+from maskrcnn_project.hooks import arrange_hooks, build_named_hooks
 from maskrcnn_project.modeling import build_model
 from maskrcnn_project.optimization.parameter_groups import build_optimizer
+from maskrcnn_project.training_step import install_training_step
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +30,7 @@ class MaskRCNNTrainer(DefaultTrainer):
     def __init__(self, cfg: CfgNode):
         warn_of_frozen_noise(cfg)
         super().__init__(cfg)
-        if cfg.SOLVER.AMP.ENABLED:
-            set_precision(self._trainer, cfg.SOLVER.AMP.PRECISION)
+        install_training_step(self, cfg.SOLVER.ACCUMULATE_STEPS, precision_of(cfg))
         classes = ClassTable.from_dataset(cfg.DATASETS.TRAIN[0])
         check_class_count(cfg, classes)
         self.checkpointer.add_checkpointable(CHECKPOINT_KEY, classes)
@@ -44,17 +45,18 @@ class MaskRCNNTrainer(DefaultTrainer):
         return build_optimizer(cfg, model)
 
     @classmethod
-    def training_records(cls, cfg: CfgNode) -> list[dict]:
-        """The records of DATASETS.TRAIN that training will see."""
-        return get_detection_dataset_dicts(cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS)
+    def training_records(cls, cfg: CfgNode) -> DatasetFromList:
+        """The records of DATASETS.TRAIN that training will see, held once, serialised, for all workers."""
+        records = get_detection_dataset_dicts(cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS)
+        return DatasetFromList(records, copy=False)
 
     @classmethod
-    def build_train_mapper(cls, cfg: CfgNode, records: list[dict]) -> Callable[[dict], dict | None]:
+    def build_train_mapper(cls, cfg: CfgNode, records: DatasetFromList) -> Mapper:
         """From a record to a training sample, with masks in the format that the records ask for."""
         mapper_cfg = cfg.clone()
         mapper_cfg.defrost()
-        mapper_cfg.INPUT.MASK_FORMAT = mask_format(cfg, records)
-        return DatasetMapper(mapper_cfg, True)
+        mapper_cfg.INPUT.MASK_FORMAT = mask_format(cfg, (records[index] for index in range(len(records))))
+        return build_training_mapper(mapper_cfg, records)
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode):
@@ -72,23 +74,22 @@ class MaskRCNNTrainer(DefaultTrainer):
         )
 
     def build_hooks(self) -> list[HookBase | None]:
-        """Detectron2's hooks, then those that ``cfg.HOOKS.NAMES`` lists, so that these find the metrics written."""
-        return [*super().build_hooks(), *build_named_hooks(self.cfg)]
+        """Detectron2's hooks, and among them those that ``cfg.HOOKS.NAMES`` lists, each at its place."""
+        return arrange_hooks(super().build_hooks(), build_named_hooks(self.cfg))
 
 
 PRECISIONS = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
-def set_precision(trainer: AMPTrainer, name: str) -> None:
-    """Lets ``trainer`` compute in float16 or bfloat16, which needs no scaled losses. ValueError for another name."""
+def precision_of(cfg: CfgNode) -> torch.dtype | None:
+    """What the forward pass computes in; None: as the weights are. ValueError for an unknown SOLVER.AMP.PRECISION."""
+    name = cfg.SOLVER.AMP.PRECISION
     if name not in PRECISIONS:
         raise ValueError(f"SOLVER.AMP.PRECISION must be one of {', '.join(PRECISIONS)}, but is {name!r}.")
-    trainer.precision = PRECISIONS[name]
-    if name == "bfloat16":
-        trainer.grad_scaler = torch.amp.GradScaler(enabled=False)
+    return PRECISIONS[name] if cfg.SOLVER.AMP.ENABLED else None
 
 
-def mask_format(cfg: CfgNode, records: list[dict]) -> str:
+def mask_format(cfg: CfgNode, records: Iterable[dict]) -> str:
     """``mask_format_of`` the records, unless INPUT.MASK_FORMAT_FROM_DATA is off and INPUT.MASK_FORMAT decides."""
     if not cfg.INPUT.MASK_FORMAT_FROM_DATA:
         return cfg.INPUT.MASK_FORMAT

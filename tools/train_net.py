@@ -1,5 +1,7 @@
 """Trains or evaluates Mask R-CNN: from a config file, or straight from a folder of images and a COCO JSON."""
 
+from contextlib import nullcontext
+
 import maskrcnn_project
 from maskrcnn_project.arguments import own_data_given, training_parser
 from maskrcnn_project.errors import run_tool
@@ -7,13 +9,16 @@ from maskrcnn_project.errors import run_tool
 
 def run(cfg, args) -> None:
     """One process of the run: all of it on one device, or its share under ``launch``."""
+    from maskrcnn_project.overfit import verdict
     from maskrcnn_project.run import evaluate, set_up, train
 
     cfg = set_up(cfg, args)
     if args.eval_only:
         evaluate(cfg, resume=args.resume)
-    else:
-        train(cfg, resume=args.resume)
+        return
+    results = train(cfg, resume=args.resume, fit_memory=args.fit_memory)
+    if args.overfit is not None and results:
+        print(verdict(results, cfg.OUTPUT_DIR))
 
 
 def main() -> None:
@@ -22,20 +27,25 @@ def main() -> None:
 
     from detectron2.engine import launch
 
-    from maskrcnn_project.run import build_config, is_first_process
+    from maskrcnn_project.run import build_config, is_first_process, try_batch_sizes
+    from maskrcnn_project.signals import relayed_to_children
 
     cfg = None
     if is_first_process(args):
         print(maskrcnn_project.detectron2_info())
         cfg = build_config(args, from_own_data)
-    launch(
-        run,
-        args.num_gpus,
-        num_machines=args.num_machines,
-        machine_rank=args.machine_rank,
-        dist_url=args.dist_url,
-        args=(cfg, args),
-    )
+        if args.find_batch_size:
+            print(try_batch_sizes(cfg))
+            return
+    with relayed_to_children() if args.num_gpus > 1 else nullcontext():
+        launch(
+            run,
+            args.num_gpus,
+            num_machines=args.num_machines,
+            machine_rank=args.machine_rank,
+            dist_url=args.dist_url,
+            args=(cfg, args),
+        )
 
 
 if __name__ == "__main__":

@@ -65,14 +65,16 @@ def outlines(mask: np.ndarray) -> tuple[list[Polygon], list[Polygon]]:
     Returns:
         (outer, holes), each a list of polygons with at least 4 corners.
     """
+    x, y, width, height = (int(value) for value in box_xywh_of(mask))  # the work follows the object, not the image
+    part = np.pad(mask[y : y + height, x : x + width], 1).astype(np.uint8)
     # OpenCV follows the centres of border pixels. On a grid enlarged threefold, shifted by one and shrunk again, these
     # centres lie within a third of a pixel of the true edge, from where rounding reaches the corners of the pixels.
-    enlarged = np.kron(np.pad(mask, 1).astype(np.uint8), np.ones((3, 3), dtype=np.uint8))
+    enlarged: Any = np.kron(part, np.ones((3, 3), dtype=np.uint8))
     contours, tree = cv2.findContours(enlarged, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     outer: list[Polygon] = []
     holes: list[Polygon] = []
     for index, contour in enumerate(contours):
-        corners = _pixel_corners(contour[:, 0, :])
+        corners = _pixel_corners(contour[:, 0, :]) + (x, y)
         if len(corners) >= 4:
             (outer if tree[0][index][3] < 0 else holes).append(corners.ravel().tolist())
     return outer, holes

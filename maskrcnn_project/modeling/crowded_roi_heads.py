@@ -32,6 +32,8 @@ class CrowdedOutputLayers(FastRCNNOutputLayers):
         across_classes: of two boxes that overlap by more than NMS_THRESH_TEST the surer stays, whatever its class.
     """
 
+    class_weights: torch.Tensor
+
     def __init__(
         self,
         cfg: CfgNode,

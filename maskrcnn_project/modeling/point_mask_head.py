@@ -108,7 +108,7 @@ class PointRefinedMaskHead(MaskRCNNConvUpsampleHead):
         self.point_head = PointHead(fine_channels, kwargs["num_classes"], width, depth)
 
     @classmethod
-    def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:  # type: ignore[override]
+    def from_config(cls, cfg: CfgNode, input_shape: dict[str, Any]) -> dict[str, Any]:  # type: ignore[override]
         head = cfg.MODEL.ROI_MASK_HEAD
         if head.POOLER_TYPE:
             raise ValueError(
@@ -140,7 +140,7 @@ class PointRefinedMaskHead(MaskRCNNConvUpsampleHead):
             "depth": head.POINTS.DEPTH,
         }
 
-    def forward(self, x: Features, instances: list[Instances]) -> dict[str, torch.Tensor] | list[Instances]:
+    def forward(self, x: Features, instances: list[Instances]) -> Any:  # type: ignore[override]
         """
         Args:
             x: maps (N, C, H, W) by name.

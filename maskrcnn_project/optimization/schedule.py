@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import math
 
 from detectron2.config import CfgNode
-
-logger = logging.getLogger(__name__)
 
 
 def images_per_step(cfg: CfgNode) -> int:
@@ -15,25 +12,28 @@ def images_per_step(cfg: CfgNode) -> int:
     return cfg.SOLVER.IMS_PER_BATCH * cfg.SOLVER.ACCUMULATE_STEPS
 
 
-def scale_learning_rate(cfg: CfgNode) -> None:
+def scale_learning_rate(cfg: CfgNode) -> str:
     """
     The linear scaling rule (Goyal et al., arXiv:1706.02677, section 2.1): twice the batch, twice the rate.
 
     With SOLVER.REFERENCE_BATCH_SIZE = 0 the rate stays as it is; otherwise BASE_LR is the rate for that many images a
     step, and is set to that for :func:`images_per_step`, once: the key is 0 afterwards.
+
+    Returns:
+        What was done, as a line to print; "" for nothing.
     """
     reference, batch = cfg.SOLVER.REFERENCE_BATCH_SIZE, images_per_step(cfg)
     if reference < 0:
         raise ValueError(f"SOLVER.REFERENCE_BATCH_SIZE must be a number of images, or 0, but is {reference}.")
     if reference == 0:
-        return
+        return ""
     before = cfg.SOLVER.BASE_LR
     cfg.SOLVER.BASE_LR = before * batch / reference
     cfg.SOLVER.REFERENCE_BATCH_SIZE = 0
-    logger.info("batch %d -> lr %g (%g for a batch of %d)", batch, cfg.SOLVER.BASE_LR, before, reference)
+    return f"batch {batch} -> lr {cfg.SOLVER.BASE_LR:g} ({before:g} for a batch of {reference})"
 
 
-def stretch_to_epochs(cfg: CfgNode, num_images: int) -> None:
+def stretch_to_epochs(cfg: CfgNode, num_images: int) -> str:
     """
     Sets MAX_ITER to SOLVER.EPOCHS passes over ``num_images``; 0 leaves the schedule as it is.
 
@@ -41,12 +41,15 @@ def stretch_to_epochs(cfg: CfgNode, num_images: int) -> None:
     size: STEPS and the periods of checkpoints and evaluation. The warm-up is only ever shortened: it protects the
     first steps, however many follow. The key is 0 afterwards.
 
+    Returns:
+        What was done, as a line to print; "" for nothing.
+
     Raises:
         ValueError: EPOCHS is negative, or there are no images.
     """
     epochs = cfg.SOLVER.EPOCHS
     if epochs == 0:
-        return
+        return ""
     if epochs < 0 or num_images < 1:
         raise ValueError(f"SOLVER.EPOCHS must be above 0 and needs images, but is {epochs} with {num_images} images.")
     before = cfg.SOLVER.MAX_ITER
@@ -59,14 +62,8 @@ def stretch_to_epochs(cfg: CfgNode, num_images: int) -> None:
     cfg.SOLVER.CHECKPOINT_PERIOD = max(1, round(cfg.SOLVER.CHECKPOINT_PERIOD * factor))
     cfg.TEST.EVAL_PERIOD = math.ceil(cfg.TEST.EVAL_PERIOD * factor)
     cfg.SOLVER.EPOCHS = 0.0
-    logger.info(
-        "%g epochs of %d images at %d a step -> %d iterations, the rate falls at %s, evaluation every %d, "
-        "checkpoint every %d",
-        epochs,
-        num_images,
-        images_per_step(cfg),
-        iterations,
-        ", ".join(map(str, cfg.SOLVER.STEPS)) or "no step",
-        cfg.TEST.EVAL_PERIOD,
-        cfg.SOLVER.CHECKPOINT_PERIOD,
+    return (
+        f"{epochs:g} epochs of {num_images} images at {images_per_step(cfg)} a step -> {iterations} iterations; the "
+        f"rate falls at {', '.join(map(str, cfg.SOLVER.STEPS)) or 'no step'}, evaluation every {cfg.TEST.EVAL_PERIOD}, "
+        f"checkpoint every {cfg.SOLVER.CHECKPOINT_PERIOD}"
     )

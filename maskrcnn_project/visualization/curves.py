@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 # The parts of the Mask R-CNN loss in the order of the model: proposals, boxes, masks.
 LOSS_NAMES = ("loss_rpn_cls", "loss_rpn_loc", "loss_cls", "loss_box_reg", "loss_mask")
 
+VALIDATION_LOSS = "val/total_loss"  # of the hook ValidationLoss
+
 
 def read_metrics(path: Path) -> dict[str, list[tuple[int, float]]]:
     """
@@ -55,7 +57,10 @@ def draw_run_curves(metrics: Path, output: Path) -> bool:
     for name in ("total_loss", *LOSS_NAMES):
         if series.get(name):
             _draw_loss(losses, name, series[name])
-    losses.set(xlabel="iteration", ylabel="loss", title="Training loss")
+    validation = [point for point in series.get(VALIDATION_LOSS, []) if math.isfinite(point[1])]
+    if validation:
+        losses.plot(*zip(*validation, strict=True), "o--", color="black", markersize=4, label=VALIDATION_LOSS)
+    losses.set(xlabel="iteration", ylabel="loss", title="Losses" if validation else "Training loss")
     losses.set_ylim(bottom=0)
     losses.legend(fontsize=8)
     _draw_quality(quality, series)

@@ -32,7 +32,8 @@ def draw(segmentation: Segmentation, height: int, width: int) -> Rle | None:
 
 def areas_of(rles: Sequence[Rle]) -> np.ndarray:
     """(N,) pixels of each mask."""
-    return np.asarray(mask_util.area(list(rles)), dtype=np.int64).reshape(-1)
+    # one by one: pycocotools 2.0.11 on numpy 2 overflows at lists of more than 255
+    return np.array([mask_util.area(rle) for rle in rles], dtype=np.int64)
 
 
 def duplicates(annotations: Sequence[Row], rles: Sequence[Rle]) -> Iterator[tuple[int, int, float]]:

@@ -139,7 +139,7 @@ def _paragraph(finding: Finding, with_split: bool) -> list[str]:
     rule = finding.rule
     where = f" in {finding.split}" if with_split else ""
     lines = [f"  {rule.id}{where} ({finding.count}): {rule.title}"]
-    lines += [f"      {_line(example)}" for example in finding.examples[:MOST_LINES]]
+    lines += [f"      {place_and_detail(example)}" for example in finding.examples[:MOST_LINES]]
     more = finding.count - min(len(finding.examples), MOST_LINES)
     if more > 0 and len(finding.examples) > 1:  # one example may speak for all
         lines.append(f"      ... and {more} more")
@@ -147,7 +147,8 @@ def _paragraph(finding: Finding, with_split: bool) -> list[str]:
     return [*lines, f"    -> {rule.advice}{mends}"]
 
 
-def _line(example: Example) -> str:
+def place_and_detail(example: Example) -> str:
+    """One line: which image (file) and annotation, and what came there."""
     where = [f"image {example.image_id}"] if example.image_id is not None else []
     if example.file_name is not None:
         where.append(f"({example.file_name})" if where else example.file_name)

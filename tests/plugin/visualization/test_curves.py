@@ -25,7 +25,7 @@ def test_smoothing_starts_at_the_first_value_and_steps_over_nan():
 
 def test_draws_losses_and_ap(tmp_path):
     records = [{"iteration": i, "total_loss": 3 / (i + 1), "loss_mask": 1 / (i + 1), "lr": 0.01} for i in range(9)]
-    records.append({"iteration": 9, "segm/AP": 40.0, "bbox/AP": math.nan})
+    records.append({"iteration": 9, "segm/AP": 40.0, "bbox/AP": math.nan, "val/total_loss": 0.5})
     assert draw_run_curves(write(tmp_path / "m.json", records), tmp_path / "curve.png")
     picture = cv2.imread(str(tmp_path / "curve.png"))
     assert picture is not None and picture.std() > 1
