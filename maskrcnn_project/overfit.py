@@ -50,7 +50,7 @@ def overfit_config(cfg: CfgNode, count: int) -> None:
     name = f"{cfg.DATASETS.TRAIN[0]}_overfit"
     write_beside(folder / "dataset.yaml", yaml.safe_dump({"name": name, "splits": {"train": split}}, sort_keys=False))
     cfg.DATASETS.DESCRIPTIONS = (str(folder / "dataset.yaml"),)
-    cfg.DATASETS.TRAIN = cfg.DATASETS.TEST = (f"{name}_train",)
+    cfg.DATASETS.TRAIN = cfg.DATASETS.TEST = tuple(register_descriptions(cfg.DATASETS.DESCRIPTIONS))
     _without_variety(cfg)
     _short_schedule(cfg, count)
 
