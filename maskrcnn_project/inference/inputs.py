@@ -6,7 +6,7 @@ import glob
 from collections.abc import Iterable
 from pathlib import Path
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+from maskrcnn_project.files import IMAGE_SUFFIXES
 
 
 def expand_inputs(inputs: Iterable[str]) -> list[Path]:

@@ -9,9 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from maskrcnn_project.datasets.coco_file import DatasetError
-
-# What counts as a picture when it lies in the folder and the JSON does not mention it.
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+from maskrcnn_project.files import IMAGE_SUFFIXES
 
 
 def image_path(root: str | Path, file_name: str) -> str:

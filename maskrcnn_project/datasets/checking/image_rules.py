@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from maskrcnn_project.datasets.checking.findings import Findings
 from maskrcnn_project.datasets.checking.image_exif import UNKNOWN, UPRIGHT, annotated_orientation, turn_of
-from maskrcnn_project.datasets.checking.image_listing import IMAGE_SUFFIXES, LikelyNames, Listings, image_path
+from maskrcnn_project.datasets.checking.image_listing import LikelyNames, Listings, image_path
 from maskrcnn_project.datasets.checking.image_reading import TURNS, Picture, Size, read_pictures
 from maskrcnn_project.datasets.checking.side import Row, Side
+from maskrcnn_project.files import IMAGE_SUFFIXES
 
 
 @dataclass

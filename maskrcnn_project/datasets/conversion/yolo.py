@@ -25,12 +25,12 @@ from tqdm import tqdm
 
 from maskrcnn_project.datasets.coco_file import CocoFile, DatasetError
 from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, Part, shifted, trimmed
-from maskrcnn_project.datasets.conversion.image_folder import IMAGE_SUFFIXES, ImageFolder, Size, files_below
+from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size, files_below
 from maskrcnn_project.datasets.conversion.new_files import new_files, stems_of
 from maskrcnn_project.datasets.conversion.seams import joined, touches_itself
 from maskrcnn_project.datasets.conversion.tally import Tally
 from maskrcnn_project.datasets.masks import Polygon, as_rle, decode, outlines
-from maskrcnn_project.files import write_beside
+from maskrcnn_project.files import IMAGE_SUFFIXES, write_beside
 
 DATA_FILE = "data.yaml"
 HEAD = "# Written by tools/convert_dataset.py, which adds further splits (--split).\n"

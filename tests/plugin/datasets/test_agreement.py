@@ -10,16 +10,7 @@ from maskrcnn_project.datasets.coco_file import DatasetError
 from maskrcnn_project.datasets.register import ClassChanges, register_coco_dataset, register_shapes
 from maskrcnn_project.datasets.shapes import ShapesOptions
 
-
-@pytest.fixture(autouse=True)
-def surroundings(tmp_path, monkeypatch):
-    """A cache of its own, and both catalogs left as they were."""
-    monkeypatch.setenv("MASKRCNN_CACHE", str(tmp_path / "cache"))
-    before = set(DatasetCatalog.list()), set(MetadataCatalog.list())
-    yield
-    for catalog, names in zip((DatasetCatalog, MetadataCatalog), before, strict=True):
-        for name in set(catalog.list()) - names:
-            catalog.remove(name)
+pytestmark = pytest.mark.usefixtures("own_catalogs")
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from detectron2.structures import Boxes, Instances
 from maskrcnn_project.datasets.coco_file import DatasetError
 from maskrcnn_project.datasets.register import ClassChanges, register_coco_dataset, register_from_yaml
 
+pytestmark = pytest.mark.usefixtures("own_catalogs")
+
 SQUARE = [[0, 0, 4, 0, 4, 4, 0, 4]]
 ROOT = {"id": 0, "name": "hardware", "supercategory": "none"}
 NUT, SCREW, BOLT = (
@@ -44,17 +46,6 @@ def write(folder, split="train", categories=(ROOT, NUT, SCREW, BOLT), category_i
     path = folder / f"{split}.json"
     path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": list(categories)}))
     return path
-
-
-@pytest.fixture(autouse=True)
-def surroundings(tmp_path, monkeypatch):
-    """A cache of its own, and both catalogs left as they were."""
-    monkeypatch.setenv("MASKRCNN_CACHE", str(tmp_path / "cache"))
-    before = set(DatasetCatalog.list()), set(MetadataCatalog.list())
-    yield
-    for catalog, names in zip((DatasetCatalog, MetadataCatalog), before, strict=True):
-        for name in set(catalog.list()) - names:
-            catalog.remove(name)
 
 
 def register(json_file, name="mine", **changes):

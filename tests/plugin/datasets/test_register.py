@@ -20,6 +20,8 @@ from maskrcnn_project.datasets.register import (
 )
 from maskrcnn_project.datasets.shapes import ShapesOptions, write_shapes
 
+pytestmark = pytest.mark.usefixtures("own_catalogs")
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
@@ -28,17 +30,6 @@ def drawn(tmp_path_factory):
     root = tmp_path_factory.mktemp("data") / "shapes"
     write_shapes(root, ShapesOptions(train=3, val=2, size=64))
     return root
-
-
-@pytest.fixture(autouse=True)
-def catalogs(tmp_path, monkeypatch):
-    """Leaves both catalogs, and the user's cache, as they were."""
-    monkeypatch.setenv("MASKRCNN_CACHE", str(tmp_path / "cache"))
-    before = set(DatasetCatalog.list()), set(MetadataCatalog.list())
-    yield
-    for catalog, names in zip((DatasetCatalog, MetadataCatalog), before, strict=True):
-        for name in set(catalog.list()) - names:
-            catalog.remove(name)
 
 
 def register_train(drawn, name="mine", **more):
