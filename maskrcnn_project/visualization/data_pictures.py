@@ -24,7 +24,9 @@ def config_to_draw(
     config_file: str | None, images: str | None, annotations: str | None, overrides: Sequence[str]
 ) -> CfgNode:
     """The config of ``config_file``, or one whose training set is ``images`` with ``annotations``; sets registered."""
-    cfg = get_config(config_file, overrides)
+    cfg = get_config(config_file)
+    cfg.MODEL.MASK_ON = True  # Detectron2's default is a box detector, whose samples have no masks
+    cfg.merge_from_list(list(overrides))
     register_descriptions(cfg.DATASETS.DESCRIPTIONS)
     if images is not None and annotations is not None:
         read_coco_file(annotations, images)  # one sentence for what cannot be drawn
