@@ -20,6 +20,18 @@ def add_maskrcnn_config(cfg: CfgNode) -> None:
     # False: INPUT.MASK_FORMAT decides, and a file that mixes both is an error under "polygon".
     cfg.INPUT.MASK_FORMAT_FROM_DATA = True
 
+    # What prediction and drawing keep, 0 to 1. Evaluation is not touched by it: AP needs the full ranking, which
+    # MODEL.ROI_HEADS.SCORE_THRESH_TEST cuts at 0.05.
+    cfg.PREDICT = CfgNode()
+    cfg.PREDICT.SCORE_THRESHOLD = 0.5
+
+    _add_augmentation(cfg)
+    _add_solver(cfg)
+    _add_model(cfg)
+    _add_hooks(cfg)
+
+
+def _add_augmentation(cfg: CfgNode) -> None:
     # Augmentations beyond Detectron2's resizing, flip and crop; all off. A PROBABILITY is for each training sample, 0.0
     # (off) to 1.0. Look at them: tools/visualize_data.py --source dataloader --config-file FILE KEY VALUE ...
     cfg.INPUT.AUGMENT = CfgNode()
@@ -52,6 +64,8 @@ def add_maskrcnn_config(cfg: CfgNode) -> None:
     # Normal noise of up to SIGMA grey levels of 255; 10 is a plainly grainy picture.
     cfg.INPUT.AUGMENT.NOISE = CfgNode({"PROBABILITY": 0.0, "SIGMA": 10.0})
 
+
+def _add_solver(cfg: CfgNode) -> None:
     # "SGD" (with SOLVER.MOMENTUM), or "AdamW", which wants a rate about 50 times lower and a weight decay of 0.05.
     cfg.SOLVER.OPTIMIZER = "SGD"
     # The learning rate of the residual network, as a factor of BASE_LR; 0.1 is the recipe for fine-tuning.
@@ -70,6 +84,8 @@ def add_maskrcnn_config(cfg: CfgNode) -> None:
     # With SOLVER.AMP.ENABLED: "float16" (any GPU since 2017, scaled losses) or "bfloat16" (since 2020, and CPUs).
     cfg.SOLVER.AMP.PRECISION = "float16"
 
+
+def _add_model(cfg: CfgNode) -> None:
     # Parameters that do not train: regular expressions looked for in their names ("backbone", "roi_heads.box_head").
     cfg.MODEL.FREEZE = ()
     # True: batch norms keep the statistics and weights of MODEL.WEIGHTS; advised under 1,000 images or small batches.
@@ -91,6 +107,8 @@ def add_maskrcnn_config(cfg: CfgNode) -> None:
     cfg.MODEL.ROI_MASK_HEAD.POINTS.WIDTH = 256
     cfg.MODEL.ROI_MASK_HEAD.POINTS.DEPTH = 3
 
+
+def _add_hooks(cfg: CfgNode) -> None:
     # Names in maskrcnn_project.hooks.HOOK_REGISTRY, in the order in which those of one place (hooks/registry.py) run.
     cfg.HOOKS = CfgNode()
     cfg.HOOKS.NAMES = ("LossCurves",)
@@ -130,11 +148,6 @@ def add_maskrcnn_config(cfg: CfgNode) -> None:
     # Curves at Weights & Biases and in MLflow, which must be installed. PERIOD in iterations; 20 is that of the log.
     cfg.HOOKS.WandbWriter = CfgNode({"PROJECT": "maskrcnn_project", "PERIOD": 20})
     cfg.HOOKS.MLflowWriter = CfgNode({"EXPERIMENT": "maskrcnn_project", "PERIOD": 20})
-
-    # What prediction and drawing keep, 0 to 1. Evaluation is not touched by it: AP needs the full ranking, which
-    # MODEL.ROI_HEADS.SCORE_THRESH_TEST cuts at 0.05.
-    cfg.PREDICT = CfgNode()
-    cfg.PREDICT.SCORE_THRESHOLD = 0.5
 
 
 def get_config(config_file: str | Path | None = None, overrides: Sequence[str] = ()) -> CfgNode:
