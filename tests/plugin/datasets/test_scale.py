@@ -1,6 +1,7 @@
 """The benchmark of large sets, on a small one."""
 
 import importlib.util
+import mmap
 import os
 import re
 import subprocess
@@ -59,11 +60,12 @@ def test_the_mapper_reads_every_annotation():
 )
 def test_memory_of_a_process():
     before = memory_of()
-    block = np.ones(8 * 2**20)  # 64 MB
-    after = memory_of()
-    assert 60 < after["Uss"] - before["Uss"] < 80
+    # from the system itself: numpy may be given memory that the process holds already
+    with mmap.mmap(-1, 64 * 2**20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as block:
+        block.write(b"x" * len(block))
+        after = memory_of()
+    assert 60 < after["Uss"] - before["Uss"] < 140  # the text that was written may still be there as well
     assert after["Pss"] >= after["Uss"]
-    assert block.sum() == 8 * 2**20
     assert memory_of(-1) is None
 
 
