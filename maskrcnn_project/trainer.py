@@ -19,6 +19,7 @@ from maskrcnn_project.datasets.statistics import mask_format_of
 from maskrcnn_project.hooks import arrange_hooks, build_named_hooks
 from maskrcnn_project.modeling import build_model
 from maskrcnn_project.optimization.parameter_groups import build_optimizer
+from maskrcnn_project.sampling import repeat_table
 from maskrcnn_project.training_step import install_training_step
 
 logger = logging.getLogger(__name__)
@@ -62,6 +63,10 @@ class MaskRCNNTrainer(DefaultTrainer):
     def build_train_loader(cls, cfg: CfgNode):
         """Reads the records once: for the mask format, then for the loader."""
         records = cls.training_records(cfg)
+        if cfg.DATALOADER.SAMPLER_TRAIN == "RepeatFactorTrainingSampler":
+            names = ClassTable.from_dataset(cfg.DATASETS.TRAIN[0]).names
+            held = (records[index] for index in range(len(records)))
+            logger.info("Rare classes repeat:\n%s", repeat_table(held, cfg.DATALOADER.REPEAT_THRESHOLD, names))
         return build_detection_train_loader(cfg, mapper=cls.build_train_mapper(cfg, records), dataset=records)
 
     @classmethod
