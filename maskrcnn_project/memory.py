@@ -14,7 +14,7 @@ PHRASES = ("out of memory", "can't allocate memory", "not enough memory")
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether ``error`` says that a device or this machine has no memory left."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(phrase in str(error).lower() for phrase in PHRASES)
 
