@@ -14,7 +14,7 @@ from detectron2.utils.events import EventStorage
 from tabulate import tabulate
 
 from maskrcnn_project.memory import GIB, is_out_of_memory, peak_memory, reset_peak_memory
-from maskrcnn_project.trainer import MaskRCNNTrainer
+from maskrcnn_project.trainer import MaskRCNNTrainer, each_of, precision_of
 
 logger = logging.getLogger(__name__)
 
@@ -58,9 +58,8 @@ def find_batch_size(cfg: CfgNode, batch_sizes: Sequence[int] = BATCH_SIZES) -> I
     """
     hardest = hardest_config(cfg)
     records = MaskRCNNTrainer.training_records(hardest)
-    held = (records[index] for index in range(len(records)))
     mapper = MaskRCNNTrainer.build_train_mapper(hardest, records)
-    samples = [mapper(copy.deepcopy(record)) for record in hardest_records(held, max(batch_sizes))]
+    samples = [mapper(copy.deepcopy(record)) for record in hardest_records(each_of(records), max(batch_sizes))]
     for batch_size in batch_sizes:
         trial = _try(hardest, samples[:batch_size])
         yield trial
@@ -74,12 +73,12 @@ def _try(cfg: CfgNode, batch: list[dict]) -> Trial:
         model = MaskRCNNTrainer.build_model(cfg).train()
         optimizer = MaskRCNNTrainer.build_optimizer(cfg, model)
         device_type = torch.device(cfg.MODEL.DEVICE).type
-        precision = torch.bfloat16 if cfg.SOLVER.AMP.PRECISION == "bfloat16" else torch.float16
+        precision = precision_of(cfg)
         timed = 0.0
         with EventStorage():
             for step in range(STEPS):
                 start = time.perf_counter()
-                with torch.autocast(device_type, precision, enabled=cfg.SOLVER.AMP.ENABLED):
+                with torch.autocast(device_type, precision, enabled=precision is not None):
                     loss = sum(model(batch).values())
                 optimizer.zero_grad()
                 loss.backward()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 from detectron2.config import CfgNode
@@ -56,7 +56,7 @@ class MaskRCNNTrainer(DefaultTrainer):
         """From a record to a training sample, with masks in the format that the records ask for."""
         mapper_cfg = cfg.clone()
         mapper_cfg.defrost()
-        mapper_cfg.INPUT.MASK_FORMAT = mask_format(cfg, (records[index] for index in range(len(records))))
+        mapper_cfg.INPUT.MASK_FORMAT = mask_format(cfg, each_of(records))
         return build_training_mapper(mapper_cfg, records)
 
     @classmethod
@@ -65,8 +65,9 @@ class MaskRCNNTrainer(DefaultTrainer):
         records = cls.training_records(cfg)
         if cfg.DATALOADER.SAMPLER_TRAIN == "RepeatFactorTrainingSampler":
             names = ClassTable.from_dataset(cfg.DATASETS.TRAIN[0]).names
-            held = (records[index] for index in range(len(records)))
-            logger.info("Rare classes repeat:\n%s", repeat_table(held, cfg.DATALOADER.REPEAT_THRESHOLD, names))
+            logger.info(
+                "Rare classes repeat:\n%s", repeat_table(each_of(records), cfg.DATALOADER.REPEAT_THRESHOLD, names)
+            )
         return build_detection_train_loader(cfg, mapper=cls.build_train_mapper(cfg, records), dataset=records)
 
     @classmethod
@@ -81,6 +82,11 @@ class MaskRCNNTrainer(DefaultTrainer):
     def build_hooks(self) -> list[HookBase | None]:
         """Detectron2's hooks, and among them those that ``cfg.HOOKS.NAMES`` lists, each at its place."""
         return arrange_hooks(super().build_hooks(), build_named_hooks(self.cfg))
+
+
+def each_of(records: DatasetFromList) -> Iterator[dict]:
+    """One record after the other, so that no more than one is held unserialised."""
+    return (records[index] for index in range(len(records)))
 
 
 PRECISIONS = {"float16": torch.float16, "bfloat16": torch.bfloat16}
