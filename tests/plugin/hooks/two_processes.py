@@ -77,4 +77,8 @@ def main(rank, folder):
     found["losses"] = mean_losses(model, [next(batches(4)), next(batches(2, seed=1))] if rank == 1 else [])
 
     torch.save(found, f"{folder}/found_{rank}.pt")
+    dist.barrier()
     dist.destroy_process_group()
+    # A thread of Gloo's that returns to Python (the communication hook) while the interpreter is shut down ends the
+    # process with SIGABRT, once in many runs. All there is to prove is on disk: leave without the shutdown.
+    os._exit(0)
