@@ -23,6 +23,7 @@ from maskrcnn_project.datasets.agreement import check_sets_agree
 from maskrcnn_project.datasets.register import register_descriptions
 from maskrcnn_project.device import choose_device
 from maskrcnn_project.evaluation.post_mortem import Evidence, found_nothing, post_mortem, read_scores
+from maskrcnn_project.evaluation.results import RESULTS_NAME, results_folder
 from maskrcnn_project.files import write_beside
 from maskrcnn_project.find_batch_size import batch_size_table, find_batch_size
 from maskrcnn_project.hooks import TrainingStopped
@@ -179,7 +180,7 @@ def evidence_of(cfg: CfgNode, results: Mapping[str, Any], iterations: int) -> Ev
         learning_rate=cfg.SOLVER.BASE_LR,
         weights=cfg.MODEL.WEIGHTS,
         num_objects=sum(len(record["annotations"]) for record in records),
-        scores=read_scores(Path(cfg.OUTPUT_DIR) / "inference" / "coco_instances_results.json"),
+        scores=read_scores(results_folder(cfg, cfg.DATASETS.TEST[0]) / RESULTS_NAME),
         score_floor=cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST,
         box_ap50=results.get("bbox", {}).get("AP50", float("nan")),
         mask_ap50=results.get("segm", {}).get("AP50", float("nan")),

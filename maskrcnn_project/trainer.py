@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetFromList, build_detection_train_loader, get_detection_dataset_dicts
 from detectron2.engine import DefaultTrainer, HookBase
-from detectron2.evaluation import COCOEvaluator, DatasetEvaluator
+from detectron2.evaluation import DatasetEvaluator
+from detectron2.utils import comm
 from torch import nn
 
 from maskrcnn_project.augmentation.build import Mapper, build_training_mapper
 from maskrcnn_project.classes import CHECKPOINT_KEY, ClassMismatchError, ClassTable
 from maskrcnn_project.datasets.statistics import mask_format_of
+from maskrcnn_project.evaluation.evaluator import Detecting, DetectionEvaluator
+from maskrcnn_project.evaluation.results import most_detections, results_folder, write_speed
 from maskrcnn_project.hooks import arrange_hooks, build_named_hooks
+from maskrcnn_project.hooks.undisturbed import unwrapped
 from maskrcnn_project.modeling import build_model
 from maskrcnn_project.optimization.parameter_groups import build_optimizer
 from maskrcnn_project.sampling import repeat_table
@@ -73,11 +77,24 @@ class MaskRCNNTrainer(DefaultTrainer):
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
         """COCO box and mask AP over as many detections an image as the model gives (100 where it gives fewer)."""
-        return COCOEvaluator(
-            dataset_name,
-            output_dir=os.path.join(cfg.OUTPUT_DIR, "inference"),
-            max_dets_per_image=max(100, cfg.TEST.DETECTIONS_PER_IMAGE),
+        return DetectionEvaluator(
+            dataset_name, output_dir=str(results_folder(cfg, dataset_name)), max_dets_per_image=most_detections(cfg)
         )
+
+    @classmethod
+    def test(
+        cls, cfg: CfgNode, model: nn.Module, evaluators: list[DatasetEvaluator] | None = None
+    ) -> Mapping[str, Any]:
+        """As Detectron2's; with our own evaluators no mask is ever as large as its image, and the speed is noted."""
+        if evaluators is None:
+            evaluators = [cls.build_evaluator(cfg, name) for name in cfg.DATASETS.TEST]
+        if not all(isinstance(evaluator, DetectionEvaluator) for evaluator in evaluators):
+            return super().test(cfg, model, evaluators)
+        detecting = Detecting(unwrapped(model))
+        results = super().test(cfg, detecting, evaluators)
+        if comm.is_main_process():
+            write_speed(cfg, detecting.seconds_per_image)
+        return results
 
     def build_hooks(self) -> list[HookBase | None]:
         """Detectron2's hooks, and among them those that ``cfg.HOOKS.NAMES`` lists, each at its place."""

@@ -14,7 +14,6 @@ import numpy as np
 import shapely
 from pycocotools import mask as mask_util
 
-from maskrcnn_project.datasets.checking.run_lengths import box_of, columns_of, runs_of
 from maskrcnn_project.datasets.masks import (
     Polygon,
     Segmentation,
@@ -25,6 +24,7 @@ from maskrcnn_project.datasets.masks import (
     polygon_box_xywh,
     segmentation_of,
 )
+from maskrcnn_project.datasets.run_lengths import box_of, columns_of, runs_of
 from maskrcnn_project.datasets.tile_grid import Window
 
 DIGITS = 3  # after the point, of moved corners: a thousandth of a pixel, and no 14.100000000000001

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from pycocotools import mask as mask_util
 
+from maskrcnn_project.datasets.run_lengths import box_of, columns_of, runs_of
+
 Polygon = list[float]
 Rle = dict[str, Any]  # {"size": [height, width], "counts": text, bytes or a list of runs}
 Segmentation = list[Polygon] | Rle
@@ -53,6 +55,46 @@ def encode(mask: np.ndarray) -> Rle:
     """Compressed run lengths of a (height, width) mask; ``counts`` are ASCII text, ready for JSON."""
     rle = mask_util.encode(np.asfortranarray(mask, dtype=np.uint8))
     return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
+
+
+def encode_crop(crop: np.ndarray, x: int, y: int, size: tuple[int, int]) -> Rle:
+    """
+    Compressed run lengths, as ``encode`` gives them, of an image of ``size`` (height, width) that is background but for
+    ``crop`` (h, w), whose upper left pixel lies at (x, y). The work follows the crop, not the image.
+    """
+    height, width = size
+    rows, columns = crop.shape
+    assert 0 <= y <= height - rows and 0 <= x <= width - columns, f"{crop.shape} at {(x, y)} leaves {size}"
+    pixels = np.zeros(
+        columns * height + 2, np.int8
+    )  # the touched columns one below the other, a zero before and behind
+    pixels[1:-1].reshape(columns, height)[:, y : y + rows] = crop.T
+    starts = np.flatnonzero(pixels[1:] != pixels[:-1]) + x * height
+    counts = np.diff(starts, prepend=0, append=height * width)
+    if len(counts) > 1 and counts[-1] == 0:  # the mask ends with the image: no run of background follows
+        counts = counts[:-1]
+    rle = mask_util.frPyObjects({"counts": counts.tolist(), "size": [height, width]}, height, width)
+    return {"size": [height, width], "counts": rle["counts"].decode("ascii")}
+
+
+def decode_crop(rle: Rle) -> tuple[int, int, np.ndarray]:
+    """
+    (x, y, mask): the smallest (h, w) bool that holds all of a compressed mask, and where its upper left pixel lies in
+    the image; at (0, 0) a mask of no pixels for an empty one.
+
+    Raises:
+        ValueError: runs that do not fill the size.
+    """
+    height, width = (int(side) for side in rle["size"])
+    counts = rle["counts"] if isinstance(rle["counts"], str) else rle["counts"].decode("ascii")
+    runs = runs_of(counts, height * width)
+    if runs is None:
+        raise ValueError(f"The run lengths of a mask do not fill its [height, width] = [{height}, {width}].")
+    box = box_of(runs, height)
+    if box is None:
+        return 0, 0, np.zeros((0, 0), dtype=bool)
+    x, top, _, bottom = (int(side) for side in box)
+    return x, top, columns_of(runs, height)[:, top:bottom].T.astype(bool)
 
 
 def outlines(mask: np.ndarray) -> tuple[list[Polygon], list[Polygon]]:

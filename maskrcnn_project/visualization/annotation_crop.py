@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from maskrcnn_project.datasets.checking.mask_form import NUMBERS
-from maskrcnn_project.datasets.checking.run_lengths import box_of, columns_of, runs_of
 from maskrcnn_project.datasets.checking.side import is_number
+from maskrcnn_project.datasets.run_lengths import box_of, columns_of, runs_of
 
 BOX_COLOUR, MASK_COLOUR = (60, 160, 255), (255, 220, 60)  # BGR: orange, light blue
 BEYOND = (128, 128, 128)  # what lies outside of the image

@@ -13,9 +13,9 @@ from pycocotools import mask as mask_util
 
 from maskrcnn_project.datasets.checking.mask_form import NUMBERS, polygons_box
 from maskrcnn_project.datasets.checking.polygons import shapes_of
-from maskrcnn_project.datasets.checking.run_lengths import columns_of, runs_of
 from maskrcnn_project.datasets.checking.side import Row, is_crowd
 from maskrcnn_project.datasets.masks import Rle, Segmentation, as_rle
+from maskrcnn_project.datasets.run_lengths import columns_of, runs_of
 
 DUPLICATE_IOU = 0.9  # two careful outlines of one object agree so far; two objects hardly do
 MOST_PARTS = 200  # a mask of more parts is noise; the largest tell

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskrcnn_project.datasets.checking.run_lengths import area_of, box_of, columns_of, runs_of
 from maskrcnn_project.datasets.masks import encode
+from maskrcnn_project.datasets.run_lengths import area_of, box_of, columns_of, runs_of
 
 
 @st.composite
