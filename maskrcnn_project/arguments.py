@@ -37,7 +37,9 @@ def training_parser() -> argparse.ArgumentParser:
     parser.add_argument("--config-file", metavar="FILE", help="a YAML config, e.g. configs/mask_rcnn_R_50_FPN_1x.yaml")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUTPUT_DIR")
     parser.add_argument(
-        "--eval-only", action="store_true", help="evaluate MODEL.WEIGHTS (with --resume: the last checkpoint)"
+        "--eval-only",
+        action="store_true",
+        help="evaluate MODEL.WEIGHTS; with --output DIR the weights of that run; with --resume its last checkpoint",
     )
     parser.add_argument("--num-gpus", type=int, default=1, help="processes on this machine, one a GPU (default 1)")
     parser.add_argument("--num-machines", type=int, default=1)

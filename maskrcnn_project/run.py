@@ -27,7 +27,7 @@ from maskrcnn_project.evaluation.results import RESULTS_NAME, results_folder
 from maskrcnn_project.files import write_beside
 from maskrcnn_project.find_batch_size import batch_size_table, find_batch_size
 from maskrcnn_project.hooks import TrainingStopped
-from maskrcnn_project.inference.weights import fetch_weights, last_checkpoint, load_for_inference
+from maskrcnn_project.inference.weights import fetch_weights, last_checkpoint, load_for_inference, weights_of_run
 from maskrcnn_project.memory import is_out_of_memory, out_of_memory_error, reset_peak_memory
 from maskrcnn_project.optimization.schedule import images_per_step
 from maskrcnn_project.own_data import config_for_own_data, refuse_used_folder
@@ -48,6 +48,8 @@ def build_config(args: argparse.Namespace, from_own_data: bool) -> CfgNode:
     earlier = Path(args.output) / "config.yaml" if args.output else None
     if earlier is not None and (args.resume or args.eval_only) and earlier.is_file():
         cfg = get_config(earlier, args.opts)  # the run's own settings, whatever the data would suggest today
+        if args.eval_only and not args.resume and "MODEL.WEIGHTS" not in args.opts:
+            cfg.MODEL.WEIGHTS = weights_of_run(Path(args.output))
     elif from_own_data:
         if args.eval_only:
             raise ValueError("--eval-only with --images needs the run to evaluate: add --output DIR of its training.")

@@ -16,7 +16,7 @@ from detectron2.utils import comm
 from maskrcnn_project.files import write_beside
 from maskrcnn_project.hooks.metric import Metric, is_due, metric_period
 from maskrcnn_project.hooks.registry import HOOK_REGISTRY, Place
-from maskrcnn_project.hooks.stopping import FINISHED, agreed, stop_training
+from maskrcnn_project.hooks.stopping import FINISHED, TrainingStopped, agreed, stop_training
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +61,10 @@ class EarlyStopping(HookBase):
         if self.trainer.start_iter > 0 and self.record.is_file():
             self.load_state_dict(json.loads(self.record.read_text("utf-8")))
         self.evaluations = [each for each in self.evaluations if each[0] < self.trainer.start_iter]
+        reason = agreed(self._in_vain() if comm.is_main_process() else None)
+        if reason:
+            logger.info("%s It has stopped already; to go on, raise HOOKS.EarlyStopping.PATIENCE.", reason)
+            raise TrainingStopped(reason, FINISHED)
 
     def after_step(self) -> None:
         if not is_due(self.trainer.iter, self.period) or self.trainer.iter + 1 >= self.trainer.max_iter:
@@ -78,12 +82,16 @@ class EarlyStopping(HookBase):
         self.evaluations.append((iteration, value if math.isfinite(value) else None))
         self.record.parent.mkdir(parents=True, exist_ok=True)
         write_beside(self.record, json.dumps(self.state_dict()) + "\n")
-        waited = evaluations_since_best([v for _, v in self.evaluations], self.metric, self.min_delta)
+        return self._in_vain()
+
+    def _in_vain(self) -> str | None:
+        """Why the evaluations so far end the training; None: they do not."""
+        waited = evaluations_since_best([value for _, value in self.evaluations], self.metric, self.min_delta)
         if waited < self.patience:
             return None
         return (
             f"{self.metric.name} has not been better by more than {self.min_delta:g} for {waited} evaluations: "
-            f"the training stops early, after iteration {self.trainer.iter}."
+            f"the training stops early, after iteration {self.evaluations[-1][0]}."
         )
 
     def state_dict(self) -> dict[str, Any]:

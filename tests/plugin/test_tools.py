@@ -83,7 +83,7 @@ def test_resume_goes_on_and_evaluation_repeats(run):
     last = [json.loads(line) for line in (run / "metrics.json").read_text().splitlines()][-1]
     assert last["iteration"] >= 5
     config = (run / "config.yaml").read_text()
-    said = tool("train_net", "--eval-only", "--resume", "--output", run, "TEST.DETECTIONS_PER_IMAGE", 7)
+    said = tool("train_net", "--eval-only", "--output", run, "TEST.DETECTIONS_PER_IMAGE", 7)
     assert "Evaluation results for segm" in said
     assert (run / "config.yaml").read_text() == config
 

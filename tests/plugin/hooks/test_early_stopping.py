@@ -85,3 +85,14 @@ def test_a_new_run_in_the_same_folder_starts_anew(tmp_path):
 def test_settings_that_cannot_be(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         EarlyStopping(tmp_path, AP, **{"period": 1, "patience": 1, "min_delta": 0.0, **options})
+
+
+def test_a_training_that_has_stopped_does_not_go_on_unless_patience_grows(tmp_path):
+    values = {0: 5.0, 1: 4.0, 2: 3.0, 3: 9.0}
+    SmallTrainer(tmp_path, [early_stopping(tmp_path), Evaluations(values)]).run()
+    again = SmallTrainer(tmp_path, [early_stopping(tmp_path), Evaluations(values)])
+    assert again.run(resume=True).code == 0
+    assert again.iter == 3  # where it would have begun
+    patient = SmallTrainer(tmp_path, [early_stopping(tmp_path, patience=3), Evaluations(values)])
+    assert patient.run(resume=True) is None
+    assert patient.iter == 6
