@@ -81,7 +81,8 @@ def _add_solver(cfg: CfgNode) -> None:
     # Passes over the training images, in place of MAX_ITER; STEPS, CHECKPOINT_PERIOD and TEST.EVAL_PERIOD are stretched
     # with it. 12 is 1x, 36 is 3x. 0.0: MAX_ITER counts.
     cfg.SOLVER.EPOCHS = 0.0
-    # With SOLVER.AMP.ENABLED: "float16" (any GPU since 2017, scaled losses) or "bfloat16" (since 2020, and CPUs).
+    # With SOLVER.AMP.ENABLED: "float16" (any GPU since 2017, scaled losses) or "bfloat16" (GPUs since 2020; CPUs, too,
+    # but those without instructions for it are many times slower: tools/benchmark.py).
     cfg.SOLVER.AMP.PRECISION = "float16"
 
 

@@ -1,5 +1,8 @@
 """Masks pasted one by one are those that the model itself pastes."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -81,3 +84,34 @@ class Pasting(torch.nn.Module):
 def test_another_architecture_is_run_as_it_is():
     [found] = detect(Pasting(), [{"image": torch.zeros(3, 4, 4)}])
     torch.testing.assert_close(found.to_instances().pred_masks, torch.eye(4).bool()[None])
+
+
+LARGE = """
+import resource, torch
+import maskrcnn_project
+from detectron2.structures import Boxes, Instances
+from maskrcnn_project.inference.detect import placed
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
+
+generator = torch.Generator().manual_seed(0)
+centres = torch.rand(300, 2, generator=generator) * torch.tensor([1333.0, 666.0])
+sides = 20 + 80 * torch.rand(300, 2, generator=generator)
+raw = Instances((667, 1333))
+raw.pred_boxes = Boxes(torch.cat([centres - sides / 2, centres + sides / 2], dim=1))
+raw.scores, raw.pred_classes = torch.ones(300), torch.zeros(300, dtype=torch.int64)
+raw.pred_masks = torch.rand(300, 1, 28, 28, generator=generator)
+before = peak()
+found = placed(raw, (4000, 8000))
+assert found.masks[0]["size"] == [4000, 8000]
+print(len(found), peak() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is counted in other units elsewhere")
+def test_a_large_image_with_many_objects_takes_little_memory():
+    done = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, check=True)
+    count, grown = map(int, done.stdout.split())
+    assert count == 300
+    assert grown < 500e6  # as pixels the 300 masks alone would take 9.6e9 bytes
