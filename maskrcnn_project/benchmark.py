@@ -15,6 +15,7 @@ from detectron2.utils.events import EventStorage
 from torch import nn
 
 from maskrcnn_project.inference.detect import detect
+from maskrcnn_project.inference.fold_norms import fold_norms
 from maskrcnn_project.modeling import build_model
 from maskrcnn_project.optimization.parameter_groups import build_optimizer
 
@@ -58,6 +59,8 @@ def stages(cfg: CfgNode, batch: list[dict[str, Any]]) -> Iterator[tuple[str, Sta
     model.to(memory_format=torch.contiguous_format).eval()
     yield "infer, whole masks", torch.no_grad()(lambda: model(batch))
     yield "infer, run lengths", torch.no_grad()(lambda: detect(model, batch))
+    fold_norms(model)
+    yield "infer, run lengths, norms folded", torch.no_grad()(lambda: detect(model, batch))
 
 
 def training_stages(

@@ -18,6 +18,7 @@ from maskrcnn_project.config import get_config
 from maskrcnn_project.device import choose_device
 from maskrcnn_project.inference.detect import detect
 from maskrcnn_project.inference.detections import Detections
+from maskrcnn_project.inference.fold_norms import fold_norms
 from maskrcnn_project.inference.weights import load_for_inference
 from maskrcnn_project.modeling import build_model
 
@@ -57,6 +58,7 @@ class Predictor:
         self.model = build_model(cfg)
         table = load_for_inference(self.model, cfg.MODEL.WEIGHTS)
         self.model.eval()
+        fold_norms(self.model)
         self.classes = table or ClassTable.numbered(cfg.MODEL.ROI_HEADS.NUM_CLASSES)
         self.metadata = MetadataCatalog.get(f"__predictor_{id(self)}").set(thing_classes=list(self.classes.names))
         self.resize = ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)

@@ -33,8 +33,8 @@ def test_every_stage_can_be_run_in_order_and_again():
         names.append(name)
     parts = ["forward", "backward", "optimizer"]
     assert names[:3] == [f"train: {part}" for part in parts]
-    assert names[-2:] == ["infer, whole masks", "infer, run lengths"]
-    assert len(names) == 3 * len(parts) + 2
+    assert names[-3:] == ["infer, whole masks", "infer, run lengths", "infer, run lengths, norms folded"]
+    assert len(names) == 3 * len(parts) + 3
 
 
 def test_the_first_run_does_not_count(monkeypatch):
