@@ -62,6 +62,25 @@ def columns_of(runs: np.ndarray, height: int) -> np.ndarray:
     return np.cumsum(change[:-1], dtype=np.int8).view(np.uint8).reshape(last - first, height)
 
 
+def crop_of(runs: np.ndarray, height: int) -> tuple[int, int, np.ndarray]:
+    """
+    (x, y, pixels): the smallest (h, w) bool that holds the object, and where its upper left pixel lies in the mask. The
+    work follows the object, not the height of the mask. At (0, 0) of no pixels if there is no object.
+    """
+    box = box_of(runs, height)
+    if box is None:
+        return 0, 0, np.zeros((0, 0), dtype=bool)
+    x, top, right, bottom = (int(side) for side in box)
+    starts, ends = _spans(runs)
+    columns = starts // height
+    if (columns != (ends - 1) // height).any():  # a run that goes on in the next column: all rows are touched
+        return x, top, columns_of(runs, height).T.astype(bool)
+    change = np.zeros((right - x, bottom - top + 1), dtype=np.int8)
+    np.add.at(change, (columns - x, starts - columns * height - top), 1)
+    np.add.at(change, (columns - x, ends - columns * height - top), -1)
+    return x, top, np.cumsum(change[:, :-1], axis=1, dtype=np.int8).T.astype(bool)
+
+
 def _spans(runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """First pixel and the pixel after the last of every run of the object that has any."""
     borders = np.cumsum(runs)

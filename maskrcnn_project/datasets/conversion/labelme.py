@@ -1,13 +1,9 @@
 """
 LabelMe (https://labelme.io), version 5: a JSON file for each image, with a list of shapes.
 
-Points are in pixels of the upright image, from the upper left corner of the upper left pixel, as in COCO. Two kinds
-are numbered pixels instead: the corners of a ``mask`` shape are its first and its last pixel, so that its picture
-(base64, PNG) is one pixel wider than their difference. Shapes with the same label and ``group_id`` are one object.
-
-LabelMe has no list of classes of its own; ``labels.txt``, a name a line, is the file that its ``--labels`` takes. It
-is read from the input folder where it is there, and written, so that the order of the classes survives. An object that
-COCO calls a crowd carries the flag ``crowd``.
+What its shapes mean stands in ``labelme_file.py``. LabelMe has no list of classes of its own; ``labels.txt``, a name a
+line, is the file that its ``--labels`` takes. It is read from the input folder where it is there, and written, so that
+the order of the classes survives. An object that COCO calls a crowd carries the flag ``crowd``.
 """
 
 from __future__ import annotations
@@ -16,28 +12,31 @@ import base64
 import io
 import json
 import math
-import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from maskrcnn_project.datasets.coco_file import CocoFile, DatasetError
 from maskrcnn_project.datasets.conversion import figures
 from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, Part, Patch, shifted, trimmed
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size, files_below, open_picture
+from maskrcnn_project.datasets.conversion.labelme_file import (
+    CLASS_LIST,
+    CROWD_FLAG,
+    file_content,
+    free_group,
+    mask_shape,
+    polygon_shapes,
+)
 from maskrcnn_project.datasets.conversion.new_files import new_files, stems_of
 from maskrcnn_project.datasets.conversion.tally import Tally
 from maskrcnn_project.datasets.masks import decode, outlines
 
-VERSION = "5.5.0"  # one that knows mask shapes
-CLASS_LIST = "labels.txt"
 NO_CLASSES = ("__ignore__", "_background_")  # stand first in the class lists of LabelMe's own examples
-CROWD_FLAG = "crowd"
 CORNERED = ("polygon", "oriented_rectangle")  # their points are their corners; the latter from version 6 on
 NO_AREA = ("point", "points", "line", "linestrip")
 
@@ -207,26 +206,13 @@ def write_labelme(data: CocoFile, output: Path) -> Tally:
             shapes: list[dict[str, Any]] = []
             for row in rows[image["id"]]:
                 where = f"annotation {row['id']} of {image['file_name']}"
-                shapes += _shapes(row, image, class_names[row["category_id"]], _free_group(shapes), where, tally)
-            image_path = os.path.relpath(data.image_root / image["file_name"], (output / name).parent)
-            content = {
-                "version": VERSION,
-                "flags": {},
-                "shapes": shapes,
-                "imagePath": Path(image_path).as_posix(),
-                "imageData": None,  # LabelMe then opens imagePath
-                "imageHeight": image["height"],
-                "imageWidth": image["width"],
-            }
+                shapes += _shapes(row, image, class_names[row["category_id"]], free_group(shapes), where, tally)
+            size = (image["height"], image["width"])
+            content = file_content(shapes, data.image_root / image["file_name"], (output / name).parent, size)
             (folder / name).write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
         if not same:
             (folder / CLASS_LIST).write_text(labels, "utf-8")
     return tally
-
-
-def _free_group(shapes: Sequence[dict[str, Any]]) -> int:
-    """The next ``group_id`` of an image."""
-    return max((shape["group_id"] or 0 for shape in shapes), default=0) + 1
 
 
 def _shapes(
@@ -242,10 +228,7 @@ def _shapes(
         patch = trimmed(decode(segmentation, image["height"], image["width"]))
         outer, holes = outlines(patch.pixels)
         if holes:
-            height, width = patch.pixels.shape
-            first: list[float] = [patch.left, patch.top]
-            last: list[float] = [patch.left + width - 1, patch.top + height - 1]
-            return [_shape(label, "mask", [first, last], None, crowd) | {"mask": _png(patch.pixels)}]
+            return [mask_shape(label, patch, crowd)]
         polygons = [shifted(polygon, patch.left, patch.top) for polygon in outer]
     else:
         polygons = [polygon for polygon in segmentation if len(polygon) >= 6 and len(polygon) % 2 == 0]
@@ -253,25 +236,4 @@ def _shapes(
             tally.add("polygon that is not at least 3 pairs of x and y", where)
     if not polygons and isinstance(segmentation, dict):
         tally.add("annotation whose mask is empty", where)
-    group_id = group if len(polygons) > 1 else None
-    return [
-        _shape(label, "polygon", np.asarray(polygon).reshape(-1, 2).tolist(), group_id, crowd) for polygon in polygons
-    ]
-
-
-def _shape(label: str, kind: str, points: list[list[float]], group_id: int | None, crowd: bool) -> dict[str, Any]:
-    return {
-        "label": label,
-        "points": points,
-        "group_id": group_id,
-        "description": "",
-        "shape_type": kind,
-        "flags": {CROWD_FLAG: True} if crowd else {},
-    }
-
-
-def _png(pixels: np.ndarray) -> str:
-    """A (height, width) bool mask as a PNG of zeros and ones in base64, as LabelMe writes it."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels.astype(np.uint8)).save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
+    return polygon_shapes(label, polygons, group, crowd)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskrcnn_project.datasets.masks import encode
-from maskrcnn_project.datasets.run_lengths import area_of, box_of, columns_of, runs_of
+from maskrcnn_project.datasets.run_lengths import area_of, box_of, columns_of, crop_of, runs_of
 
 
 @st.composite
@@ -39,6 +39,9 @@ def test_compressed_runs_are_the_mask(mask):
         return
     assert box_of(runs, len(mask)) == (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
     assert np.array_equal(columns_of(runs, len(mask)), mask.T[xs.min() : xs.max() + 1])
+    x, y, crop = crop_of(runs, len(mask))
+    assert (x, y, crop.dtype) == (xs.min(), ys.min(), bool)
+    assert np.array_equal(crop, mask[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1])
 
 
 @pytest.mark.parametrize(
