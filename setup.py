@@ -25,6 +25,9 @@ REQUIREMENTS = [
     "tabulate>=0.9",
 ]
 
+# The page of tools/serve.py.
+SERVE = ["starlette>=0.40", "uvicorn>=0.30"]
+
 # Read at the top of the tree by people, inside the package by an installed copy (maskrcnn_project/resources.py).
 TOP_FOLDERS = {"maskrcnn_project._configs": "configs", "maskrcnn_project._datasets": "datasets"}
 
@@ -38,10 +41,16 @@ setup(
     python_requires=">=3.10",
     packages=[*find_namespace_packages(include=["maskrcnn_project*"]), *TOP_FOLDERS],
     package_dir=TOP_FOLDERS,
-    package_data={"": ["py.typed", "*.yaml", "*/*.yaml", "*/*/*.yaml"]},
+    package_data={
+        "": ["py.typed", "*.yaml", "*/*.yaml", "*/*/*.yaml"],
+        "maskrcnn_project.serve": ["page/*"],
+    },
     install_requires=REQUIREMENTS,
     extras_require={
+        "serve": SERVE,
+        "browser": ["playwright>=1.40"],  # tests in a Chromium that is installed; without it they are skipped
         "dev": [
+            *SERVE,
             "pytest>=8",
             "pytest-xdist>=3.5",
             "hypothesis>=6",
@@ -49,6 +58,6 @@ setup(
             "mypy>=1.10",
             "safetensors>=0.4",
             "cloudpickle>=3",
-        ]
+        ],
     },
 )

@@ -25,6 +25,13 @@ def add_maskrcnn_config(cfg: CfgNode) -> None:
     cfg.PREDICT = CfgNode()
     cfg.PREDICT.SCORE_THRESHOLD = 0.5
 
+    # Evaluation at the end of training and with --eval-only. REPORT: also write report.html, metrics.json and
+    # per_class.csv into OUTPUT_DIR/inference, with counts at PREDICT.SCORE_THRESHOLD.
+    cfg.EVALUATION = CfgNode({"REPORT": True})
+    # Look at the images in tiles of SIZE pixels as well (0: do not), which have OVERLAP pixels in common (the width of
+    # the objects is best), and compare with untiled in the report. It takes as long as there are tiles.
+    cfg.EVALUATION.TILE = CfgNode({"SIZE": 0, "OVERLAP": 0})
+
     _add_augmentation(cfg)
     _add_solver(cfg)
     _add_model(cfg)

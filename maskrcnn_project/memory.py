@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import Path
 
 import torch
 from detectron2.config import CfgNode
@@ -52,6 +54,10 @@ def peak_memory() -> int:
     """Bytes: the most that this process has held, on the GPU if there is one, else in main memory."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
+    status = Path("/proc/self/status")  # Linux; getrusage there begins at what the starting process held
+    held = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE) if status.is_file() else None
+    if held:
+        return int(held[1]) * 1024
     import resource  # not on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

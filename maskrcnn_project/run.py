@@ -24,6 +24,7 @@ from maskrcnn_project.datasets.register import register_descriptions
 from maskrcnn_project.device import choose_device
 from maskrcnn_project.evaluation.post_mortem import Evidence, found_nothing, post_mortem, read_scores
 from maskrcnn_project.evaluation.results import RESULTS_NAME, results_folder
+from maskrcnn_project.evaluation.run_report import report_run
 from maskrcnn_project.files import write_beside
 from maskrcnn_project.find_batch_size import batch_size_table, find_batch_size
 from maskrcnn_project.hooks import TrainingStopped
@@ -47,7 +48,7 @@ def build_config(args: argparse.Namespace, from_own_data: bool) -> CfgNode:
     """
     earlier = Path(args.output) / "config.yaml" if args.output else None
     if earlier is not None and (args.resume or args.eval_only) and earlier.is_file():
-        cfg = get_config(earlier, args.opts)  # the run's own settings, whatever the data would suggest today
+        cfg = get_config(earlier, ["OUTPUT_DIR", args.output, *args.opts])  # the settings that it was trained with
         if args.eval_only and not args.resume and "MODEL.WEIGHTS" not in args.opts:
             cfg.MODEL.WEIGHTS = weights_of_run(Path(args.output))
     elif from_own_data:
@@ -149,9 +150,17 @@ def _train_once(cfg: CfgNode, resume: bool) -> Mapping[str, Any] | None:
         comm.synchronize()
         if stop.code:
             raise
+        write_reports(cfg, "model_final.pth")
         return None
     explain_if_nothing(cfg, results or {}, trainer.max_iter)
+    write_reports(cfg, "model_final.pth")
     return results
+
+
+def write_reports(cfg: CfgNode, weights: str) -> None:
+    """A page on what the last evaluation found, beside its results, unless EVALUATION.REPORT is off."""
+    if cfg.EVALUATION.REPORT and comm.is_main_process():
+        report_run(cfg, weights)
 
 
 def halved_batch(cfg: CfgNode) -> CfgNode:
@@ -221,4 +230,5 @@ def evaluate(cfg: CfgNode, resume: bool = False) -> Mapping[str, Any]:
     if comm.is_main_process():
         verify_results(cfg, results)
     explain_if_nothing(cfg, results, cfg.SOLVER.MAX_ITER)
+    write_reports(cfg, weights)
     return results

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -82,9 +82,7 @@ class MaskRCNNTrainer(DefaultTrainer):
         )
 
     @classmethod
-    def test(
-        cls, cfg: CfgNode, model: nn.Module, evaluators: list[DatasetEvaluator] | None = None
-    ) -> Mapping[str, Any]:
+    def test(cls, cfg: CfgNode, model: nn.Module, evaluators: list[DatasetEvaluator] | None = None) -> dict[str, Any]:
         """As Detectron2's; with our own evaluators no mask is ever as large as its image, and the speed is noted."""
         if evaluators is None:
             evaluators = [cls.build_evaluator(cfg, name) for name in cfg.DATASETS.TEST]

@@ -22,6 +22,7 @@ def fold_norms(model: nn.Module) -> int:
         if not isinstance(module, Conv2d) or not isinstance(module.norm, (FrozenBatchNorm2d, nn.BatchNorm2d)):
             continue
         norm = module.norm
+        assert norm.running_mean is not None and norm.running_var is not None, "no statistics that stand"
         module.weight, module.bias = fuse_conv_bn_weights(
             module.weight, module.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
         )

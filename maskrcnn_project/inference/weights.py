@@ -81,9 +81,14 @@ def load_for_inference(model: nn.Module, path: str, classes: ClassTable | None =
 
 
 def weights_of_run(folder: Path) -> str:
-    """The final weights in a training's output folder, or its last checkpoint. Raises FileNotFoundError for neither."""
-    final = folder / "model_final.pth"
-    return str(final) if final.is_file() else last_checkpoint(folder)
+    """
+    The weights to use of those in a training's output folder: the best (``HOOKS.NAMES`` with BestCheckpoint), else the
+    final ones, else the last checkpoint. Raises FileNotFoundError where there is none.
+    """
+    for name in ("model_best.pth", "model_final.pth"):
+        if (folder / name).is_file():
+            return str(folder / name)
+    return last_checkpoint(folder)
 
 
 def last_checkpoint(folder: Path) -> str:

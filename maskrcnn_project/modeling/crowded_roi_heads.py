@@ -10,13 +10,12 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.layers import ShapeSpec, paste_masks_in_image
+from detectron2.layers import ShapeSpec, batched_nms, paste_masks_in_image
 from detectron2.modeling import ROI_HEADS_REGISTRY
 from detectron2.modeling.roi_heads import FastRCNNOutputLayers, StandardROIHeads
 from detectron2.structures import Instances
 from torch import nn
 from torch.nn import functional as F
-from torchvision.ops import nms
 
 # Masks are compared on a grid over the picture of at most this many cells a side: finer than the 28x28 of a mask for
 # all but the largest objects, and the memory of R masks stays small.
@@ -70,7 +69,10 @@ class CrowdedOutputLayers(FastRCNNOutputLayers):
         detections, kept = super().inference(predictions, proposals)
         if not self.across_classes:
             return detections, kept
-        chosen = [nms(item.pred_boxes.tensor, item.scores, self.test_nms_thresh) for item in detections]
+        chosen = [
+            batched_nms(item.pred_boxes.tensor, item.scores, torch.zeros_like(item.pred_classes), self.test_nms_thresh)
+            for item in detections
+        ]
         return (
             [item[keep] for item, keep in zip(detections, chosen, strict=True)],
             [rows[keep] for rows, keep in zip(kept, chosen, strict=True)],

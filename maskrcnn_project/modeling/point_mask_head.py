@@ -168,11 +168,12 @@ class PointRefinedMaskHead(MaskRCNNConvUpsampleHead):
 
     def _fine(self, x: Features, boxes: list[Boxes], points: torch.Tensor) -> torch.Tensor:
         """The finest map at (R, P, 2) points -> (R, C, P)."""
-        counts = [len(of_image) for of_image in boxes]
         maps = x[self.fine_feature]
+        # One image keeps its points whole: in a traced graph, lengths would be those of the example for ever.
+        per_image = [points] if len(boxes) == 1 else points.split([len(of_image) for of_image in boxes])
         parts = [
             sample_map(maps[index], of_image.tensor, of_points, self.fine_stride)
-            for index, (of_image, of_points) in enumerate(zip(boxes, points.split(counts), strict=True))
+            for index, (of_image, of_points) in enumerate(zip(boxes, per_image, strict=True))
         ]
         return torch.cat(parts)
 
@@ -204,10 +205,6 @@ class PointRefinedMaskHead(MaskRCNNConvUpsampleHead):
         """
         masks = _of_class(coarse, classes)
         for _ in range(self.subdivisions):
-            if masks.shape[0] == 0:
-                side = masks.shape[-1] * 2
-                masks = masks.new_zeros(0, 1, side, side)
-                continue
             masks = F.interpolate(masks, scale_factor=2, mode="bilinear", align_corners=False)
             cells, points = uncertain_cells(masks, self.points_per_subdivision)
             logits = self.point_head(self._fine(x, boxes, points), sample_grids(coarse, points))

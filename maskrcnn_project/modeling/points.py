@@ -36,8 +36,9 @@ def sample_map(feature_map: torch.Tensor, boxes: torch.Tensor, points: torch.Ten
     """
     in_image = boxes[:, None, :2] + points * (boxes[:, None, 2:] - boxes[:, None, :2])  # (R, P, 2) pixels
     height, width = feature_map.shape[1:]
-    size = torch.stack([torch.as_tensor(width), torch.as_tensor(height)]).to(in_image) * stride
-    where = (in_image / size * 2 - 1).to(feature_map.dtype)
+    # An axis at a time: in a graph, the sides of a map are symbols that no tensor can be made of.
+    axes = [in_image[:, :, axis] / (side * stride) for axis, side in enumerate((width, height))]
+    where = (torch.stack(axes, dim=2) * 2 - 1).to(feature_map.dtype)
     # All regions of an image at once: one row of R * P points.
     values = F.grid_sample(feature_map[None], where.reshape(1, 1, -1, 2), align_corners=False)
     return values[0, :, 0].unflatten(1, (-1, points.shape[1])).transpose(0, 1)

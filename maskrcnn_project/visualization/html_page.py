@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,13 @@ SECTION_TITLE = re.compile(r'^<section id="([^"]*)">\n<h2>([^<]*)</h2>')
 HEAD_BYTES = 1000  # the generator stands within them
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2733; --soft: #5c6873; --line: #d9dee3; --ground: #ffffff;
-  --panel: #f5f7f9; --first: #2a6f97; --second: #e09f3e; --error: #b3261e; --warning: #8a5a00; --note: #41617a; }
+  --panel: #f5f7f9; --first: #2a6f97; --second: #e09f3e; --third: #55833f; --fourth: #8a4fd0;
+  --fifth: #c1443c; --sixth: #12908e; --seventh: #8d6e63; --eighth: #cc4f8c;
+  --error: #b3261e; --warning: #8a5a00; --note: #41617a; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6eaee; --soft: #9aa6b2; --line: #37414b; --ground: #14191e;
-  --panel: #1d242b; --first: #6fb1d9; --second: #e8b464; --error: #ff8a80; --warning: #f2c14e; --note: #8fb4d1; } }
+  --panel: #1d242b; --first: #6fb1d9; --second: #e8b464; --third: #9ccc7a; --fourth: #c4a3f5;
+  --fifth: #f28b82; --sixth: #63d2d2; --seventh: #bcaaa4; --eighth: #f0a0c8;
+  --error: #ff8a80; --warning: #f2c14e; --note: #8fb4d1; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.5rem; max-width: 70rem; background: var(--ground); color: var(--ink);
   font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
@@ -54,8 +58,29 @@ figure img { max-width: 100%; height: auto; border: 1px solid var(--line); }
 .facts > div > span { color: var(--soft); font-size: .85rem; }
 .error { color: var(--error); } .warning { color: var(--warning); } .note { color: var(--note); }
 .badge { font-weight: 600; }
+.legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: .5rem 0; padding: 0;
+  font-size: .85rem; }
+.legend i { display: inline-block; width: 1.1em; height: .8em; margin-right: .4em; border-radius: .15em;
+  print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); gap: 1rem;
+  margin: 1rem 0; align-items: start; }
+.shot > summary { list-style: none; cursor: zoom-in; }
+.shot > summary::-webkit-details-marker { display: none; }
+.shot > summary:focus-visible { outline: 3px solid var(--first); outline-offset: 2px; }
+.shot .side { display: flex; gap: .25rem; align-items: flex-start; }
+.shot .side img { flex: 1 1 0; min-width: 0; height: auto; }
+.shot .said { display: block; color: var(--soft); font-size: .85rem; }
+@media screen { html:has(.shot[open]) { overflow: hidden; }
+  .shot[open] > summary { position: fixed; inset: 0; z-index: 9; overflow: auto; padding: 1rem;
+    background: var(--ground); cursor: zoom-out; }
+  .shot[open] .side { flex-wrap: wrap; justify-content: center; }
+  .shot[open] .side img { flex: 1 1 min(100%, 20rem); } }
+.shaded td, .shaded th { padding: .25rem .6rem; border: 1px solid var(--line); }
+.shaded td { text-align: right; }
 @media print { :root { color-scheme: light; --ink: #000; --soft: #444; --line: #bbb; --ground: #fff; --panel: #f3f3f3;
-  --first: #2a6f97; --second: #c47f1a; --error: #b3261e; --warning: #8a5a00; --note: #41617a; }
+  --first: #2a6f97; --second: #c47f1a; --third: #55833f; --fourth: #8a4fd0;
+  --fifth: #c1443c; --sixth: #12908e; --seventh: #8d6e63; --eighth: #cc4f8c;
+  --error: #b3261e; --warning: #8a5a00; --note: #41617a; }
   body { max-width: none; padding: 0; font-size: .85rem; } nav { display: none; }
   figure, tr, .facts div { break-inside: avoid; } h2, h3 { break-after: avoid; } }
 """
@@ -159,6 +184,52 @@ def facts(pairs: Iterable[tuple[Any, Any]]) -> Html:
     return Html(f'<div class="facts">{"".join(tiles)}</div>')
 
 
+def legend(colours: Mapping[str, str]) -> Html:
+    """What each colour means: name -> a CSS colour, which is markup."""
+    entries = "".join(f'<li><i style="background:{ink}"></i>{escaped(name)}</li>' for name, ink in colours.items())
+    return Html(f'<ul class="legend">{entries}</ul>')
+
+
+def shot(pictures: Sequence[Html], caption: Any) -> Html:
+    """
+    Pictures (see ``picture``) side by side, small; a click shows them as large as the window, another one closes them.
+    The same pictures serve for both, so the page holds each once.
+    """
+    return Html(
+        f'<details class="shot"><summary><span class="side">{"".join(pictures)}</span>'
+        f'<span class="said">{escaped(caption)}</span></summary></details>'
+    )
+
+
+def gallery(shots: Sequence[Html]) -> Html:
+    """Several ``shot``, as many in a row as the page is wide."""
+    return Html(f'<div class="gallery">{joined(shots)}</div>')
+
+
+def shaded_table(corner: Any, heads: Sequence[Any], rows: Iterable[tuple[Any, Sequence[tuple[Any, str]]]]) -> Html:
+    """
+    A matrix whose cells have a ground of their own.
+
+    Args:
+        corner: stands over the names of the rows.
+        heads: names of the columns.
+        rows: (name, cells); a cell is (content, CSS colour of its ground, which is markup; "" for none).
+    """
+
+    def cell(content: Any, ground: str) -> str:
+        style = f' style="background:{ground}"' if ground else ""
+        return f"<td{style}>{escaped(content)}</td>"
+
+    head = "".join(f'<th scope="col">{escaped(title)}</th>' for title in (corner, *heads))
+    body = "\n".join(
+        f'<tr><th scope="row">{escaped(name)}</th>{"".join(cell(*each) for each in cells)}</tr>' for name, cells in rows
+    )
+    return Html(
+        f'<div class="wide"><table class="shaded">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>'
+        "</table></div>"
+    )
+
+
 def table(head: Sequence[Any], rows: Iterable[Sequence[Any]], *, texts: int = 1) -> Html:
     """
     Args:
@@ -189,7 +260,15 @@ def row(*figures: Html) -> Html:
     return Html(f'<div class="row">{joined(figures)}</div>')
 
 
-def picture(data: bytes, alt: Any, *, kind: str = "jpeg") -> Html:
-    """An image file's bytes, inside the page. ``kind``: "jpeg" or "png"; ``alt``: what it shows, in words."""
+def picture(data: bytes, alt: Any, *, kind: str = "jpeg", size: tuple[int, int] | None = None) -> Html:
+    """
+    An image file's bytes, inside the page.
+
+    Args:
+        alt: what it shows, in words.
+        kind: "jpeg" or "png".
+        size: (width, height) in pixels, beyond which it is never enlarged.
+    """
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
-    return Html(f'<img src="{source}" alt="{escaped(alt)}">')
+    bounds = f' width="{size[0]}" height="{size[1]}" style="max-width:min(100%,{size[0]}px)"' if size else ""
+    return Html(f'<img src="{source}" alt="{escaped(alt)}"{bounds}>')

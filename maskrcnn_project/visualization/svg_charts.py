@@ -1,5 +1,5 @@
 """
-Charts as SVG for ``html_page``: columns over a scale, bars with names, a heat map.
+Charts as SVG for ``html_page``: columns over a scale, bars with names, a heat map, lines in the unit square.
 
 Colours are the page's (``var(--first)``, ...), so charts follow it into the dark and onto paper. Every mark has a
 ``title``, which browsers show under the pointer. Lengths are in units of the drawing, which the page scales.
@@ -15,8 +15,11 @@ import numpy as np
 from maskrcnn_project.visualization.html_page import Html, escaped
 
 COLOURS = ("var(--first)", "var(--second)")  # of the series, in their order
+MORE_COLOURS = tuple(f"var(--{name})" for name in ("third", "fourth", "fifth", "sixth", "seventh", "eighth"))
+LINE_COLOURS = COLOURS + MORE_COLOURS
 WIDTH, HEIGHT = 480, 240
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 22, 40  # room round the plot, for the labels
+SQUARE_WIDTH, SQUARE_HEIGHT, SQUARE_TOP = 420, 320, 12  # of charts whose axes both go from 0 to 1
 FONT = 11
 CHARACTER = 6.2  # width of an average character of that size
 MOST_LABELS = 13  # under a chart of columns
@@ -91,9 +94,40 @@ def bars(names: Sequence[str], series: Mapping[str, Sequence[float]], *, title: 
             )
             parts.append(_text(left + length + 4, y + thickness - 2, number(value), "start", min(FONT, thickness + 1)))
     for index, name in enumerate(names):
-        shown = name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
-        parts.append(_text(left - 6, 22 + index * pitch + pitch / 2, shown, "end"))
+        parts.append(_text(left - 6, 22 + index * pitch + pitch / 2, _shortened(name), "end"))
     return _svg(WIDTH * 1.5, 24 + len(names) * pitch, title, parts)
+
+
+def intervals(names: Sequence[str], values: Sequence[tuple[float, float, float]], *, title: str, unit: str) -> Html:
+    """
+    A line with a dot for each name, round zero: a change with its uncertainty.
+
+    Args:
+        values: (low, middle, high) of each; those that leave out zero are drawn strong.
+        unit: of the values, beside the numbers of the axis.
+    """
+    pitch, wide = 22.0, WIDTH * 1.5
+    left = min(NAME_LENGTH, max((len(name) for name in names), default=1)) * CHARACTER + 12
+    reach = 1.1 * max([1e-9, *(abs(value) for each in values for value in each)])  # room for the label of the last tick
+    middle, half = (left + wide - RIGHT) / 2, (wide - RIGHT - left) / 2
+    bottom = TOP + len(names) * pitch
+    parts = [f'<path d="M{middle:.1f} {TOP}V{bottom:.1f}" stroke="var(--soft)"/>']
+    for tick in ticks(reach)[-1:]:
+        for value in (-tick, 0.0, tick):
+            x = middle + half * value / reach
+            parts.append(f'<path d="M{x:.1f} {TOP}V{bottom:.1f}" stroke="var(--line)"/>')
+            parts.append(_text(x, TOP - 8, f"{value:+g}" if value else f"0 {unit}", "middle"))
+    for index, (name, (low, value, high)) in enumerate(zip(names, values, strict=True)):
+        y = TOP + (index + 0.5) * pitch
+        ink = COLOURS[0] if low > 0 or high < 0 else "var(--soft)"
+        said = escaped(f"{name}: {value:+.1f}, from {low:+.1f} to {high:+.1f} {unit}")
+        start, end, dot = (middle + half * each / reach for each in (low, high, value))
+        parts.append(
+            f'<g><title>{said}</title><path d="M{start:.1f} {y:.1f}H{end:.1f}" stroke="{ink}" stroke-width="3"/>'
+            f'<circle cx="{dot:.1f}" cy="{y:.1f}" r="4.5" fill="{ink}"/></g>'
+        )
+        parts.append(_text(left - 6, y + 4, _shortened(name), "end"))
+    return _svg(wide, bottom + 6, title, parts)
 
 
 def heat_map(grid: np.ndarray, *, title: str, aspect: float = 1.0) -> Html:
@@ -114,6 +148,69 @@ def heat_map(grid: np.ndarray, *, title: str, aspect: float = 1.0) -> Html:
     return _svg(320, height, title, [parts[0], drawn])
 
 
+def lines(
+    series: Mapping[str, np.ndarray],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    marks: Mapping[str, tuple[float, float]] | None = None,
+) -> Html:
+    """
+    Lines over one scale from 0 to 1 on both axes, in ``LINE_COLOURS`` (see ``html_page.legend``).
+
+    Args:
+        series: name of a line -> its points (P, 2), x and y from 0 to 1, in the order in which they are joined;
+            at most as many as there are colours.
+        title: what the chart shows, for those who cannot see it.
+        marks: name of a line -> a point of it that gets a dot.
+    """
+    assert len(series) <= len(LINE_COLOURS), f"{len(series)} lines, but {len(LINE_COLOURS)} colours"
+    parts = _unit_square(x_label, y_label)
+    dots = []
+    for index, (name, points) in enumerate(series.items()):
+        dashes = ' stroke-dasharray="7 3"' if index >= len(LINE_COLOURS) // 2 else ""  # told apart on paper, too
+        places = [_in_square(x, y) for x, y in np.asarray(points, dtype=float).tolist()]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        parts.append(
+            f'<polyline points="{path}" fill="none" stroke="{LINE_COLOURS[index]}" stroke-width="2" '
+            f'stroke-linejoin="round"{dashes}><title>{escaped(name)}</title></polyline>'
+        )
+        if marks and name in marks:
+            x, y = _in_square(*marks[name])
+            said = f"{name}: {x_label} {marks[name][0]:.2f}, {y_label} {marks[name][1]:.2f}"
+            dots.append(
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{LINE_COLOURS[index]}" stroke="var(--ground)" '
+                f'stroke-width="1.5"><title>{escaped(said)}</title></circle>'
+            )
+    return _svg(SQUARE_WIDTH, SQUARE_HEIGHT, title, parts + dots)
+
+
+def against_diagonal(
+    edges: Sequence[float], heights: Sequence[float], said: Sequence[str], *, title: str, x_label: str, y_label: str
+) -> Html:
+    """
+    Columns in the unit square beside its diagonal: what comes true beside what was promised.
+
+    Args:
+        edges: borders of the columns from 0 to 1, ascending, one more than ``heights``.
+        heights: from 0 to 1; NaN where there is nothing to show.
+        said: of each column, what the pointer shows.
+    """
+    parts = _unit_square(x_label, y_label)
+    for low, high, height, words in zip(edges[:-1], edges[1:], heights, said, strict=True):
+        if math.isnan(height):
+            continue
+        (left, top), (right, bottom) = _in_square(low, height), _in_square(high, 0.0)
+        parts.append(
+            f'<rect x="{left + 0.5:.1f}" y="{top:.1f}" width="{max(0.5, right - left - 1):.1f}" '
+            f'height="{bottom - top:.1f}" fill="{COLOURS[0]}" fill-opacity="0.8"><title>{escaped(words)}</title></rect>'
+        )
+    (x1, y1), (x2, y2) = _in_square(0, 0), _in_square(1, 1)
+    parts.append(f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" stroke="{COLOURS[1]}" stroke-width="2"/>')
+    return _svg(SQUARE_WIDTH, SQUARE_HEIGHT, title, parts)
+
+
 def number(value: float) -> str:
     """Whole numbers with separators, others with three digits: 12,345  0.125  1.41  31.6."""
     if float(value).is_integer():
@@ -129,11 +226,36 @@ def ticks(top: float) -> list[float]:
     return [step * index for index in range(int(top / step) + 1)]
 
 
+def _shortened(name: str) -> str:
+    return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
+
+
 def _span(low: float, high: float, whole: bool) -> str:
     """What a column holds."""
     if not whole:
         return f"{number(low)} to {number(high)}"
     return number(low) if high - low <= 1 else f"{number(low)}-{number(high - 1)}"
+
+
+def _in_square(x: float, y: float) -> tuple[float, float]:
+    """Where a point of the unit square lies in the drawing."""
+    width, height = SQUARE_WIDTH - LEFT - RIGHT, SQUARE_HEIGHT - SQUARE_TOP - BOTTOM
+    return LEFT + width * x, SQUARE_TOP + height * (1 - y)
+
+
+def _unit_square(x_label: str, y_label: str) -> list[str]:
+    """Both axes with their grid, from 0 to 1."""
+    parts = []
+    for value in ticks(1.0):
+        (x, y), (right, top) = _in_square(value, value), _in_square(1.0, 1.0)
+        (left, bottom), text = _in_square(0.0, 0.0), number(round(value, 10))
+        parts.append(f'<path d="M{left:.1f} {y:.1f}H{right:.1f}M{x:.1f} {bottom:.1f}V{top:.1f}" stroke="var(--line)"/>')
+        parts.append(_text(left - 6, y + 4, text, "end"))
+        parts.append(_text(x, bottom + 14, text, "middle"))
+    parts.append(_text(LEFT + (SQUARE_WIDTH - LEFT - RIGHT) / 2, SQUARE_HEIGHT - 6, x_label, "middle"))
+    middle = SQUARE_TOP + (SQUARE_HEIGHT - SQUARE_TOP - BOTTOM) / 2
+    label = _text(14, middle, y_label, "middle")
+    return [*parts, f'<g transform="rotate(-90 14 {middle:.1f})">{label}</g>']
 
 
 def _y_axis(top: float, plot_w: float, plot_h: float) -> list[str]:

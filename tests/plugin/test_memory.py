@@ -1,5 +1,8 @@
 """Out of memory: recognised whoever says it, answered with what to lower, in order."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -60,3 +63,10 @@ def test_half_the_batch_twice_as_often(tmp_path):
 
 def test_memory_is_measured():
     assert peak_memory() > 2**20
+
+
+def test_a_process_does_not_count_what_the_one_that_started_it_held():
+    held = torch.ones(2**26)  # 256 MiB
+    code = "from maskrcnn_project.memory import peak_memory; print(peak_memory())"
+    started = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 2**20 < int(started.stdout) < peak_memory() - held.nbytes // 2

@@ -50,6 +50,9 @@ BLOCKS = {
     "facts": lambda text: page.facts([(text, text)]),
     "table": lambda text: page.table((text,), [(text,)]),
     "caption": lambda text: page.figure(page.Html("<b></b>"), text),
+    "legend": lambda text: page.legend({text: "red"}),
+    "shot": lambda text: page.gallery([page.shot([page.picture(b"", text)], text)]),
+    "shaded": lambda text: page.shaded_table(text, [text], [(text, [(text, "rgba(0,0,0,0.5)")])]),
     "alt": lambda text: page.picture(b"", text),
     "section": lambda text: page.section(text, text),
     "joined": lambda text: page.joined([text, text]),
@@ -113,3 +116,15 @@ def test_only_an_earlier_page_of_the_same_tool_is_written_over_and_only_by_force
         page.refuse_output(tmp_path, "mine", force=True)
     with pytest.raises(FileNotFoundError, match="does not exist"):
         page.refuse_output(tmp_path / "none" / "p.html", "mine", force=True)
+
+
+def test_a_shot_holds_each_picture_once_and_opens_at_a_click():
+    html = page.shot([page.picture(b"left", "truth", size=(30, 20)), page.picture(b"right", "found")], "an image")
+    tags = structure(html)
+    assert tags.tags[:2] == ["details", "summary"] and tags.tags.count("img") == 2
+    assert ("width", "30") in tags.attributes and ("style", "max-width:min(100%,30px)") in tags.attributes
+
+
+def test_the_ground_of_a_cell_is_its_own():
+    html = page.shaded_table("", ["a", "b"], [("row", [(1, "rgba(1,2,3,0.50)"), (2, "")])])
+    assert '<td style="background:rgba(1,2,3,0.50)">1</td><td>2</td>' in html

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from maskrcnn_project.visualization import svg_charts
-from maskrcnn_project.visualization.svg_charts import bars, columns, heat_map, number, ticks
+from maskrcnn_project.visualization.svg_charts import (
+    LINE_COLOURS,
+    against_diagonal,
+    bars,
+    columns,
+    heat_map,
+    intervals,
+    lines,
+    number,
+    ticks,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -61,9 +71,63 @@ def test_the_heat_map_marks_full_cells_and_leaves_out_empty_ones():
     assert (float(cells[1]["x"]), float(cells[1]["y"])) == (240, 160)  # of 320 x 320
 
 
+def unit_square_of(svg):
+    """Turns places in the drawing back into the unit square: its corners are where the axes say 0 and 1."""
+    labels = [t for t in ET.fromstring(svg).iter(f"{SVG}text") if t.text in ("0", "1")]
+    x0, x1 = (float(t.attrib["x"]) for t in labels if t.attrib["text-anchor"] == "middle")
+    y0, y1 = (float(t.attrib["y"]) - 4 for t in labels if t.attrib["text-anchor"] == "end")
+    return lambda x, y: (round((x - x0) / (x1 - x0), 2), round((y - y0) / (y1 - y0), 2))
+
+
+def test_lines_go_through_their_points_and_mark_one():
+    points = np.array([[0, 1], [0.5, 0.75], [1, 0]])
+    svg = lines({"cell": points, "dirt": points}, title="t", x_label="x", y_label="y", marks={"dirt": (0.5, 0.75)})
+    place = unit_square_of(svg)
+    drawn = [line.attrib for line in ET.fromstring(svg).iter(f"{SVG}polyline")]
+    pairs = [tuple(map(float, pair.split(","))) for pair in drawn[0]["points"].split()]
+    assert [place(*pair) for pair in pairs] == [(0, 1), (0.5, 0.75), (1, 0)]
+    assert [line["stroke"] for line in drawn] == list(LINE_COLOURS[:2])
+    [dot] = ET.fromstring(svg).iter(f"{SVG}circle")
+    assert place(float(dot.attrib["cx"]), float(dot.attrib["cy"])) == (0.5, 0.75)
+    assert dot.find(f"{SVG}title").text == "dirt: x 0.50, y 0.75"
+    assert {"x", "y"} <= set(texts(svg))
+
+
+def test_the_later_half_of_the_lines_is_dashed():
+    svg = lines({str(n): np.zeros((1, 2)) for n in range(8)}, title="t", x_label="x", y_label="y")
+    assert ["stroke-dasharray" in line.attrib for line in ET.fromstring(svg).iter(f"{SVG}polyline")] == [False] * 4 + [
+        True
+    ] * 4
+
+
+def test_columns_beside_the_diagonal():
+    nan = float("nan")
+    svg = against_diagonal([0, 0.5, 0.75, 1], [0.2, nan, 1], ["a", "b", "c"], title="t", x_label="x", y_label="y")
+    place = unit_square_of(svg)
+    marks = dict(rectangles(svg))
+    assert list(marks) == ["a", "c"]
+    assert place(float(marks["a"]["x"]) - 0.5, float(marks["a"]["y"])) == (0, 0.2)
+    assert place(float(marks["c"]["x"]) - 0.5, float(marks["c"]["y"])) == (0.75, 1)
+
+
+def test_intervals_that_leave_out_zero_are_strong():
+    svg = intervals(["sure", "unsure"], [(1, 2, 3), (-2, 1, 4)], title="t", unit="points")
+    dots = [dot.attrib for dot in ET.fromstring(svg).iter(f"{SVG}circle")]
+    assert [dot["fill"] for dot in dots] == [svg_charts.COLOURS[0], "var(--soft)"]
+    zero = next(float(t.attrib["x"]) for t in ET.fromstring(svg).iter(f"{SVG}text") if t.text == "0 points")
+    sure, unsure = (float(dot["cx"]) - zero for dot in dots)
+    assert sure == pytest.approx(2 * unsure, abs=0.2) and unsure > 0
+    assert "sure: +2.0, from +1.0 to +3.0 points" in svg
+
+
 @pytest.mark.parametrize(
     "svg",
     [
+        lines({}, title="t", x_label="x", y_label="y"),
+        lines({"a": np.zeros((0, 2))}, title="t", x_label="x", y_label="y"),
+        against_diagonal([0, 1], [float("nan")], [""], title="t", x_label="x", y_label="y"),
+        intervals([], [], title="t", unit="points"),
+        intervals(["a"], [(0, 0, 0)], title="t", unit="points"),
         columns([1, 2], [0], title="t", x_label="x"),
         bars([], {"a": []}, title="t"),
         bars(["x"], {"a": [0]}, title="t"),
@@ -76,6 +140,10 @@ def test_nothing_to_show_gives_a_chart_too(svg):
 
 
 def test_names_are_text():
+    evil = "<script>"
+    assert evil not in intervals([evil], [(0, 0, 0)], title=evil, unit=evil)
+    assert evil not in against_diagonal([0, 1], [1], [evil], title=evil, x_label=evil, y_label=evil)
+    assert evil not in lines({evil: np.zeros((1, 2))}, title=evil, x_label=evil, y_label=evil, marks={evil: (0.0, 0.0)})
     assert "<script" not in bars(["<script>"], {"<b>": [1]}, title="<i>") + columns(
         [0, 1], [1], title="<script>", x_label="<script>", marks={"<script>": 0.5}
     )

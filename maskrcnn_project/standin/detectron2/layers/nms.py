@@ -45,7 +45,7 @@ def _nms_of_shifted(
     dropped from the end of the result: graphs recorded by ``torch.export`` take it that nms keeps two or more.
     """
     coordinates = torch.cat([boxes.flatten(), boxes.new_zeros(1)])  # not empty, even of no boxes
-    span = coordinates.amax() - coordinates.amin() + 1
+    span = coordinates.max() - coordinates.min() + 1
     apart = boxes + (idxs.to(boxes) * span)[:, None]
     keep = nms(F.pad(apart, (0, 0, 0, 2)), F.pad(scores, (0, 2), value=float("-inf")), iou_threshold)
     return keep[:-2]

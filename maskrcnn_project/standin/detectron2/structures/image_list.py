@@ -84,7 +84,8 @@ def _batch_size(sizes: list[tuple[int, int]], divisor: int, square: int) -> tupl
         return largest[0], largest[1]  # type: ignore[return-value]
     height, width = (square, square) if square > 0 else (max(h for h, _ in sizes), max(w for _, w in sizes))
     if divisor > 1:
-        height, width = -(-height // divisor) * divisor, -(-width // divisor) * divisor
+        # Rounded up without a negative number, whose floor division ONNX rounds towards zero.
+        height, width = ((side + divisor - 1) // divisor * divisor for side in (height, width))
     return height, width
 
 

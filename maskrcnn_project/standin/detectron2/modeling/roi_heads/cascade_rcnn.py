@@ -205,8 +205,9 @@ class CascadeROIHeads(StandardROIHeads):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Scores and deltas (R, K + 1) and (R, 4) of one stage."""
         pooled = self.box_pooler(features, [p.proposal_boxes for p in proposals])
-        # All stages together move the backbone as far as one head would.
-        pooled = _ScaleGradient.apply(pooled, 1.0 / self.num_cascade_stages)
+        if self.training:  # a traced graph cannot hold it
+            # All stages together move the backbone as far as one head would.
+            pooled = _ScaleGradient.apply(pooled, 1.0 / self.num_cascade_stages)
         return self.box_predictor[stage](self.box_head[stage](pooled))
 
     def _create_proposals_from_boxes(

@@ -1,0 +1,86 @@
+"""The report on a run: out of the results files that its evaluation wrote."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from detectron2.config import CfgNode
+from detectron2.data import MetadataCatalog
+
+from maskrcnn_project.evaluation.cases import Cases, read_cases
+from maskrcnn_project.evaluation.files import write_metrics
+from maskrcnn_project.evaluation.judgement import judge
+from maskrcnn_project.evaluation.report import RunFacts, write_report
+from maskrcnn_project.evaluation.results import RESULTS_NAME, most_detections, read_speed, results_folder
+
+logger = logging.getLogger(__name__)
+
+REPORT_NAME = "report.html"
+
+
+def report_run(cfg: CfgNode, weights: str) -> list[Path]:
+    """
+    Judges every set of DATASETS.TEST that was evaluated; writes ``metrics.json``, ``per_class.csv`` and ``report.html``
+    beside its results.
+
+    Args:
+        weights: what was evaluated, for the page.
+
+    Returns:
+        The pages. None for a set without a COCO file or results.
+    """
+    pages = []
+    for name in cfg.DATASETS.TEST:
+        cases = cases_of(cfg, name)
+        if cases is None:
+            continue
+        warn_of_crowded_images(cases)
+        folder = results_folder(cfg, name)
+        judgement = judge(cases, cfg.PREDICT.SCORE_THRESHOLD)
+        write_metrics(folder, judgement)
+        facts = RunFacts(
+            title=Path(cfg.OUTPUT_DIR).name,
+            weights=weights,
+            seconds_per_image=read_speed(folder),
+            device=cfg.MODEL.DEVICE,
+        )
+        write_report(folder / REPORT_NAME, cases, judgement, run=facts)
+        logger.info("Report: %s", folder / REPORT_NAME)
+        pages.append(folder / REPORT_NAME)
+    return pages
+
+
+def cases_of(cfg: CfgNode, name: str) -> Cases | None:
+    """Ground truth and results of a registered set, once loaded; None where either is missing."""
+    metadata = MetadataCatalog.get(name)
+    annotations = metadata.get("json_file", None)
+    results = results_folder(cfg, name) / RESULTS_NAME
+    if annotations is None or not results.is_file():
+        return None
+    contiguous = metadata.thing_dataset_id_to_contiguous_id
+    image_root = metadata.get("image_root", None)
+    return read_cases(
+        Path(annotations),
+        results,
+        name=name,
+        image_root=None if image_root is None else Path(image_root),
+        max_detections=most_detections(cfg),
+        class_ids=sorted(contiguous, key=contiguous.__getitem__),
+        class_names=metadata.thing_classes,
+    )
+
+
+def warn_of_crowded_images(cases: Cases) -> None:
+    """Objects beyond the detections that count can never be found, however good the model."""
+    if not cases.over_limit:
+        return
+    most = max(objects for _, objects in cases.over_limit)
+    logger.warning(
+        "%d images hold more objects than the %d detections that count (image ids %s): TEST.DETECTIONS_PER_IMAGE %d "
+        "would let all of them be found.",
+        len(cases.over_limit),
+        cases.max_detections,
+        ", ".join(str(image_id) for image_id, _ in cases.over_limit[:5]),
+        most,
+    )

@@ -1,0 +1,147 @@
+"""From a config and weights to a file that is known to find what the model finds."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from detectron2.config import CfgNode
+from torch import nn
+
+from maskrcnn_project.classes import ClassMismatchError, ClassTable
+from maskrcnn_project.datasets.register import register_coco_dataset
+from maskrcnn_project.export import onnx_file, torch_export_file, torchscript_file
+from maskrcnn_project.export.deployed import Deployed
+from maskrcnn_project.export.facts import facts_of
+from maskrcnn_project.export.parity import Comparison, Tolerance, check, parity_table
+from maskrcnn_project.export.refusals import refuse_what_no_graph_can_be
+from maskrcnn_project.export.samples import sample_images, several_sizes
+from maskrcnn_project.inference.weights import load_for_inference
+from maskrcnn_project.modeling import build_model
+
+logger = logging.getLogger(__name__)
+
+# (height, width) of the picture of noise that the graph is recorded on: each level has some anchors.
+EXAMPLE_SIZE = (256, 320)
+WRITERS = {"onnx": onnx_file, "torchscript": torchscript_file, "torch_export": torch_export_file}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and how it was checked."""
+
+    path: Path
+    facts: dict[str, str]
+    comparisons: list[Comparison]
+    seconds: float  # to record and write
+
+    def report(self) -> str:
+        """The table of the check, and a line on the file."""
+        size = self.path.stat().st_size / 1e6
+        return (
+            f"{parity_table(self.comparisons, Tolerance())}\n{self.path}: {size:.1f} MB, recorded in {self.seconds:.0f} s"
+        )
+
+
+def load_model(cfg: CfgNode, annotations: Path | None = None) -> tuple[nn.Module, ClassTable]:
+    """
+    The model of ``cfg`` with MODEL.WEIGHTS in evaluation mode, and its class table; ``MODEL.WEIGHTS ""`` leaves it
+    untrained.
+
+    Args:
+        annotations: a COCO file whose classes have to be the model's.
+
+    Raises:
+        ClassMismatchError: the table of the weights, the model and ``annotations`` are not of the same classes.
+    """
+    given = _table_of(annotations) if annotations is not None else None
+    model = build_model(cfg)
+    table = None
+    if cfg.MODEL.WEIGHTS:
+        table = load_for_inference(model, cfg.MODEL.WEIGHTS, given)
+    else:
+        logger.warning('MODEL.WEIGHTS is "": the model is untrained, and its file is of use for measuring only.')
+    table = table or given or ClassTable.numbered(cfg.MODEL.ROI_HEADS.NUM_CLASSES)
+    if len(table) != cfg.MODEL.ROI_HEADS.NUM_CLASSES:
+        raise ClassMismatchError(
+            f"The model has {cfg.MODEL.ROI_HEADS.NUM_CLASSES} classes, but {annotations or cfg.MODEL.WEIGHTS} names "
+            f"{len(table)} ({', '.join(table.names[:8])}): use the file that belongs to it."
+        )
+    # Nobody trains a file, which otherwise would keep all that gradients need.
+    return model.requires_grad_(False).eval(), table
+
+
+def _table_of(annotations: Path) -> ClassTable:
+    """The classes of a COCO file as training on it would number them."""
+    name = f"__export_{annotations.absolute()}"
+    register_coco_dataset(name, annotations, annotations.absolute().parent)
+    return ClassTable.from_dataset(name)
+
+
+def export(
+    cfg: CfgNode,
+    format: str,
+    output: Path,
+    *,
+    annotations: Path | None = None,
+    samples: Sequence[Path] = (),
+    paste: bool = True,
+    opset: int | None = None,
+    size: tuple[int, int] = EXAMPLE_SIZE,
+) -> Exported:
+    """
+    Writes the model of ``cfg`` to ``output``, once the file has been found to agree with the model.
+
+    Args:
+        cfg: MODEL.ROI_HEADS.SCORE_THRESH_TEST is what the file drops scores below; MODEL.DEVICE is where TorchScript
+            and torch.export files run.
+        format: "onnx", "torchscript" or "torch_export".
+        annotations: see :func:`load_model`.
+        samples: images to check on; by default some of the config's test set.
+        paste: see :class:`Deployed`.
+        opset: of ONNX; default: PyTorch's choice.
+        size: (height, width) of the picture that the graph is recorded on.
+
+    Raises:
+        ValueError: the model cannot be exported so, or the file does not agree; then ``output`` is as it was.
+    """
+    writer = WRITERS[format]
+    if opset is not None and format != "onnx":
+        raise ValueError(f"An opset goes with the format onnx, but the format is {format}: leave it out.")
+    model, table = load_model(cfg, annotations)
+    refuse_what_no_graph_can_be(cfg, model)
+    deployed = Deployed(model, paste).eval()
+    facts = facts_of(cfg, table, paste)
+    pictures = sample_images(cfg, samples)
+    example = torch.rand(3, *size, generator=torch.Generator().manual_seed(0)).to(cfg.MODEL.DEVICE) * 255
+    write = partial(onnx_file.write, opset=opset) if format == "onnx" else writer.write
+    # Beside its place until it has passed, so that a file of that name is one that agrees.
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=output.absolute().parent) as folder:
+        beside = Path(folder) / output.name
+        start = time.perf_counter()
+        write(deployed, example, beside, facts)
+        seconds = time.perf_counter() - start
+        images = (image.to(cfg.MODEL.DEVICE) for image in several_sizes(pictures, cfg))
+        comparisons = list(check(deployed, writer.load(beside), images, cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST))
+        require_agreement(comparisons)
+        os.replace(beside, output)
+    if not any(c.count for c in comparisons):
+        logger.warning("The model found nothing in any sample, so only empty results were compared: name others.")
+    return Exported(output, facts, comparisons, seconds)
+
+
+def require_agreement(comparisons: Sequence[Comparison]) -> None:
+    """Raises ValueError with the table unless all have passed."""
+    failed = [c for c in comparisons if not c.passed]
+    if failed:
+        raise ValueError(
+            f"The file does not find what the model finds in {len(failed)} of {len(comparisons)} images, so it was not "
+            f"kept:\n{parity_table(comparisons, Tolerance())}"
+        )

@@ -1,0 +1,47 @@
+"""What to do where instances lie on one another: leave it, or give each pixel to the surest of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from maskrcnn_project.datasets.masks import box_xywh_of, encode_crop
+from maskrcnn_project.inference.detections import Detections
+
+POLICIES = ("keep", "highest")
+
+
+def without_overlap(found: Detections, policy: str) -> Detections:
+    """
+    Args:
+        policy: "keep" leaves everything as it is. "highest" gives each pixel to the instance of the highest score (of
+            equal ones to the first); what loses pixels gets the box round those it has left, and what has none left is
+            dropped. Instances without masks stay as they are.
+
+    Raises:
+        ValueError: another policy.
+    """
+    check_policy(policy)
+    if policy == "keep" or found.masks is None:
+        return found
+    taken = np.zeros(found.size, dtype=bool)
+    masks, boxes = list(found.masks), found.boxes.copy()
+    left = np.zeros(len(found), dtype=bool)
+    for index in np.argsort(-found.scores, kind="stable").tolist():
+        x, y, mask = found.crop(index)
+        there = taken[y : y + mask.shape[0], x : x + mask.shape[1]]
+        free = mask & ~there
+        left[index] = free.any()
+        if left[index] and (mask & there).any():
+            masks[index] = encode_crop(free, x, y, found.size)
+            begin_x, begin_y, width, height = box_xywh_of(free)
+            boxes[index] = (x + begin_x, y + begin_y, x + begin_x + width, y + begin_y + height)
+        there |= mask
+    return replace(found, boxes=boxes, masks=masks).kept(left)
+
+
+def check_policy(policy: str) -> None:
+    """Raises ValueError unless it is one of POLICIES."""
+    if policy not in POLICIES:
+        raise ValueError(f"The overlap policy should be one of {', '.join(POLICIES)}, but is {policy!r}.")

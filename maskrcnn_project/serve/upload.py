@@ -1,0 +1,111 @@
+"""What a stranger's upload has to be before it is decoded: small enough, of a kind that is known, a picture."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from detectron2.data.detection_utils import convert_PIL_to_numpy
+from PIL import Image, ImageOps, UnidentifiedImageError
+from starlette.exceptions import HTTPException
+
+# Pillow's names of what IMAGE_SUFFIXES (files.py) stand for. No format that starts another program is among them.
+FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "WEBP")
+# Pillow itself refuses an image of more than this, twice its MAX_IMAGE_PIXELS, as a decompression bomb.
+MOST_MEGAPIXELS = 178
+# A canvas of more pixels is slow to draw, and some browsers have none. Larger images are shown reduced.
+SHOWN_PIXELS = 16_000_000
+# Below this a picture is sent to the page without loss.
+LOSSLESS_PIXELS = 4_000_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """
+    Attributes:
+        megabytes: of an uploaded file, in 2^20 bytes.
+        megapixels: of its picture, read from the header before anything is decoded.
+        waiting: so many images may wait while another is being looked at.
+        seconds: an upload may take.
+    """
+
+    megabytes: float = 50
+    megapixels: float = 100
+    waiting: int = 4
+    seconds: float = 120
+
+    def __post_init__(self) -> None:
+        if not self.megabytes > 0:
+            raise ValueError(f"--max-mb must be above 0, but {self.megabytes:g} was given.")
+        if not 0 < self.megapixels <= MOST_MEGAPIXELS:
+            raise ValueError(
+                f"--max-megapixels must be above 0 and at most {MOST_MEGAPIXELS}, the largest image that is read, but "
+                f"{self.megapixels:g} was given."
+            )
+
+    @property
+    def bytes(self) -> int:
+        return int(self.megabytes * 2**20)
+
+
+def decode(data: bytes, limits: Limits) -> tuple[np.ndarray, list[str]]:
+    """
+    Args:
+        data: an image file.
+
+    Returns:
+        (image, remarks): (H, W, 3) uint8 BGR, turned upright as its EXIF orientation says and otherwise as
+        Detectron2 reads it; sentences on what was lost.
+
+    Raises:
+        HTTPException: 415 no image of a known kind, 413 too many pixels, 422 it cannot be decoded.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as stored:
+            if stored.width * stored.height > limits.megapixels * 1e6:
+                raise too_many_pixels(f"The image has {stored.width} x {stored.height} pixels", limits)
+            stored.load()
+            remarks = []
+            if stored.mode.startswith(("I", "F")):
+                remarks.append(
+                    "The image has more than 8 bits a pixel, and values above 255 are cut: convert it to 8 bits first."
+                )
+            image = convert_PIL_to_numpy(ImageOps.exif_transpose(stored), "BGR")
+    except HTTPException:
+        raise
+    except UnidentifiedImageError as error:
+        raise HTTPException(
+            415, "This is no image that can be read here: choose a JPEG, PNG, TIFF, WebP, BMP or PPM file."
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise too_many_pixels(f"The image has more than {MOST_MEGAPIXELS} megapixels", limits) from error
+    except Exception as error:  # on damaged files Pillow's decoders raise nearly every type of error
+        raise HTTPException(422, f"The image is damaged and cannot be decoded ({error}): save it anew.") from error
+    return np.ascontiguousarray(image), remarks
+
+
+def too_many_pixels(what: str, limits: Limits) -> HTTPException:
+    return HTTPException(
+        413,
+        f"{what}, but at most {limits.megapixels:g} megapixels are taken: make it smaller, cut it, or start the server "
+        "with a larger --max-megapixels.",
+    )
+
+
+def shown_step(size: tuple[int, int]) -> int:
+    """The page shows every so-manieth row and column of an image of ``size`` (height, width)."""
+    return max(1, math.ceil(math.sqrt(size[0] * size[1] / SHOWN_PIXELS)))
+
+
+def picture(image: np.ndarray, step: int) -> tuple[bytes, str]:
+    """(file, media type) of an image (H, W, 3) uint8 BGR as the page shows it, its sides divided by ``step``."""
+    height, width = (math.ceil((side - step // 2) / step) for side in image.shape[:2])
+    if step > 1:
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    suffix, kind = (".png", "image/png") if height * width <= LOSSLESS_PIXELS else (".jpg", "image/jpeg")
+    written, data = cv2.imencode(suffix, image)
+    assert written, f"{image.shape} {image.dtype} could not be written as {kind}"
+    return data.tobytes(), kind

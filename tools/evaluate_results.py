@@ -1,0 +1,103 @@
+"""Judges results that are on disk, without the model: one file of detections, or two runs against each other."""
+
+import argparse
+from pathlib import Path
+
+from maskrcnn_project.errors import run_tool
+
+EPILOG = """
+examples:
+  evaluate_results.py --annotations val.json --results predictions.json --images val --output report
+  evaluate_results.py --compare output/first output/second --output comparison
+
+The first writes report.html, metrics.json and per_class.csv, the second compare.html. A page is one file without
+scripts: it opens in any browser, offline, and can be sent and printed.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    what = p.add_mutually_exclusive_group(required=True)
+    what.add_argument("--results", metavar="FILE", help="COCO results: a JSON list of detections")
+    what.add_argument(
+        "--compare", nargs=2, metavar=("RUN_A", "RUN_B"), help="folders of two runs that were evaluated on the same set"
+    )
+    p.add_argument("--annotations", metavar="FILE", help="COCO JSON of the ground truth, for --results")
+    p.add_argument("--images", metavar="DIR", help="folder of the images, for the pictures")
+    p.add_argument("--output", required=True, metavar="DIR", help="folder to write into; it is made if need be")
+    p.add_argument("--score-threshold", type=float, metavar="P", help="where counts are taken, 0 to 1 (default 0.5)")
+    p.add_argument(
+        "--max-detections", type=int, metavar="N", help="of an image that count (default 100, as COCO has it)"
+    )
+    p.add_argument("--dataset", metavar="NAME", help="of --compare: which of DATASETS.TEST (default: the first)")
+    p.add_argument("--resamples", type=int, default=1000, metavar="N", help="of --compare: draws (default 1000)")
+    p.add_argument("--force", action="store_true", help="write over an earlier page of this tool")
+    return p
+
+
+def main() -> None:
+    p = parser()
+    args = p.parse_args()
+    if args.results and not args.annotations:
+        p.error("--results needs --annotations FILE, the ground truth")
+    if args.compare and (args.annotations or args.max_detections):
+        p.error("--compare takes annotations and detections from the runs: leave out --annotations, --max-detections")
+    output = Path(args.output)
+    output.mkdir(parents=True, exist_ok=True)
+    (compare_runs if args.compare else judge_results)(args, output)
+
+
+def judge_results(args: argparse.Namespace, output: Path) -> None:
+    from maskrcnn_project.evaluation.cases import read_cases
+    from maskrcnn_project.evaluation.files import write_metrics
+    from maskrcnn_project.evaluation.judgement import judge
+    from maskrcnn_project.evaluation.report import GENERATOR, RunFacts, write_report
+    from maskrcnn_project.evaluation.results import COCO_DETECTIONS
+    from maskrcnn_project.visualization.html_page import refuse_output
+
+    page = output / "report.html"
+    refuse_output(page, GENERATOR, args.force)
+    cases = read_cases(
+        Path(args.annotations),
+        Path(args.results),
+        name=Path(args.annotations).name,
+        image_root=None if args.images is None else Path(args.images),
+        max_detections=COCO_DETECTIONS if args.max_detections is None else args.max_detections,
+    )
+    judgement = judge(cases, 0.5 if args.score_threshold is None else args.score_threshold)
+    write_metrics(output, judgement)
+    write_report(page, cases, judgement, run=RunFacts(title=Path(args.results).name))
+    print(f"{page}: mask AP {judgement.mask['AP']:.1f}, box AP {judgement.box['AP']:.1f}")
+
+
+def compare_runs(args: argparse.Namespace, output: Path) -> None:
+    from dataclasses import replace
+
+    from maskrcnn_project.evaluation.compare import compare
+    from maskrcnn_project.evaluation.compare_page import GENERATOR, conclusion, write_comparison
+    from maskrcnn_project.evaluation.judged import Judged
+    from maskrcnn_project.evaluation.judgement import judge
+    from maskrcnn_project.evaluation.run_folder import cases_of_run, score_threshold_of
+    from maskrcnn_project.visualization.html_page import refuse_output
+
+    page = output / "compare.html"
+    refuse_output(page, GENERATOR, args.force)
+    folders = [Path(folder) for folder in args.compare]
+    judged = []
+    for folder, other in zip(folders, reversed(folders), strict=True):
+        cases = cases_of_run(folder, args.dataset)
+        if args.images is not None:
+            cases = replace(cases, image_root=Path(args.images))
+        threshold = score_threshold_of(folder) if args.score_threshold is None else args.score_threshold
+        name = folder.resolve().name if folder.resolve().name != other.resolve().name else str(folder)
+        judged.append(Judged(name, cases, judge(cases, threshold)))
+    comparison = compare(*judged, resamples=args.resamples)
+    write_comparison(page, comparison, *judged)
+    measure, difference = next(iter(comparison.measures.items()))
+    print(f"{page}: {conclusion(measure, difference)}")
+
+
+if __name__ == "__main__":
+    run_tool(main)
