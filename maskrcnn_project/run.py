@@ -150,10 +150,10 @@ def _train_once(cfg: CfgNode, resume: bool) -> Mapping[str, Any] | None:
         comm.synchronize()
         if stop.code:
             raise
-        write_reports(cfg, "model_final.pth")
+        write_reports(cfg, str(Path(cfg.OUTPUT_DIR) / "model_final.pth"))
         return None
     explain_if_nothing(cfg, results or {}, trainer.max_iter)
-    write_reports(cfg, "model_final.pth")
+    write_reports(cfg, str(Path(cfg.OUTPUT_DIR) / "model_final.pth"))
     return results
 
 

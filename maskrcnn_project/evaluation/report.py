@@ -72,12 +72,17 @@ class RunFacts:
     device: str = ""
 
 
-def write_report(path: Path, cases: Cases, judgement: Judgement, *, run: RunFacts) -> None:
-    """Writes the page over an earlier one, never half. Images that cannot be read are named on it."""
-    write_beside(path, report_page(cases, judgement, run))
+def write_report(
+    path: Path, cases: Cases, judgement: Judgement, *, run: RunFacts, further: Sequence[Html] = ()
+) -> None:
+    """
+    Writes the page over an earlier one, never half. Images that cannot be read are named on it. ``further``: sections
+    that other modules made.
+    """
+    write_beside(path, report_page(cases, judgement, run, further))
 
 
-def report_page(cases: Cases, judgement: Judgement, run: RunFacts) -> Html:
+def report_page(cases: Cases, judgement: Judgement, run: RunFacts, further: Sequence[Html] = ()) -> Html:
     """The whole page, at most about 25 MB: pictures are bounded in size and number."""
     lead = f"{judgement.name}: {counted(judgement.num_images, 'image')}, {counted(judgement.num_objects, 'object')}. "
     if run.weights:
@@ -97,6 +102,7 @@ def report_page(cases: Cases, judgement: Judgement, run: RunFacts) -> Html:
         worst,
         fusions_section(judgement, album),
         calibration_section(judgement),
+        *further,
         page.section("Words", page.table(("word", "meaning"), WORDS, texts=2)),
     ]
     return page.page(f"Evaluation: {run.title}", lead, sections, generator=GENERATOR)

@@ -13,6 +13,8 @@ from maskrcnn_project.evaluation.files import write_metrics
 from maskrcnn_project.evaluation.judgement import judge
 from maskrcnn_project.evaluation.report import RunFacts, write_report
 from maskrcnn_project.evaluation.results import RESULTS_NAME, most_detections, read_speed, results_folder
+from maskrcnn_project.inference.tiled_evaluation import compare_tiled, tiled_section
+from maskrcnn_project.visualization.html_page import Html
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +27,7 @@ def report_run(cfg: CfgNode, weights: str) -> list[Path]:
     beside its results.
 
     Args:
-        weights: what was evaluated, for the page.
+        weights: the file that was evaluated.
 
     Returns:
         The pages. None for a set without a COCO file or results.
@@ -45,10 +47,18 @@ def report_run(cfg: CfgNode, weights: str) -> list[Path]:
             seconds_per_image=read_speed(folder),
             device=cfg.MODEL.DEVICE,
         )
-        write_report(folder / REPORT_NAME, cases, judgement, run=facts)
+        write_report(folder / REPORT_NAME, cases, judgement, run=facts, further=tiled_sections(cfg, weights, name))
         logger.info("Report: %s", folder / REPORT_NAME)
         pages.append(folder / REPORT_NAME)
     return pages
+
+
+def tiled_sections(cfg: CfgNode, weights: str, name: str) -> list[Html]:
+    """With EVALUATION.TILE the comparison of tiled and untiled: the model is run again, in each way."""
+    tile = cfg.EVALUATION.TILE
+    if not tile.SIZE:
+        return []
+    return [tiled_section(compare_tiled(cfg, weights, name), tile.SIZE, tile.OVERLAP)]
 
 
 def cases_of(cfg: CfgNode, name: str) -> Cases | None:

@@ -119,11 +119,11 @@ def test_equals_pycocotools_with_more_than_a_hundred_detections(folder, most):
 
 
 def test_the_limit_on_detections_is_honoured():
-    objects = [(0, x, y, x + 1, y + 1) for x in range(20) for y in range(10)]
+    objects = [(0, x, y, x + 1, y + 1) for x in range(20) for y in range(15)]
     found = [(0, 0.9 - index / 1000, *row[1:]) for index, row in enumerate(objects)]
-    aps = [judge(together(image(objects, found), max_detections=most), 0.5).mask["AP"] for most in (100, 150, 200)]
-    # recall ends at 100, 150 and 200 of 200: of the 101 recalls 0, 0.01, ... 51, 76 and 101 are reached
-    assert aps == pytest.approx([100 * 51 / 101, 100 * 76 / 101, 100.0])
+    aps = [judge(together(image(objects, found), max_detections=most), 0.5).mask["AP"] for most in (100, 150, 300)]
+    # recall ends at 100, 150 and 300 of 300: of the 101 recalls 0, 0.01, ... 34, 51 and 101 are reached
+    assert aps == pytest.approx([100 * 34 / 101, 100 * 51 / 101, 100.0])
 
 
 def test_nothing_to_find_is_nan_and_nothing_found_is_zero():
