@@ -161,9 +161,7 @@ def count_modules(model: nn.Module, inputs: list[dict[str, Any]], depth: int) ->
         parameters = parameter_count(model)
         by_module = multiply_adds.by_module(), activations.by_module()
     names = [name for name, _ in model.named_modules() if name.count(".") < depth]
-    return [
-        ModuleCost(name, parameters[name], *(int(counts[_traced(name)]) for counts in by_module)) for name in names
-    ]
+    return [ModuleCost(name, parameters[name], *(int(counts[_traced(name)]) for counts in by_module)) for name in names]
 
 
 def _traced(name: str) -> str:

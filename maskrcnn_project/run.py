@@ -28,6 +28,7 @@ from maskrcnn_project.evaluation.run_report import report_run
 from maskrcnn_project.files import write_beside
 from maskrcnn_project.find_batch_size import batch_size_table, find_batch_size
 from maskrcnn_project.hooks import TrainingStopped
+from maskrcnn_project.inference.test_time_augmentation import with_test_time_augmentation
 from maskrcnn_project.inference.weights import fetch_weights, last_checkpoint, load_for_inference, weights_of_run
 from maskrcnn_project.memory import is_out_of_memory, out_of_memory_error, reset_peak_memory
 from maskrcnn_project.optimization.schedule import images_per_step
@@ -226,6 +227,8 @@ def evaluate(cfg: CfgNode, resume: bool = False) -> Mapping[str, Any]:
         classes = ClassTable.from_dataset(name)
     model = MaskRCNNTrainer.build_model(cfg)
     load_for_inference(model, weights, classes)
+    if cfg.TEST.AUG.ENABLED:
+        model = with_test_time_augmentation(cfg, model.eval())
     results = MaskRCNNTrainer.test(cfg, model)
     if comm.is_main_process():
         verify_results(cfg, results)

@@ -64,7 +64,7 @@ def main() -> None:
 
     from maskrcnn_project.config import get_config
     from maskrcnn_project.export.exporting import export
-    from maskrcnn_project.inference.inputs import expand_inputs
+    from maskrcnn_project.inference.sources import find_sources
     from maskrcnn_project.inference.weights import weights_of_run
 
     cfg = get_config(args.config_file or Path(args.run) / "config.yaml", args.opts)
@@ -79,7 +79,7 @@ def main() -> None:
         args.format,
         Path(args.output),
         annotations=Path(args.annotations) if args.annotations else None,
-        samples=expand_inputs(args.samples),
+        samples=[source.path for source in find_sources(args.samples, None, args.output) if not source.is_video],
         paste=not args.no_paste,
         opset=args.opset,
         size=(args.height, args.width),

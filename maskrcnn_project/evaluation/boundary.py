@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from pycocotools import mask as mask_util
 
@@ -22,7 +21,6 @@ from maskrcnn_project.evaluation.matching import MATCH_IOU
 from maskrcnn_project.inference.detections import Detections
 
 DIAGONAL_PART = 0.02  # the paper's distance for COCO, as a part of the image's diagonal
-KING = np.ones((3, 3), dtype=np.uint8)  # the pixels that he reaches in one move, and his own
 Part = tuple[int, int, np.ndarray]  # x, y of the upper left pixel in the image, and pixels (h, w) uint8
 
 
@@ -66,12 +64,14 @@ def boundary_of(runs: np.ndarray | None, height: int, distance: int) -> Part:
         height: of the image.
     """
     x, y, pixels = _pixels(runs, height)
-    inside = cv2.erode(pixels, KING, iterations=distance, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return x, y, (pixels - inside).T
+    inside = _eroded(pixels, distance)
+    if inside.size:
+        pixels[distance:-distance, distance:-distance] -= inside
+    return x, y, pixels.T
 
 
 def _pixels(runs: np.ndarray | None, height: int) -> Part:
-    """The mask in its smallest box, but (w, h): a square to erode with knows no direction."""
+    """The mask in its smallest box, but (w, h)."""
     assert runs is not None, "masks are checked where they are read"
     borders = np.cumsum(runs)
     starts, lasts = borders[:-1:2], borders[1::2] - 1
@@ -80,12 +80,29 @@ def _pixels(runs: np.ndarray | None, height: int) -> Part:
     box = box_of(runs, height)
     assert box is not None, "a mask that overlaps another has pixels"
     left, top, right, bottom = (int(side) for side in box)
-    sides = right - left, bottom - top
+    columns, rows = right - left, bottom - top
     # a run that goes on in the next column reaches from top to bottom: within the box the columns follow on as before
-    change = np.zeros(sides[0] * sides[1] + 1, dtype=np.int8)
-    change[(starts // height - left) * sides[1] + starts % height - top] += 1
-    change[(lasts // height - left) * sides[1] + lasts % height - top + 1] -= 1
-    return left, top, np.cumsum(change[:-1], dtype=np.int8).view(np.uint8).reshape(sides)
+    pixels = np.zeros(columns * rows, dtype=np.uint8)
+    begins = (starts // height - left) * rows + starts % height - top
+    ends = (lasts // height - left) * rows + lasts % height - top + 1
+    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+        pixels[begin:end] = 1
+    return left, top, pixels.reshape(columns, rows)
+
+
+def _eroded(pixels: np.ndarray, distance: int) -> np.ndarray:
+    """
+    (w, h) uint8 -> (w - 2 * distance, h - 2 * distance), or without pixels where that is negative: 1 where all of the
+    square of 2 * distance + 1 pixels is. Some ten steps, each doubling the square, where cv2.erode looks at each side.
+    """
+    for _ in range(2):  # along each side
+        reach = 1
+        while reach <= 2 * distance:
+            step = min(reach, 2 * distance + 1 - reach)
+            pixels = pixels[:-step] & pixels[step:]
+            reach += step
+        pixels = pixels.T
+    return pixels
 
 
 def part_iou(one: Part, other: Part) -> float:

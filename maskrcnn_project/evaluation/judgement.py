@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from pycocotools import mask as mask_util
 
+from maskrcnn_project.datasets.checking.drawn_masks import areas_of
 from maskrcnn_project.evaluation.average_precision import Accumulated, accumulate
 from maskrcnn_project.evaluation.boundary import boundary_overlaps
 from maskrcnn_project.evaluation.calibration import Calibration, calibrate
@@ -141,7 +141,7 @@ def _mask_averages(cases: Cases, judged: Sequence[Case], overlaps: Sequence[np.n
     if not cases.has_masks:
         nothing = accumulate([], [], [], len(cases.class_names), cases.max_detections)
         return {"mask": nothing, "boundary": nothing}
-    areas = [np.asarray(mask_util.area(case.found.masks or []), dtype=np.float64) for case in judged]
+    areas = [areas_of(case.found.masks or ()) for case in judged]
     near = [boundary_overlaps(case.truth, case.found, ious) for case, ious in zip(judged, overlaps, strict=True)]
     return {
         kind: accumulate(judged, of_kind, areas, len(cases.class_names), cases.max_detections)

@@ -45,9 +45,8 @@ class Exported:
     def report(self) -> str:
         """The table of the check, and a line on the file."""
         size = self.path.stat().st_size / 1e6
-        return (
-            f"{parity_table(self.comparisons, Tolerance())}\n{self.path}: {size:.1f} MB, recorded in {self.seconds:.0f} s"
-        )
+        table = parity_table(self.comparisons, Tolerance())
+        return f"{table}\n{self.path}: {size:.1f} MB, recorded in {self.seconds:.0f} s"
 
 
 def load_model(cfg: CfgNode, annotations: Path | None = None) -> tuple[nn.Module, ClassTable]:
@@ -116,7 +115,7 @@ def export(
     if opset is not None and format != "onnx":
         raise ValueError(f"An opset goes with the format onnx, but the format is {format}: leave it out.")
     model, table = load_model(cfg, annotations)
-    refuse_what_no_graph_can_be(cfg, model)
+    refuse_what_no_graph_can_be(cfg, model, format)
     deployed = Deployed(model, paste).eval()
     facts = facts_of(cfg, table, paste)
     pictures = sample_images(cfg, samples)

@@ -59,11 +59,25 @@ def check(
     score_threshold: float,
     tolerance: Tolerance | None = None,
 ) -> Iterator[Comparison]:
-    """Runs both on each image (3, H, W) and compares."""
+    """
+    Runs both on each image (3, H, W) and compares.
+
+    Raises:
+        ValueError: the file fails on an image.
+    """
     for image in images:
+        size = (image.shape[1], image.shape[2])
         with torch.no_grad():
-            wanted, came = ([output.cpu() for output in run(image)] for run in (model, file))
-        yield compare(wanted, came, (image.shape[1], image.shape[2]), score_threshold, tolerance or Tolerance())
+            wanted = [output.cpu() for output in model(image)]
+            try:
+                came = [output.cpu() for output in file(image)]
+            except Exception as error:
+                reason = next(iter(str(error).splitlines()), "")
+                raise ValueError(
+                    f"The file fails on an image of {size[0]} x {size[1]} ({type(error).__name__}: {reason}), which "
+                    "the model takes: use another format."
+                ) from error
+        yield compare(wanted, came, size, score_threshold, tolerance or Tolerance())
 
 
 def compare(

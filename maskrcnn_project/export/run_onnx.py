@@ -83,7 +83,9 @@ class Model:
         boxes, classes, scores, *masks = self.session.run(None, {"image": pixels})
         boxes = boxes * np.float32([width / new_width, height / new_height] * 2)
         boxes = boxes.clip(0, [width, height, width, height])
-        parts = [self._part(mask, box, height, width) for mask, box in zip(masks[0], boxes)] if masks else None
+        parts = None
+        if masks:
+            parts = [self._part(mask, box, height, width) for mask, box in zip(masks[0], boxes, strict=True)]
         return boxes, classes, scores, parts
 
     def _part(self, mask, box, height, width):
@@ -119,7 +121,7 @@ def main():
                 "score": round(float(score), 5),
                 "box": [round(float(side), 2) for side in box],
             }
-            for box, number, score in zip(boxes, classes, scores)
+            for box, number, score in zip(boxes, classes, scores, strict=True)
         ]
         content = {"image": name, "height": image.shape[0], "width": image.shape[1], "instances": found}
         target = folder / Path(name).name

@@ -1,4 +1,4 @@
-"""Images to check an exported file on: each as it is, turned, and cut to a size that no stride divides."""
+"""Images to check an exported file on: each as it is, turned, and cut to a size that no stride divides; and nothing."""
 
 from __future__ import annotations
 
@@ -54,7 +54,10 @@ def model_input(picture: np.ndarray, cfg: CfgNode) -> torch.Tensor:
 
 
 def several_sizes(pictures: Sequence[np.ndarray], cfg: CfgNode) -> Iterator[torch.Tensor]:
-    """Model inputs: each picture, then turned by 90 degrees, then cut to odd sides, wide and high in turn."""
+    """
+    Model inputs: each picture, then turned by 90 degrees, then cut to odd sides, wide and high in turn; at last one
+    picture of the mean colour and hardly any noise, in which there is nothing to find.
+    """
     for index, picture in enumerate(pictures):
         image = model_input(picture, cfg)
         yield image
@@ -62,3 +65,7 @@ def several_sizes(pictures: Sequence[np.ndarray], cfg: CfgNode) -> Iterator[torc
         eighths = (5, 7) if index % 2 == 0 else (7, 5)
         sides = [max(SMALLEST_SIDE, side * part // 8 | 1) for side, part in zip(image.shape[1:], eighths, strict=True)]
         yield image[:, : sides[0], : sides[1]].contiguous()
+    size = (cfg.INPUT.MIN_SIZE_TEST or SMALLEST_SIDE, cfg.INPUT.MAX_SIZE_TEST)
+    # One grey level of noise: without any, places would be exactly alike, and which of them is found mere chance.
+    noise = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
+    yield noise + torch.tensor(cfg.MODEL.PIXEL_MEAN)[:, None, None]

@@ -116,6 +116,7 @@ def predict_files(
         failures = share.gathered(do_share(plan, journal, work, show=share.is_first))
         if not share.is_first:
             return None
+        failures = list(dict(failures).items())  # a broken video is told by every process
         journal.read()
         images, instances = write_tables(predictor, sources, output, options, journal, failures)
     for form in forms.values():
@@ -260,8 +261,8 @@ def write_tables(
     done = done_pictures(sources, journal)
     first = next(done, None)
     if first is None:
-        name, why = failures[0]
-        others = f", nor could the {len(failures) - 1} others" if len(failures) > 1 else ""
+        name, why = failures[0] if failures else (sources[0].name, "it changed while it was read")
+        others = f", nor could {len(failures) - 1} more" if len(failures) > 1 else ""
         raise OSError(f"{name} could not be read{others}: {why}")
     writers = table_writers(output, sources, predictor.classes, options)
     images = instances = 0

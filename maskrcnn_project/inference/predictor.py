@@ -19,6 +19,7 @@ from maskrcnn_project.device import choose_device
 from maskrcnn_project.inference.detect import detect
 from maskrcnn_project.inference.detections import Detections
 from maskrcnn_project.inference.fold_norms import fold_norms
+from maskrcnn_project.inference.test_time_augmentation import with_test_time_augmentation
 from maskrcnn_project.inference.weights import load_for_inference
 from maskrcnn_project.modeling import build_model
 
@@ -59,6 +60,8 @@ class Predictor:
         table = load_for_inference(self.model, cfg.MODEL.WEIGHTS)
         self.model.eval()
         fold_norms(self.model)
+        if cfg.TEST.AUG.ENABLED:
+            self.model = with_test_time_augmentation(cfg, self.model)
         self.classes = table or ClassTable.numbered(cfg.MODEL.ROI_HEADS.NUM_CLASSES)
         self.metadata = MetadataCatalog.get(f"__predictor_{id(self)}").set(thing_classes=list(self.classes.names))
         self.resize = ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)
@@ -91,6 +94,8 @@ class Predictor:
         height, width = image.shape[:2]
         if self.cfg.INPUT.FORMAT == "RGB":
             image = image[:, :, ::-1]
-        resized = self.resize.get_transform(image).apply_image(image)
-        tensor = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
+        pixels = image
+        if not self.cfg.TEST.AUG.ENABLED:  # which resizes by itself, to several sizes
+            pixels = self.resize.get_transform(image).apply_image(image)
+        tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
         return {"image": tensor, "height": height, "width": width}

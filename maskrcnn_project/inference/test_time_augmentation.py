@@ -9,6 +9,8 @@ twice, for boxes and for masks. Its masks are pixels of the whole image, N * hei
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from typing import Any
 
 from detectron2.config import CfgNode, get_cfg
 from detectron2.modeling import GeneralizedRCNN, GeneralizedRCNNWithTTA
@@ -24,8 +26,8 @@ def with_test_time_augmentation(cfg: CfgNode, model: nn.Module) -> nn.Module:
     """
     ``model`` with TEST.AUG, called as the model itself is.
 
-    Its inputs are resized by TEST.AUG alone where they come at the images' own sizes; an image that was made smaller
-    before has lost what the larger sizes would show.
+    Its inputs are resized by TEST.AUG alone, so they must be files or come at the images' own sizes: an image that was
+    made smaller before has lost what the larger sizes would show.
 
     Args:
         cfg: what ``model`` was built from. Where TEST.AUG has Detectron2's default sizes, for models of 800 pixels,
@@ -42,7 +44,23 @@ def with_test_time_augmentation(cfg: CfgNode, model: nn.Module) -> nn.Module:
         ", ".join(map(str, sizes.TEST.AUG.MIN_SIZES)),
         ", each mirrored as well" if sizes.TEST.AUG.FLIP else "",
     )
-    return GeneralizedRCNNWithTTA(sizes, model)
+    return AtFullSize(GeneralizedRCNNWithTTA(sizes, model))
+
+
+class AtFullSize(nn.Module):
+    """Looks at the files of an evaluation's images, in place of what was made of them for the model itself."""
+
+    def __init__(self, augmented: nn.Module):
+        super().__init__()
+        self.augmented = augmented
+
+    def forward(self, batch: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Dicts with "file_name", or else "image" (C, H, W) at the image's own size, and "height", "width"."""
+        return self.augmented([leave_out_image(given) if "file_name" in given else given for given in batch])
+
+
+def leave_out_image(given: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in given.items() if key != "image"}
 
 
 def refuse_unfit(cfg: CfgNode, model: nn.Module) -> None:

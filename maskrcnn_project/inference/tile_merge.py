@@ -15,11 +15,12 @@ objects, for the model itself has removed its duplicates there.
    object has the pixels of all its parts, a box round theirs, and the highest of their scores: it is there as surely
    as the part that shows most.
 3. **Duplicates.** Of two objects with an IoU of more than half, one stays: rather one that no edge leaves unfinished,
-   then the surer.
-4. **The whole image** is seen coarsely, but nothing is cut in it. An object found there falls if more than half of its
-   pixels are covered by finished objects of the tiles, which have seen them more finely. Otherwise it stays, and what
-   lies for more than half in it and is unfinished, or larger than a tile, falls; not, however, what is more than twice
-   as sure: an unsure detection over half of the image would take everything with it.
+   then the surer. (Not by the share of the smaller: a small object on a large one is no duplicate of it.)
+4. **The whole image** is seen coarsely, but nothing is cut in it. An object found there that is no larger than a tile
+   is the tiles' business: it stays only where none of theirs lies for more than half in it. A larger one falls if more
+   than half of its pixels are covered by *fine* objects of the tiles, which no edge leaves unfinished and which are no
+   larger than a tile; otherwise it stays, and what lies for more than half in it and is not fine falls. What is less
+   than half as sure as the other makes nothing fall: an unsure detection over half of the image would take all with it.
 """
 
 from __future__ import annotations
@@ -162,13 +163,18 @@ def join(grid: Grid, parts: Sequence[Part]) -> list[Merged]:
 
 
 def compare(grid: Grid, parts: Sequence[Part]) -> dict[tuple[int, int], Agreement]:
-    """By two rising indices: the parts of one class and different tiles that have pixels in common."""
+    """
+    By two rising indices: the parts of one class and of different tiles that have pixels in common, and of which one at
+    least is cut where the other's tile goes on. Rules 1 and 2 ask for no others.
+    """
     places = Places(grid, [part.window for part in parts])
     pairs = {}
     for first, part in enumerate(parts):
         for second in places.near(part.window):
             other = parts[second]
-            if second > first and other.view != part.view and other.category == part.category:
+            if second <= first or other.view == part.view or other.category != part.category:
+                continue
+            if part.is_cut_within(other.tile) or other.is_cut_within(part.tile):
                 agreed = agreement(part, other)
                 if agreed is not None:
                     pairs[first, second] = agreed
@@ -215,7 +221,11 @@ def is_duplicate(one: Merged, other: Merged) -> bool:
     """Whether two objects, of one class and of no tile in common, have an IoU of more than half."""
     if one.category != other.category or one.views & other.views:
         return False
-    both = common_pixels(one.pixels(), other.pixels(), one.window)
+    common = one.window.cut(other.window)
+    most = min(one.area, other.area, common.width * common.height)
+    if most <= HALF * (one.area + other.area - most):
+        return False  # whatever their pixels are
+    both = common_pixels(one.pixels(), other.pixels(), common)
     return both > HALF * (one.area + other.area - both)
 
 
@@ -227,23 +237,31 @@ def with_whole_image(grid: Grid, objects: Sequence[Merged], coarse: Sequence[Par
     for part in coarse:
         pixels = part.pixels()
         near = [index for index in places.near(part.window) if objects[index].category == part.category]
-        fine = [objects[index] for index in near if is_fine(objects[index], grid)]
-        if covered(pixels, fine) > HALF * part.area:
+        inside = [
+            index
+            for index in near
+            if common_pixels(objects[index].pixels(), pixels, part.window) > HALF * objects[index].area
+        ]
+        sure = [index for index in near if objects[index].score >= HALF * part.score]
+        if fits(part.window, grid) and not set(inside).isdisjoint(sure):
+            continue
+        if covered(pixels, [objects[index] for index in sure if is_fine(objects[index], grid)]) > HALF * part.area:
             continue
         added.append(Merged((part,)))
-        for index in near:
-            one = objects[index]
-            if is_fine(one, grid) or part.score < HALF * one.score:
-                continue
-            if common_pixels(one.pixels(), pixels, part.window) > HALF * one.area:
-                fallen.add(index)
+        unsound = (index for index in inside if not is_fine(objects[index], grid))
+        fallen.update(index for index in unsound if part.score >= HALF * objects[index].score)
     return [one for index, one in enumerate(objects) if index not in fallen] + added
 
 
 def is_fine(one: Merged, grid: Grid) -> bool:
     """Whether the tiles have seen all of it, and it would fit into one."""
+    return not one.is_unfinished and fits(one.window, grid)
+
+
+def fits(window: Window, grid: Grid) -> bool:
+    """Whether it is no larger than a tile."""
     tile = grid.tiles[0]  # all are of one size
-    return not one.is_unfinished and one.window.width <= tile.width and one.window.height <= tile.height
+    return window.width <= tile.width and window.height <= tile.height
 
 
 def covered(pixels: Pixels, objects: Sequence[Merged]) -> int:

@@ -55,8 +55,7 @@ class Part:
 
     def is_cut_within(self, tile: Window) -> bool:
         """Whether an edge cuts it beyond which ``tile`` shows more."""
-        beyond = (np.array(edges(tile)) > edges(self.tile)).tolist()
-        return any(cut and more for cut, more in zip(self.cut, beyond, strict=True))
+        return any(cut and other > own for cut, other, own in zip(self.cut, edges(tile), edges(self.tile), strict=True))
 
 
 def edges(window: Window) -> tuple[int, int, int, int]:

@@ -10,6 +10,7 @@ from maskrcnn_project.classes import ClassMismatchError
 from maskrcnn_project.export import exporting
 from maskrcnn_project.export.deployed import Deployed
 from maskrcnn_project.export.exporting import export, load_model
+from maskrcnn_project.export.parity import check
 from maskrcnn_project.export.refusals import refuse_what_no_graph_can_be
 from maskrcnn_project.export.samples import model_input, sample_images, several_sizes
 from maskrcnn_project.inference.predictor import Predictor
@@ -17,7 +18,7 @@ from maskrcnn_project.inference.predictor import Predictor
 
 def test_the_report_holds_numbers_and_tolerances(write):
     exported = write("torchscript")
-    assert [c.size for c in exported.comparisons] == [(96, 128), (128, 96), (65, 113)]
+    assert [c.size for c in exported.comparisons] == [(96, 128), (128, 96), (65, 113), (96, 160)]
     report = exported.report()
     assert "tolerated" in report and f"{exported.path}: " in report and " MB, recorded in " in report
 
@@ -42,7 +43,7 @@ def test_a_file_that_differs_is_not_kept(cfg, tmp_path, monkeypatch):
     target = tmp_path / "model.ts"
     target.write_bytes(b"old")
     cv2.imwrite(str(tmp_path / "a.png"), np.random.default_rng(0).integers(0, 255, (96, 120, 3), dtype=np.uint8))
-    with pytest.raises(ValueError, match=r"does not find what the model finds in 3 of 3 images.*\n(.*\n)+.*5\.0e-01"):
+    with pytest.raises(ValueError, match=r"does not find what the model finds in 4 of 4 images.*\n(.*\n)+.*5\.0e-01"):
         export(cfg, "torchscript", target, samples=[tmp_path / "a.png"])
     assert target.read_bytes() == b"old" and sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "model.ts"]
 
@@ -67,15 +68,18 @@ def test_an_untrained_model_takes_its_names_from_the_annotations_or_gets_numbers
         load_model(cfg, coco_file(["a", "b", "c"]))
 
 
-def test_samples_are_the_predictors_input_and_two_other_shapes(cfg, tmp_path, photo):
+def test_samples_are_the_predictors_input_in_three_shapes_and_one_of_nothing(cfg, tmp_path, photo):
     cv2.imwrite(str(tmp_path / "a.png"), photo)
     [picture] = sample_images(cfg, [tmp_path / "a.png"])
     assert np.array_equal(picture, photo)  # both BGR
     wanted = Predictor(cfg)._model_input(photo)["image"]
     assert torch.equal(model_input(picture, cfg), wanted.float()) and wanted.shape == (3, 96, 128)
     images = list(several_sizes([picture, picture], cfg))
-    assert [tuple(image.shape[1:]) for image in images] == [(96, 128), (128, 96), (65, 113), (96, 128), (128, 96), (85, 81)]
+    sizes = [(96, 128), (128, 96), (65, 113), (96, 128), (128, 96), (85, 81), (96, 160)]
+    assert [tuple(image.shape[1:]) for image in images] == sizes
     assert torch.equal(images[1], images[0].transpose(1, 2)) and torch.equal(images[2], images[0][:, :65, :113])
+    assert images[-1].mean(dim=(1, 2)).tolist() == pytest.approx([m + 0.5 for m in cfg.MODEL.PIXEL_MEAN], abs=0.1)
+    assert 0 < images[-1].std(dim=(1, 2)).max() < 1
 
 
 def test_without_a_test_set_shapes_are_drawn_and_said(cfg, caplog):
@@ -94,12 +98,29 @@ def test_masks_in_boxes_are_those_that_are_pasted(deployed, noise):
 
 def test_what_no_graph_can_be_is_refused(cfg, deployed):
     model = deployed.model
-    refuse_what_no_graph_can_be(cfg, model)
+    refuse_what_no_graph_can_be(cfg, model, "onnx")
     with pytest.raises(ValueError, match="META_ARCHITECTURE GeneralizedRCNN cannot be exported: only"):
-        refuse_what_no_graph_can_be(cfg, nn.Identity())
+        refuse_what_no_graph_can_be(cfg, nn.Identity(), "onnx")
     cfg.MODEL.ROI_HEADS.NAME, cfg.MODEL.ROI_HEADS.MASK_NMS_THRESH_TEST = "CrowdedROIHeads", 0.5
     with pytest.raises(ValueError, match="one mask after the other.*MASK_NMS_THRESH_TEST 1.0"):
-        refuse_what_no_graph_can_be(cfg, model)
+        refuse_what_no_graph_can_be(cfg, model, "torchscript")
     cfg.TEST.AUG.ENABLED = True
     with pytest.raises(ValueError, match="Test-time augmentation cannot.*TEST.AUG.ENABLED False"):
-        refuse_what_no_graph_can_be(cfg, model)
+        refuse_what_no_graph_can_be(cfg, model, "torchscript")
+
+
+def test_group_norms_in_the_heads_are_no_onnx(cfg):
+    cfg.MODEL.ROI_MASK_HEAD.NORM, cfg.MODEL.WEIGHTS = "GN", ""
+    cfg.MODEL.ROI_MASK_HEAD.CONV_DIM = 32  # groups
+    model, _ = load_model(cfg)
+    refuse_what_no_graph_can_be(cfg, model, "torch_export")
+    with pytest.raises(ValueError, match="Group norms in the heads cannot be exported as ONNX"):
+        refuse_what_no_graph_can_be(cfg, model, "onnx")
+
+
+def test_a_file_that_fails_says_on_what_image():
+    def fail(image):
+        raise RuntimeError("shape {0,512}\nfurther lines")
+
+    with pytest.raises(ValueError, match=r"^The file fails on an image of 4 x 6 \(RuntimeError: shape \{0,512\}\)"):
+        list(check(lambda image: [], fail, [torch.zeros(3, 4, 6)], 0.5))

@@ -23,7 +23,7 @@ def test_a_file_finds_what_the_model_finds(format, run, deployed, noise):
         with torch.no_grad():
             wanted = deployed(image)
         comparison = compare(wanted, file(image), size, THRESHOLD, Tolerance())
-        assert comparison.passed and comparison.unpaired == 0 and comparison.count > 3, comparison
+        assert comparison.passed and comparison.unpaired == 0 and comparison.count > 0, comparison
         assert comparison.box < 1e-3 and comparison.score < 1e-4
         assert wanted[3].shape == (comparison.count, *size) and wanted[3].any()
 
@@ -93,14 +93,15 @@ def test_a_missing_package_is_named(monkeypatch):
         onnx_file.require_onnx()
 
 
-def test_what_cannot_be_recorded_is_one_sentence(tmp_path):
+def test_what_cannot_be_recorded_is_one_sentence(tmp_path, capfd):
     class Branch(torch.nn.Module):
         def forward(self, image):
-            return image + 1 if image.sum() > 0 else image
+            return image + 1 if len(image.nonzero()) == 5 else image
 
     with pytest.raises(ValueError, match="^This model cannot be recorded as torch.export: .+another format") as raised:
         torch_export_file.write(Branch(), torch.ones(3, 8, 9), tmp_path / "a.pt2", {})
     assert "\n" not in str(raised.value)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_root_of_a_chain_of_errors_is_told():

@@ -193,7 +193,7 @@ def test_unreadable_images_are_told_and_the_others_done(predictor, images):
 def test_nothing_readable_is_an_error(predictor, images):
     for number in range(5):
         (images / f"sub/{number}.png").write_bytes(b"no image")
-    with pytest.raises(OSError, match=r"^0\.png could not be read, nor could the 4 others: .*0\.png cannot be decoded"):
+    with pytest.raises(OSError, match=r"^0\.png could not be read, nor could 4 more: .*0\.png cannot be decoded"):
         predict(predictor, images)
     assert not (images.parent / "out/predictions.json").exists()
 
@@ -237,9 +237,10 @@ def test_two_shares_make_one_whole(predictor, images):
     predictor.shown = []
     (images / "sub/7.png").write_bytes(b"no image")
     (images / "sub/8.png").write_bytes(b"no image")
+    (images / "sub/9.mp4").write_bytes(b"no film")
     outcome = predict_in_two(predictor, images)
     assert (outcome.images, outcome.instances, outcome.earlier) == (5, 10, 0)
-    assert sorted(str(name) for name, _ in outcome.failures) == ["7.png", "8.png"], "one of each"
+    assert sorted(str(name) for name, _ in outcome.failures) == ["7.png", "8.png", "9"]
     assert sorted(predictor.shown) == [50, 51, 52, 53, 54]
     assert tables(images) == tables(images, "alone")
     outcome = predict(predictor, images)  # another number of processes

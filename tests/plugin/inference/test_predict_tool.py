@@ -105,3 +105,9 @@ def test_the_best_weights_are_preferred_and_other_settings_refused(folder, alone
     best.unlink()
     assert f"Weights: {best}" in said
     assert said.splitlines()[-1].startswith(f"error: {output} holds predictions made with other settings (the weights")
+
+
+def test_augmentation_is_another_setting(folder, alone):
+    output, _ = alone
+    said = tool("--run", folder / "run", "--input", folder / "in", "--output", output, "--tta", code=1)
+    assert "(TEST.AUG.ENABLED was False and is True)" in said

@@ -5,7 +5,7 @@ import torch
 
 from maskrcnn_project.config import add_maskrcnn_config
 from maskrcnn_project.inference.detect import detect
-from maskrcnn_project.inference.test_time_augmentation import augmentation_of, with_test_time_augmentation
+from maskrcnn_project.inference.test_time_augmentation import AtFullSize, augmentation_of, with_test_time_augmentation
 from maskrcnn_project.modeling import build_model
 from tests.contract.tiny import tiny_cfg
 
@@ -89,3 +89,11 @@ def test_what_it_would_leave_out_is_refused(cfg, key, value, sentence):
 def test_another_architecture_is_named(cfg):
     with pytest.raises(ValueError, match="but the model is a Identity"):
         with_test_time_augmentation(cfg, torch.nn.Identity())
+
+
+def test_files_are_looked_at_again_at_their_own_size():
+    seen = []
+    looking = torch.nn.Module()
+    looking.forward = seen.extend
+    AtFullSize(looking)([{"file_name": "a.png", "image": "small", "height": 8, "width": 9}, {"image": "whole"}])
+    assert seen == [{"file_name": "a.png", "height": 8, "width": 9}, {"image": "whole"}]
