@@ -8,12 +8,12 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from detectron2.config import CfgNode
-from detectron2.export import TracingAdapter
 from detectron2.structures import Boxes, Instances, PolygonMasks
 from detectron2.utils.analysis import FlopCountAnalysis, parameter_count
 from detectron2.utils.events import EventStorage
@@ -21,13 +21,15 @@ from fvcore.nn import ActivationCountAnalysis
 from tabulate import tabulate
 from torch import nn
 
+from maskrcnn_project.export.deployed import Deployed
 from maskrcnn_project.memory import GIB, is_out_of_memory, peak_memory, reset_peak_memory
 from maskrcnn_project.modeling import build_model
 from maskrcnn_project.trainer import MaskRCNNTrainer, precision_of
 
 Size = tuple[int, int]  # (height, width) in pixels
 
-TRACED_NAME = "model"  # under which both analyses hold the model
+# Under which each analysis holds the model: Deployed does, and FlopCountAnalysis holds that in a module of its own.
+FLOPS_PREFIX, ACTIVATIONS_PREFIX = "model.model", "model"
 # Layers that move boxes. With weights of 0 the anchors are the proposals, so that the number of regions, on which the
 # heads' costs depend, is the highest, whatever the weights.
 BOX_DELTAS = ("anchor_deltas", "bbox_pred")
@@ -117,16 +119,16 @@ def costs_of(cfg: CfgNode, size: Size, depth: int = 2, memory: bool = True) -> C
         memory: whether to measure memory too, in processes of their own.
     """
     model = busy_model(cfg)
-    inputs = [{"image": noise(size)}]
+    image = noise(size).to(cfg.MODEL.DEVICE)
     with torch.no_grad():
-        found = len(model.inference(inputs, do_postprocess=False)[0])  # type: ignore[operator]
+        boxes = Deployed(model, paste=False)(image)[0]
     tasks = {"inference": _run_inference, "one image's training step": _run_training} if memory else {}
     return Costs(
         size,
         cfg.MODEL.DEVICE,
         sum(p.numel() for p in model.parameters() if p.requires_grad),
-        found,
-        count_modules(model, inputs, depth),
+        len(boxes),
+        count_modules(model, image, depth),
         {what: _measured(task, cfg, size) for what, task in tasks.items()},
     )
 
@@ -150,30 +152,36 @@ def noise(size: Size) -> torch.Tensor:
     return torch.rand(3, *size, generator=torch.Generator().manual_seed(0)) * 255
 
 
-def count_modules(model: nn.Module, inputs: list[dict[str, Any]], depth: int) -> list[ModuleCost]:
-    """The costs of the model's parts down to ``depth`` levels, in the order in which the model holds them."""
+def count_modules(model: nn.Module, image: torch.Tensor, depth: int) -> list[ModuleCost]:
+    """
+    The costs of the model's parts down to ``depth`` levels, in the order in which the model holds them, for one image
+    (3, H, W). Pasting the masks, which is no part of the network, is left out.
+    """
+    module = Deployed(model, paste=False).eval()
+    analyses = FlopCountAnalysis(module, (image,)), ActivationCountAnalysis(module, (image,))
     with torch.no_grad():
-        multiply_adds = FlopCountAnalysis(model, inputs)
-        adapter = TracingAdapter(model, inputs, allow_non_tensor=True)
-        activations = ActivationCountAnalysis(adapter, adapter.flattened_inputs)
-        for analysis in (multiply_adds, activations):
+        for analysis in analyses:
             analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
-        parameters = parameter_count(model)
-        by_module = multiply_adds.by_module(), activations.by_module()
-    names = [name for name, _ in model.named_modules() if name.count(".") < depth]
-    return [ModuleCost(name, parameters[name], *(int(counts[_traced(name)]) for counts in by_module)) for name in names]
-
-
-def _traced(name: str) -> str:
-    return f"{TRACED_NAME}.{name}" if name else TRACED_NAME
+        multiply_adds, activations = (analysis.by_module() for analysis in analyses)
+    parameters = parameter_count(model)
+    return [
+        ModuleCost(
+            name,
+            parameters[name],
+            int(multiply_adds[f"{FLOPS_PREFIX}.{name}".rstrip(".")]),
+            int(activations[f"{ACTIVATIONS_PREFIX}.{name}".rstrip(".")]),
+        )
+        for name, _ in model.named_modules()
+        if name.count(".") < depth
+    ]
 
 
 def _measured(task: Callable[[CfgNode, Size], Memory], cfg: CfgNode, size: Size) -> Memory:
     """``task`` in a process of its own, for the peak of main memory never falls."""
     try:
         # fvcore scripts its losses when it is imported, which torch has begun to call old-fashioned.
-        quiet = ("ignore", ".*torch.jit.script.*deprecated", FutureWarning)
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), warnings.filterwarnings, quiet) as pool:
+        quiet = partial(warnings.filterwarnings, "ignore", ".*torch.jit.script.*deprecated", FutureWarning)
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), quiet) as pool:
             return pool.submit(task, cfg, size).result()
     except BrokenProcessPool:  # killed, as Linux does where main memory ends
         return Memory(None, None)

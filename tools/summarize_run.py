@@ -11,8 +11,9 @@ PLACES = (
     ("log.txt", "the log"),
     ("metrics.json", "losses and AP over time, one JSON object a line"),
     ("loss_curves.png", "the same as a picture"),
+    ("inference/report.html", "how good it is, where it fails: open it in a browser"),
     ("inference/coco_instances_results.json", "every detection of the last evaluation"),
-    ("predictions", "drawn predictions and predictions.json"),
+    ("predictions", "drawn predictions, predictions.json and measurements.csv"),
 )
 
 

@@ -20,6 +20,7 @@ from maskrcnn_project.datasets.register import register_coco_dataset
 from maskrcnn_project.export import onnx_file, torch_export_file, torchscript_file
 from maskrcnn_project.export.deployed import Deployed
 from maskrcnn_project.export.facts import facts_of
+from maskrcnn_project.export.formats import Run
 from maskrcnn_project.export.parity import Comparison, Tolerance, check, parity_table
 from maskrcnn_project.export.refusals import refuse_what_no_graph_can_be
 from maskrcnn_project.export.samples import sample_images, several_sizes
@@ -35,9 +36,10 @@ WRITERS = {"onnx": onnx_file, "torchscript": torchscript_file, "torch_export": t
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written, and how it was checked."""
+    """What was written, and how it was checked; ``run`` is the file as a function of an image."""
 
     path: Path
+    run: Run
     facts: dict[str, str]
     comparisons: list[Comparison]
     seconds: float  # to record and write
@@ -128,12 +130,13 @@ def export(
         write(deployed, example, beside, facts)
         seconds = time.perf_counter() - start
         images = (image.to(cfg.MODEL.DEVICE) for image in several_sizes(pictures, cfg))
-        comparisons = list(check(deployed, writer.load(beside), images, cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST))
+        run = writer.load(beside)
+        comparisons = list(check(deployed, run, images, cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST))
         require_agreement(comparisons)
         os.replace(beside, output)
     if not any(c.count for c in comparisons):
         logger.warning("The model found nothing in any sample, so only empty results were compared: name others.")
-    return Exported(output, facts, comparisons, seconds)
+    return Exported(output, run, facts, comparisons, seconds)
 
 
 def require_agreement(comparisons: Sequence[Comparison]) -> None:

@@ -81,7 +81,7 @@ class Model:
             resized = resized[:, :, ::-1]
         pixels = np.ascontiguousarray(resized.transpose(2, 0, 1), dtype=np.float32)
         boxes, classes, scores, *masks = self.session.run(None, {"image": pixels})
-        boxes = boxes * np.float32([width / new_width, height / new_height] * 2)
+        boxes = boxes * np.array([width / new_width, height / new_height] * 2, np.float32)
         boxes = boxes.clip(0, [width, height, width, height])
         parts = None
         if masks:
@@ -91,7 +91,8 @@ class Model:
     def _part(self, mask, box, height, width):
         if self.facts["masks"] == "image":
             # of the input's size: brought back to the image's own, and cut to where something is
-            whole = np.asarray(Image.fromarray(mask.astype(np.uint8) * 255).resize((width, height), Image.BILINEAR))
+            picture = Image.fromarray(mask.astype(np.uint8) * 255)
+            whole = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
             x, y, part = 0, 0, whole / 255
         else:
             x, y, part = paste(mask, box, height, width)

@@ -10,8 +10,10 @@ from detectron2.checkpoint import DetectionCheckpointer
 
 from maskrcnn_project.classes import ClassTable
 from maskrcnn_project.config import add_maskrcnn_config, get_config
+from maskrcnn_project.export import onnx_file, torch_export_file
 from maskrcnn_project.export.deployed import Deployed
-from maskrcnn_project.export.exporting import WRITERS, export, load_model
+from maskrcnn_project.export.exporting import export, load_model
+from maskrcnn_project.export.torch_export_file import record
 from maskrcnn_project.modeling import build_model
 from tests.contract.tiny import tiny_cfg
 
@@ -63,9 +65,15 @@ def deployed(run_folder):
 @pytest.fixture(scope="session")
 def write(run_folder, photo):
     """``write(format)``: the file of that format, recorded at its first use."""
-    files = {}
+    files, programs = {}, []
     sample = run_folder / "sample.png"
     cv2.imwrite(str(sample), photo)
+
+    def record_once(module, example):
+        """ONNX is written from the graph of torch.export, so the same one does for both."""
+        if not programs:
+            programs.append(record(module, example))
+        return programs[0]
 
     def of(format):
         if format == "onnx":
@@ -73,22 +81,11 @@ def write(run_folder, photo):
             pytest.importorskip("onnxruntime", reason="ONNX files need the extra onnx")
         if format not in files:
             output = run_folder / f"model.{format}.pt2"
-            files[format] = export(config_of(run_folder), format, output, samples=[sample], size=(128, 160))
+            with pytest.MonkeyPatch.context() as patch:
+                for module in (onnx_file, torch_export_file):
+                    patch.setattr(module, "record", record_once)
+                files[format] = export(config_of(run_folder), format, output, samples=[sample], size=(128, 160))
         return files[format]
-
-    return of
-
-
-@pytest.fixture(scope="session")
-def run(write):
-    """``run(format)``: the file of that format as a function, loaded at its first use."""
-    loaded = {}
-
-    def of(format):
-        path = write(format).path
-        if format not in loaded:
-            loaded[format] = WRITERS[format].load(path)
-        return loaded[format]
 
     return of
 

@@ -16,8 +16,8 @@ SIZES = [(96, 160), (203, 97), (70, 131), (320, 416)]
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_file_finds_what_the_model_finds(format, run, deployed, noise):
-    file = run(format)
+def test_a_file_finds_what_the_model_finds(format, write, deployed, noise):
+    file = write(format).run
     for size in SIZES:
         image = noise(*size)
         with torch.no_grad():
@@ -29,10 +29,10 @@ def test_a_file_finds_what_the_model_finds(format, run, deployed, noise):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_nothing_found_is_empty(format, run, deployed):
+def test_nothing_found_is_empty(format, write, deployed):
     # the mean of MODEL.PIXEL_MEAN everywhere: all features are 0, and all three classes as likely
     image = deployed.model.pixel_mean.expand(3, 96, 130).contiguous()
-    boxes, classes, scores, masks = run(format)(image)
+    boxes, classes, scores, masks = write(format).run(image)
     assert boxes.shape == (0, 4) and classes.shape == (0,) and scores.shape == (0,) and masks.shape == (0, 96, 130)
     assert (boxes.dtype, classes.dtype, scores.dtype, masks.dtype) == (
         torch.float32,
