@@ -17,7 +17,6 @@ from maskrcnn_project.evaluation.class_matches import ClassMatches, matches_by_c
 from maskrcnn_project.evaluation.image_scores import ImageScores
 from maskrcnn_project.evaluation.judged import Judged
 from maskrcnn_project.evaluation.matching import box_overlaps, mask_overlaps
-from maskrcnn_project.evaluation.outcomes import judged_part
 
 RESAMPLES = 1000  # the ends of a 95 % interval then rest on 25 draws each
 INTERVAL = (2.5, 97.5)  # percentiles
@@ -135,7 +134,7 @@ def _same_objects(a: Case, b: Case) -> bool:
 
 def _scores(cases: Cases, kind: str, weights: np.ndarray) -> np.ndarray:
     """(K, R, T) AP in points of each class for weights (R, I) of the images by ascending id; NaN without objects."""
-    ordered = sorted((judged_part(case, kind == "mask") for case in cases.cases), key=lambda case: case.image_id)
+    ordered = sorted(cases.judged if kind == "mask" else cases.cases, key=lambda case: case.image_id)
     overlaps = [(mask_overlaps if kind == "mask" else box_overlaps)(case.truth, case.found) for case in ordered]
     by_class: list[ClassMatches] = matches_by_class(ordered, overlaps, len(cases.class_names))
     bar = tqdm(by_class, desc=f"Drawing images anew, {kind} AP", unit="class", leave=False, disable=None)

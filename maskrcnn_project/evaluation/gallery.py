@@ -19,7 +19,7 @@ from maskrcnn_project.evaluation.case_picture import (
     truth_marks,
 )
 from maskrcnn_project.evaluation.judged import Judged
-from maskrcnn_project.evaluation.outcomes import judged_part, outcome_of
+from maskrcnn_project.evaluation.outcomes import outcome_of
 from maskrcnn_project.visualization import html_page as page
 from maskrcnn_project.visualization.html_page import Html
 
@@ -43,10 +43,7 @@ class Album:
     spent: int = 0
 
     def __post_init__(self) -> None:
-        self._cases = [
-            {case.image_id: judged_part(case, each.cases.has_masks) for case in each.cases.cases}
-            for each in self.judged
-        ]
+        self._cases = [{case.image_id: case for case in each.cases.judged} for each in self.judged]
         self._shown: set[int] = set()
 
     def has_shown(self, image_id: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -30,12 +30,6 @@ class Outcome:
     found_fused: np.ndarray
     truth_found: np.ndarray
     truth_fused: np.ndarray
-
-
-def judged_part(case: Case, has_masks: bool) -> Case:
-    """Where masks are compared, without the objects that have only a box: nothing is measured against those."""
-    has_mask = case.truth.has_mask
-    return replace(case, truth=case.truth.kept(has_mask)) if has_masks and not has_mask.all() else case
 
 
 def outcome_of(case: Case, score_threshold: float, fusions: Sequence[Fusion], *, has_masks: bool = True) -> Outcome:
