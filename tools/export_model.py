@@ -74,12 +74,13 @@ def main() -> None:
     cfg.MODEL.DEVICE = args.device
     threshold = cfg.PREDICT.SCORE_THRESHOLD if args.score_threshold is None else args.score_threshold
     cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = threshold
+    samples = find_sources(args.samples, None, args.output) if args.samples else []
     exported = export(
         cfg,
         args.format,
         Path(args.output),
         annotations=Path(args.annotations) if args.annotations else None,
-        samples=[source.path for source in find_sources(args.samples, None, args.output) if not source.is_video],
+        samples=[source.path for source in samples if not source.is_video],
         paste=not args.no_paste,
         opset=args.opset,
         size=(args.height, args.width),

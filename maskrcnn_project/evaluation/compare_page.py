@@ -47,7 +47,8 @@ def conclusion(name: str, difference: Difference) -> str:
     between = f"95% of the draws give a change from {_signed(low)} to {_signed(high)}"
     if difference.is_real:
         better, worse = ("B", "A") if change > 0 else ("A", "B")
-        return f"{better} is better than {worse} by {abs(change):.1f} points of {name}, and that is real on such images: {between}."
+        said = f"{better} is better than {worse} by {abs(change):.1f} points of {name}"
+        return f"{said}, and that is real on such images: {between}."
     return f"{_changed(name, change)}, but that may be chance: {between}, so it leaves open which is better."
 
 

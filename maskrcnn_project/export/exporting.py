@@ -117,7 +117,7 @@ def export(
     if opset is not None and format != "onnx":
         raise ValueError(f"An opset goes with the format onnx, but the format is {format}: leave it out.")
     model, table = load_model(cfg, annotations)
-    refuse_what_no_graph_can_be(cfg, model, format)
+    refuse_what_no_graph_can_be(cfg, model)
     deployed = Deployed(model, paste).eval()
     facts = facts_of(cfg, table, paste)
     pictures = sample_images(cfg, samples)

@@ -9,6 +9,7 @@ from torch import nn
 
 from maskrcnn_project.export.deployed import INPUT_NAME, OUTPUT_NAMES
 from maskrcnn_project.export.formats import Run, recorded
+from maskrcnn_project.export.group_norm import with_group_norms_by_means
 from maskrcnn_project.export.torch_export_file import record
 
 # The first that PyTorch's exporter of today writes; half-pixel RoiAlign came with 16.
@@ -28,7 +29,7 @@ def write(
     require_onnx()
     if opset is not None and opset < OLDEST_OPSET:
         raise ValueError(f"The opset must be at least {OLDEST_OPSET} (half-pixel RoiAlign, sizes), but is {opset}.")
-    program = record(module, example)
+    program = record(with_group_norms_by_means(module, below="roi_heads"), example)
     names = OUTPUT_NAMES[: len(program.graph_signature.user_outputs)]
     with recorded("ONNX"):
         exported = torch.onnx.export(

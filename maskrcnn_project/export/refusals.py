@@ -7,18 +7,19 @@ from detectron2.modeling import GeneralizedRCNN
 from torch import nn
 
 
-def refuse_what_no_graph_can_be(cfg: CfgNode, model: nn.Module, format: str) -> None:
+def refuse_what_no_graph_can_be(cfg: CfgNode, model: nn.Module) -> None:
     """
-    Raises ValueError, one sentence with the reason and what to do, for a model that the format cannot hold.
+    Raises ValueError, one sentence with the reason and what to do, for a model that no format can hold.
 
-    What is not known here is said by the recorder (``formats.py``), or found by the check of the file.
+    What is not known here, or of one format alone, is said by the recorder (``formats.py``) or found by the check of
+    the file.
     """
-    reason = _reason(cfg, model, format)
+    reason = _reason(cfg, model)
     if reason is not None:
         raise ValueError(reason)
 
 
-def _reason(cfg: CfgNode, model: nn.Module, format: str) -> str | None:
+def _reason(cfg: CfgNode, model: nn.Module) -> str | None:
     if not isinstance(model, GeneralizedRCNN):
         return (
             f"MODEL.META_ARCHITECTURE {cfg.MODEL.META_ARCHITECTURE} cannot be exported: only a GeneralizedRCNN gives "
@@ -40,10 +41,5 @@ def _reason(cfg: CfgNode, model: nn.Module, format: str) -> str | None:
             "Suppression of masks cannot be exported: it looks at one mask after the other, as often as there are "
             "instances, and a graph has no such loop; export without it (MODEL.ROI_HEADS.MASK_NMS_THRESH_TEST 1.0) and "
             "suppress afterwards."
-        )
-    if format == "onnx" and any(isinstance(part, nn.GroupNorm) for part in model.roi_heads.modules()):
-        return (
-            "Group norms in the heads cannot be exported as ONNX: their ONNX form fails where an image has no "
-            "instance, for it divides nothing into groups; use the format torchscript or torch_export."
         )
     return None

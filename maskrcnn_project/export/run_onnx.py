@@ -3,13 +3,14 @@
 Runs an ONNX file of this project on images: python run_onnx.py model.onnx photo.jpg ... --output found
 
 It needs nothing but Python and three packages (pip install onnxruntime numpy Pillow): copy this one file to wherever
-the model has to run. For each image it writes NAME.json (boxes, scores, classes) and NAME.png, a picture of the
-image's size whose pixels are instance numbers from 1 in the order of the JSON, 0 for none; where masks overlap, the
-surer instance has the pixel.
+the model has to run. For each image it writes photo.jpg.json (boxes, scores, classes) and photo.jpg.masks.png, a
+picture of the image's size whose pixels are instance numbers from 1 in the order of the JSON, 0 for none; where masks
+overlap, the surer instance has the pixel.
 """
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,8 @@ class Model:
     """``Model("model.onnx")(image)``: an image (H, W, 3) uint8 RGB to its instances, at the image's own size."""
 
     def __init__(self, path):
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"There is no file {path}.")
         self.session = onnxruntime.InferenceSession(path, providers=onnxruntime.get_available_providers())
         self.facts = self.session.get_modelmeta().custom_metadata_map
         if "class_names" not in self.facts:
@@ -89,14 +92,41 @@ class Model:
         return boxes, classes, scores, parts
 
     def _part(self, mask, box, height, width):
-        if self.facts["masks"] == "image":
-            # of the input's size: brought back to the image's own, and cut to where something is
-            picture = Image.fromarray(mask.astype(np.uint8) * 255)
-            whole = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
-            x, y, part = 0, 0, whole / 255
-        else:
+        threshold = float(self.facts["mask_threshold"])
+        if self.facts["masks"] == "box":
             x, y, part = paste(mask, box, height, width)
-        return x, y, part >= float(self.facts["mask_threshold"])
+            return x, y, part >= threshold
+        # of the input's size: brought back to the image's own, and cut to where something is
+        picture = Image.fromarray(mask.astype(np.uint8) * 255).resize((width, height), Image.Resampling.BILINEAR)
+        whole = np.asarray(picture) >= threshold * 255
+        rows, columns = np.flatnonzero(whole.any(axis=1)), np.flatnonzero(whole.any(axis=0))
+        if len(rows) == 0:
+            return 0, 0, whole[:0, :0]
+        return columns[0], rows[0], whole[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def write(model, name, folder):
+    """Runs ``model`` on the image ``name`` and writes what it finds into ``folder``; returns how many."""
+    image = read_image(name)
+    boxes, classes, scores, masks = model(image)
+    found = [
+        {
+            "class": model.class_names[number],
+            "category_id": model.class_ids[number],
+            "score": round(float(score), 5),
+            "box": [round(float(side), 2) for side in box],
+        }
+        for box, number, score in zip(boxes, classes, scores, strict=True)
+    ]
+    content = {"image": name, "height": image.shape[0], "width": image.shape[1], "instances": found}
+    (folder / f"{Path(name).name}.json").write_text(json.dumps(content, indent=1), "utf-8")
+    if masks is not None:
+        numbers = np.zeros(image.shape[:2], dtype=np.uint16)
+        for index in reversed(range(len(masks))):  # the surest last, over the others
+            x, y, part = masks[index]
+            numbers[y : y + part.shape[0], x : x + part.shape[1]][part] = index + 1
+        Image.fromarray(numbers).save(folder / f"{Path(name).name}.masks.png")
+    return len(found)
 
 
 def main():
@@ -105,31 +135,14 @@ def main():
     parser.add_argument("images", nargs="+", help="image files")
     parser.add_argument("--output", default=".", help="folder for the results (default: this one)")
     args = parser.parse_args()
-    model = Model(args.model)
-    folder = Path(args.output)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in args.images:
-        image = read_image(name)
-        boxes, classes, scores, masks = model(image)
-        numbers = np.zeros(image.shape[:2], dtype=np.uint16)
-        for index in reversed(range(len(masks or ()))):  # the surest last, over the others
-            x, y, part = masks[index]
-            numbers[y : y + part.shape[0], x : x + part.shape[1]][part] = index + 1
-        found = [
-            {
-                "class": model.class_names[number],
-                "category_id": model.class_ids[number],
-                "score": round(float(score), 5),
-                "box": [round(float(side), 2) for side in box],
-            }
-            for box, number, score in zip(boxes, classes, scores, strict=True)
-        ]
-        content = {"image": name, "height": image.shape[0], "width": image.shape[1], "instances": found}
-        target = folder / Path(name).name
-        Path(f"{target.with_suffix('')}.json").write_text(json.dumps(content, indent=1), "utf-8")
-        if masks is not None:
-            Image.fromarray(numbers).save(f"{target.with_suffix('')}.png")
-        print(f"{name}: {len(found)} instances")
+    try:
+        model = Model(args.model)
+        folder = Path(args.output)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in args.images:
+            print(f"{name}: {write(model, name, folder)} instances")
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ def run_folder(tmp_path_factory):
     add_maskrcnn_config(cfg)
     cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST = 96, 160
     cfg.TEST.DETECTIONS_PER_IMAGE = 20
+    cfg.MODEL.ROI_MASK_HEAD.NORM, cfg.MODEL.ROI_MASK_HEAD.CONV_DIM = "GN", 32
     # two levels instead of four, and a third for the anchors: a graph is recorded in half the time
     cfg.MODEL.RESNETS.OUT_FEATURES = cfg.MODEL.FPN.IN_FEATURES = ["res4", "res5"]
     cfg.MODEL.ROI_HEADS.IN_FEATURES, cfg.MODEL.RPN.IN_FEATURES = ["p4", "p5"], ["p4", "p5", "p6"]

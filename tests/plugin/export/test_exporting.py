@@ -98,24 +98,15 @@ def test_masks_in_boxes_are_those_that_are_pasted(deployed, noise):
 
 def test_what_no_graph_can_be_is_refused(cfg, deployed):
     model = deployed.model
-    refuse_what_no_graph_can_be(cfg, model, "onnx")
+    refuse_what_no_graph_can_be(cfg, model)
     with pytest.raises(ValueError, match="META_ARCHITECTURE GeneralizedRCNN cannot be exported: only"):
-        refuse_what_no_graph_can_be(cfg, nn.Identity(), "onnx")
+        refuse_what_no_graph_can_be(cfg, nn.Identity())
     cfg.MODEL.ROI_HEADS.NAME, cfg.MODEL.ROI_HEADS.MASK_NMS_THRESH_TEST = "CrowdedROIHeads", 0.5
     with pytest.raises(ValueError, match="one mask after the other.*MASK_NMS_THRESH_TEST 1.0"):
-        refuse_what_no_graph_can_be(cfg, model, "torchscript")
+        refuse_what_no_graph_can_be(cfg, model)
     cfg.TEST.AUG.ENABLED = True
     with pytest.raises(ValueError, match="Test-time augmentation cannot.*TEST.AUG.ENABLED False"):
-        refuse_what_no_graph_can_be(cfg, model, "torchscript")
-
-
-def test_group_norms_in_the_heads_are_no_onnx(cfg):
-    cfg.MODEL.ROI_MASK_HEAD.NORM, cfg.MODEL.WEIGHTS = "GN", ""
-    cfg.MODEL.ROI_MASK_HEAD.CONV_DIM = 32  # groups
-    model, _ = load_model(cfg)
-    refuse_what_no_graph_can_be(cfg, model, "torch_export")
-    with pytest.raises(ValueError, match="Group norms in the heads cannot be exported as ONNX"):
-        refuse_what_no_graph_can_be(cfg, model, "onnx")
+        refuse_what_no_graph_can_be(cfg, model)
 
 
 def test_a_file_that_fails_says_on_what_image():

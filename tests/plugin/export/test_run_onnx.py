@@ -33,7 +33,7 @@ def run_without_torch(folder, *arguments):
 
 
 def test_a_picture_from_file_to_json_and_masks(write, deployed, cfg, photo, tmp_path):
-    model, picture, blocked, output = write("onnx").path, tmp_path / "photo.jpg.png", tmp_path / "no", tmp_path / "out"
+    model, picture, blocked, output = write("onnx").path, tmp_path / "photo.png", tmp_path / "no", tmp_path / "out"
     blocked.mkdir()
     cv2.imwrite(str(picture), photo)
     done = run_without_torch(blocked, model, picture, "--output", output)
@@ -42,7 +42,7 @@ def test_a_picture_from_file_to_json_and_masks(write, deployed, cfg, photo, tmp_
         boxes, classes, scores, masks = (x.numpy() for x in deployed(model_input(photo, cfg)))
     assert len(boxes) > 3 and done.stdout == f"{picture}: {len(boxes)} instances\n"
 
-    content = json.loads((output / "photo.jpg.json").read_text())
+    content = json.loads((output / "photo.png.json").read_text())
     assert (content["height"], content["width"]) == (90, 120)
     found = content["instances"]
     assert [item["category_id"] for item in found] == [[3, 7][number] for number in classes]
@@ -50,13 +50,18 @@ def test_a_picture_from_file_to_json_and_masks(write, deployed, cfg, photo, tmp_
     np.testing.assert_allclose([item["score"] for item in found], scores, atol=2e-4)
     np.testing.assert_allclose([item["box"] for item in found], boxes * 90 / 96, atol=0.02)
 
-    numbers = np.asarray(Image.open(output / "photo.jpg.png"))
+    numbers = np.asarray(Image.open(output / "photo.png.masks.png"))
     assert numbers.shape == (90, 120)
     wanted = np.zeros((96, 128), np.uint16)
     for index in reversed(range(len(masks))):
         wanted[masks[index]] = index + 1
     whole = cv2.resize(wanted, (120, 90), interpolation=cv2.INTER_NEAREST)
     assert (whole == numbers).mean() > 0.95 and numbers.max() > 0  # but for borders
+
+
+def test_a_missing_file_is_one_sentence(tmp_path):
+    done = run_without_torch(tmp_path, tmp_path / "no.onnx", "a.png")
+    assert (done.returncode, done.stderr) == (1, f"error: There is no file {tmp_path / 'no.onnx'}.\n")
 
 
 def test_a_strange_file_is_refused(tmp_path):
