@@ -7,8 +7,8 @@ from maskrcnn_project.errors import run_tool
 
 EPILOG = """
 The file takes one image of any size and gives boxes, classes, scores and masks. Its metadata hold the class names, the
-order of the channels, how to resize a picture, and the score threshold. ONNX needs: pip install
-"maskrcnn_project[onnx]"; an ONNX file then runs without this package, by maskrcnn_project/export/run_onnx.py alone.
+order of the channels, how to resize a picture, and the score threshold. ONNX needs: pip install onnx onnxscript
+onnxruntime; an ONNX file then runs without this package, by maskrcnn_project/export/run_onnx.py alone.
 
 examples:
   export_model.py --run output/photos --format onnx --output photos.onnx

@@ -69,5 +69,5 @@ def require_onnx() -> None:
     if missing:
         raise ImportError(
             f"ONNX files need the package{'s' if len(missing) > 1 else ''} {', '.join(missing)}: "
-            "pip install 'maskrcnn_project[onnx]'."
+            f"pip install {' '.join(missing)}."
         )

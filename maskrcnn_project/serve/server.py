@@ -21,9 +21,7 @@ def require_framework() -> None:
     """Raises ImportError where the packages that serve the page are missing."""
     missing = [name for name in EXTRA if find_spec(name) is None]
     if missing:
-        raise ImportError(
-            f'The page needs {" and ".join(missing)}: install with  pip install "maskrcnn_project[serve]"'
-        )
+        raise ImportError(f"The page needs {' and '.join(missing)}: pip install {' '.join(missing)}")
 
 
 def listen(host: str, port: int) -> socket.socket:
