@@ -18,8 +18,8 @@ def main() -> None:
     args = parser.parse_args()
 
     # after parsing, so that --help answers at once
-    from maskrcnn_project.datasets.coco_file import DatasetError
-    from maskrcnn_project.datasets.shapes import ShapesOptions, write_shapes
+    from maskrcnn_project.datasets.shapes.shapes import ShapesOptions, write_shapes
+    from maskrcnn_project.errors import DatasetError
 
     try:
         options = ShapesOptions(train=args.train, val=args.val, size=args.size, seed=args.seed)

@@ -117,7 +117,8 @@ def _add_model(cfg: CfgNode) -> None:
 
 
 def _add_hooks(cfg: CfgNode) -> None:
-    # Names in maskrcnn_project.hooks.HOOK_REGISTRY, in the order in which those of one place (hooks/registry.py) run.
+    # Names in maskrcnn_project.training.hooks.HOOK_REGISTRY, in the order in which those of one place
+    # (hooks/registry.py) run.
     cfg.HOOKS = CfgNode()
     cfg.HOOKS.NAMES = ("LossCurves",)
     # Iterations between two drawings of OUTPUT_DIR/loss_curves.png; 0: at the end only.

@@ -15,6 +15,10 @@ TRACEBACK_VARIABLE = "MASKRCNN_TRACEBACK"
 TRACEBACK_HEAD = "Traceback (most recent call last)"
 
 
+class DatasetError(ValueError):
+    """What is wrong with a dataset: what was wanted, what came and where, what to do."""
+
+
 def run_tool(main: Callable[[], Any]) -> None:
     """
     Runs ``main`` and ends the process: exit code 0, or 1 after one sentence on standard error for bad input.

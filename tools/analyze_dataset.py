@@ -31,18 +31,18 @@ def main() -> None:
     args = parser().parse_args()
     output = Path(args.output)
 
-    from maskrcnn_project.datasets.analysis import GENERATOR
-    from maskrcnn_project.visualization.html_page import refuse_output
+    from maskrcnn_project.analysis import GENERATOR
+    from maskrcnn_project.pages.html_page import refuse_output
 
     refuse_output(output, GENERATOR, args.force)
 
-    from maskrcnn_project.datasets.analysis.analyze import analyze_dataset
-    from maskrcnn_project.datasets.analysis.check_section import count_of
-    from maskrcnn_project.datasets.analysis.page import analysis_page
-    from maskrcnn_project.files import write_beside
+    from maskrcnn_project.analysis.analyze import analyze_dataset
+    from maskrcnn_project.analysis.check_section import count_of
+    from maskrcnn_project.analysis.page import analysis_page
+    from maskrcnn_project.files import write_text
 
     analysis = analyze_dataset(args.annotations, args.images, args.config_file, quick=args.quick)
-    write_beside(output, analysis_page(analysis))
+    write_text(output, analysis_page(analysis))
     errors, warnings = (count_of(analysis.findings, severity) for severity in ("error", "warning"))
     print(
         f"{output}: {analysis.statistics.num_images} images, {len(analysis.objects.boxes)} objects; "

@@ -40,9 +40,9 @@ def main() -> None:
         if value is not None and value < 1:
             raise ValueError(f"--{name} must be at least 1, but is {value}.")
 
+    from maskrcnn_project.benchmarks.model_costs import costs_of
     from maskrcnn_project.config import get_config
-    from maskrcnn_project.device import choose_device
-    from maskrcnn_project.model_costs import costs_of
+    from maskrcnn_project.modeling.device import choose_device
 
     cfg = get_config(args.config_file or Path(args.run) / "config.yaml", args.opts)
     choose_device(cfg)

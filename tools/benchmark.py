@@ -26,9 +26,9 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
     """Seconds of each stage, in their order."""
     from tqdm import tqdm
 
-    from maskrcnn_project.benchmark import median_seconds, noise_batch, stages
+    from maskrcnn_project.benchmarks.benchmark import median_seconds, noise_batch, stages
     from maskrcnn_project.config import get_config
-    from maskrcnn_project.device import choose_device
+    from maskrcnn_project.modeling.device import choose_device
 
     cfg = get_config(args.config_file, ["MODEL.WEIGHTS", "", *args.opts])
     choose_device(cfg)

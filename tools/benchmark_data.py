@@ -19,7 +19,7 @@ def main() -> None:
     if args.images < 1 or args.instances < 1:
         raise ValueError(f"--images and --instances must be at least 1, but {args.images} and {args.instances} came.")
 
-    from maskrcnn_project.datasets.scale import measure, write_synthetic_set
+    from maskrcnn_project.benchmarks.large_dataset import measure, write_synthetic_set
 
     with tempfile.TemporaryDirectory(prefix="benchmark-", dir=args.folder) as folder:
         json_file, image_root = write_synthetic_set(Path(folder), args.images, args.instances, args.seed)

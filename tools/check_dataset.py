@@ -45,10 +45,10 @@ def main() -> None:
         raise ValueError(f"--detections-per-image must be at least 1, but {args.detections_per_image} was given.")
 
     from maskrcnn_project.datasets.checking.check import check_dataset
-    from maskrcnn_project.datasets.checking.mend import mend, refuse_existing, write_mended
-    from maskrcnn_project.datasets.checking.report import as_json, as_text, changes_table, left_over
-    from maskrcnn_project.datasets.checking.side import Side
-    from maskrcnn_project.files import write_beside
+    from maskrcnn_project.datasets.checking.check_report import as_json, as_text, changes_table, left_over
+    from maskrcnn_project.datasets.checking.fix import mend, refuse_existing, write_mended
+    from maskrcnn_project.datasets.checking.split_tables import Side
+    from maskrcnn_project.files import write_text
 
     refuse_existing(args.fix, args.val_fix, args.json)  # before the work, not after
     train = Side.read("train", args.annotations, args.images)
@@ -57,7 +57,7 @@ def main() -> None:
     print(as_text(findings, train, val))
     if args.json is not None:
         Path(args.json).parent.mkdir(parents=True, exist_ok=True)
-        write_beside(Path(args.json), json.dumps(as_json(findings), indent=2))
+        write_text(Path(args.json), json.dumps(as_json(findings), indent=2))
     mended = {}
     for side, other, output in ((train, val, args.fix), (val, train, args.val_fix)):
         if side is not None and output is not None:

@@ -78,8 +78,8 @@ def add_tile(p: argparse.ArgumentParser) -> None:
 
 def split(args: argparse.Namespace) -> None:
     from maskrcnn_project.datasets.coco_file import read_json
-    from maskrcnn_project.datasets.grouping import name_pattern
-    from maskrcnn_project.datasets.split import parts_from_text, shares_table, write_parts
+    from maskrcnn_project.datasets.editing.grouping import name_pattern
+    from maskrcnn_project.datasets.editing.split import parts_from_text, shares_table, write_parts
 
     group_by = name_pattern(args.group_by_name) if args.group_by_name else args.group_by
     how = {"group_by": group_by, "force": args.force}
@@ -88,15 +88,15 @@ def split(args: argparse.Namespace) -> None:
 
 
 def merge(args: argparse.Namespace) -> None:
-    from maskrcnn_project.datasets.merge import write_merged
+    from maskrcnn_project.datasets.editing.merge import write_merged
 
     where = {"root": args.root, "prefixes": args.prefixes}
     print(write_merged(args.annotations, args.output, args.images, same_image=args.same_image, **where).text())
 
 
 def subset(args: argparse.Namespace) -> None:
-    from maskrcnn_project.datasets.split import shares_table
-    from maskrcnn_project.datasets.subset import SubsetWishes, image_keys, read_image_list, write_subset
+    from maskrcnn_project.datasets.editing.split import shares_table
+    from maskrcnn_project.datasets.editing.subset import SubsetWishes, image_keys, read_image_list, write_subset
 
     only = read_image_list(args.only_list) if args.only_list else args.only and image_keys(args.only)
     wishes = SubsetWishes(only, args.classes, args.keep_empty, args.number, args.seed)
@@ -104,7 +104,7 @@ def subset(args: argparse.Namespace) -> None:
 
 
 def tile(args: argparse.Namespace) -> None:
-    from maskrcnn_project.datasets.tile import TileOptions, write_tiled
+    from maskrcnn_project.datasets.editing.tile import TileOptions, write_tiled
 
     overlap = args.size // 4 if args.overlap is None else args.overlap
     options = TileOptions(args.size, overlap, args.min_visible, not args.drop_empty, args.format, args.quality)

@@ -50,16 +50,16 @@ def main() -> None:
 
 
 def judge_results(args: argparse.Namespace, output: Path) -> None:
-    from maskrcnn_project.evaluation.cases import read_cases
-    from maskrcnn_project.evaluation.files import write_metrics
-    from maskrcnn_project.evaluation.judgement import judge
-    from maskrcnn_project.evaluation.report import GENERATOR, RunFacts, write_report
-    from maskrcnn_project.evaluation.results import COCO_DETECTIONS
-    from maskrcnn_project.visualization.html_page import refuse_output
+    from maskrcnn_project.evaluation.evaluation_result import judge
+    from maskrcnn_project.evaluation.metrics_files import write_metrics
+    from maskrcnn_project.evaluation.read_pairs import read_pairs
+    from maskrcnn_project.evaluation.report.report_page import GENERATOR, RunFacts, write_report
+    from maskrcnn_project.evaluation.results_folder import COCO_DETECTIONS
+    from maskrcnn_project.pages.html_page import refuse_output
 
     page = output / "report.html"
     refuse_output(page, GENERATOR, args.force)
-    cases = read_cases(
+    cases = read_pairs(
         Path(args.annotations),
         Path(args.results),
         name=Path(args.annotations).name,
@@ -76,11 +76,10 @@ def compare_runs(args: argparse.Namespace, output: Path) -> None:
     from dataclasses import replace
 
     from maskrcnn_project.evaluation.compare import compare
-    from maskrcnn_project.evaluation.compare_page import GENERATOR, conclusion, write_comparison
-    from maskrcnn_project.evaluation.judged import Judged
-    from maskrcnn_project.evaluation.judgement import judge
+    from maskrcnn_project.evaluation.evaluation_result import Judged, judge
+    from maskrcnn_project.evaluation.report.compare_page import GENERATOR, conclusion, write_comparison
     from maskrcnn_project.evaluation.run_folder import cases_of_run, score_threshold_of
-    from maskrcnn_project.visualization.html_page import refuse_output
+    from maskrcnn_project.pages.html_page import refuse_output
 
     page = output / "compare.html"
     refuse_output(page, GENERATOR, args.force)

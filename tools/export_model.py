@@ -8,7 +8,7 @@ from maskrcnn_project.errors import run_tool
 EPILOG = """
 The file takes one image of any size and gives boxes, classes, scores and masks. Its metadata hold the class names, the
 order of the channels, how to resize a picture, and the score threshold. ONNX needs: pip install onnx onnxscript
-onnxruntime; an ONNX file then runs without this package, by maskrcnn_project/export/run_onnx.py alone.
+onnxruntime; an ONNX file then runs without this package, by maskrcnn_project/export/infer_onnx.py alone.
 
 examples:
   export_model.py --run output/photos --format onnx --output photos.onnx
@@ -64,8 +64,8 @@ def main() -> None:
 
     from maskrcnn_project.config import get_config
     from maskrcnn_project.export.exporting import export
-    from maskrcnn_project.inference.sources import find_sources
-    from maskrcnn_project.inference.weights import weights_of_run
+    from maskrcnn_project.modeling.weights import weights_of_run
+    from maskrcnn_project.prediction.sources import find_sources
 
     cfg = get_config(args.config_file or Path(args.run) / "config.yaml", args.opts)
     weights = args.weights or (weights_of_run(Path(args.run)) if args.run else None)

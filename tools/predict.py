@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maskrcnn_project.errors import run_tool
-from maskrcnn_project.prediction_arguments import check_arguments, prediction_parser
+from maskrcnn_project.prediction.arguments import check_arguments, prediction_parser
 
 if TYPE_CHECKING:
-    from maskrcnn_project.inference.predict_files import Outcome
     from maskrcnn_project.inference.thresholds import ScoreThresholds
+    from maskrcnn_project.prediction.predict_files import Outcome
 
 MOST_NAMED = 10  # unreadable images that are named at the end
 
@@ -20,11 +20,11 @@ def main() -> None:
 
     from maskrcnn_project.config import get_config
     from maskrcnn_project.inference import Predictor
-    from maskrcnn_project.inference.options import Options
-    from maskrcnn_project.inference.predict_files import predict_files
-    from maskrcnn_project.inference.share import joined_share
-    from maskrcnn_project.inference.sources import find_sources
-    from maskrcnn_project.inference.weights import weights_of_run
+    from maskrcnn_project.modeling.weights import weights_of_run
+    from maskrcnn_project.prediction.options import Options
+    from maskrcnn_project.prediction.predict_files import predict_files
+    from maskrcnn_project.prediction.shard import joined_share
+    from maskrcnn_project.prediction.sources import find_sources
 
     sources = find_sources(args.input, args.images, args.output)
     tta = ["TEST.AUG.ENABLED", "True"] if args.tta else []

@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 
 from maskrcnn_project.errors import run_tool
-from maskrcnn_project.prediction_arguments import add_model_arguments
+from maskrcnn_project.prediction.arguments import add_model_arguments
 
 EPILOG = """
 examples:
@@ -55,7 +55,7 @@ def main() -> None:
     require_framework()
 
     from maskrcnn_project.config import get_config
-    from maskrcnn_project.inference.weights import weights_of_run
+    from maskrcnn_project.modeling.weights import weights_of_run
     from maskrcnn_project.serve.app import make_app
     from maskrcnn_project.serve.loading import find_examples, load_model
     from maskrcnn_project.serve.upload import Limits

@@ -3,14 +3,14 @@
 from contextlib import nullcontext
 
 import maskrcnn_project
-from maskrcnn_project.arguments import own_data_given, training_parser
 from maskrcnn_project.errors import run_tool
+from maskrcnn_project.training.arguments import own_data_given, training_parser
 
 
 def run(cfg, args) -> None:
     """One process of the run: all of it on one device, or its share under ``launch``."""
-    from maskrcnn_project.overfit import verdict
-    from maskrcnn_project.run import evaluate, set_up, train
+    from maskrcnn_project.training.overfit import verdict
+    from maskrcnn_project.training.run import evaluate, set_up, train
 
     cfg = set_up(cfg, args)
     if args.eval_only:
@@ -27,8 +27,8 @@ def main() -> None:
 
     from detectron2.engine import launch
 
-    from maskrcnn_project.run import build_config, is_first_process, try_batch_sizes
-    from maskrcnn_project.signals import relayed_to_children
+    from maskrcnn_project.training.run import build_config, is_first_process, try_batch_sizes
+    from maskrcnn_project.training.signals import relayed_to_children
 
     cfg = None
     if is_first_process(args):

@@ -40,7 +40,7 @@ def main() -> None:
     if args.number < 1:
         raise ValueError(f"--number must be at least 1, but {args.number} was given.")
 
-    from maskrcnn_project.visualization.data_pictures import (
+    from maskrcnn_project.analysis.data_pictures import (
         annotated_pictures,
         config_to_draw,
         sample_pictures,

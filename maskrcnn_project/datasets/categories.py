@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from maskrcnn_project.datasets.coco_file import DatasetError, root_candidates
+from maskrcnn_project.datasets.coco_file import root_candidates
+from maskrcnn_project.errors import DatasetError
 
 Table = Sequence[Mapping[str, Any]]  # the categories of a file, in its order
 Key = tuple[int, str]  # id and name of a category

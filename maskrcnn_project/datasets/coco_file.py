@@ -15,16 +15,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from maskrcnn_project.datasets.garbage import without_garbage_collection
-from maskrcnn_project.datasets.glance import glance_at
+from maskrcnn_project.datasets.coco_index import gc_paused, read_value
+from maskrcnn_project.errors import DatasetError
 
 TABLES = ("images", "annotations", "categories")
 MOST_NAMED = 3  # so many examples make an error readable; the rest is counted
 NUMBER_TYPES = frozenset((int, float))  # of JSON; its true and false are of neither
-
-
-class DatasetError(ValueError):
-    """What is wrong with a dataset: what was wanted, what came and where, what to do."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +87,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise DatasetError(f"The COCO file {path} does not exist{_where_the_path_ends(path)}.")
     try:
-        with without_garbage_collection():
+        with gc_paused():
             coco = json.loads(path.read_text("utf-8-sig"))
     except json.JSONDecodeError as error:
         raise DatasetError(
@@ -122,7 +118,7 @@ def read_categories(json_file: str | Path) -> list[dict[str, Any]]:
 
 def read_table(json_file: str | Path, key: str) -> list[dict[str, Any]]:
     """One table of a COCO file, in the order of the file; the rest of a sound file is not parsed."""
-    rows = glance_at(json_file, key) if Path(json_file).is_file() else None
+    rows = read_value(json_file, key) if Path(json_file).is_file() else None
     if not isinstance(rows, list) or not rows:
         coco = read_json(json_file)
         rows = coco.get(key)

@@ -12,9 +12,10 @@ from detectron2.data import MetadataCatalog
 from detectron2.data.datasets import load_coco_json
 
 from maskrcnn_project.datasets.categories import ClassChanges, ClassPlan, note_of_empty_classes
-from maskrcnn_project.datasets.coco_file import DatasetError, check_image_files, read_coco_file, read_table
-from maskrcnn_project.datasets.derived import derived_file, notes_of, write_derived_file
-from maskrcnn_project.datasets.garbage import without_garbage_collection
+from maskrcnn_project.datasets.coco_file import check_image_files, read_coco_file, read_table
+from maskrcnn_project.datasets.coco_index import gc_paused
+from maskrcnn_project.datasets.remapped_copy import derived_file, notes_of, write_derived_file
+from maskrcnn_project.errors import DatasetError
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class CocoSet:
         if size_and_time != self._checked or not self.file_to_load.is_file():
             self._tell(self._check_content() if self.derived is None else self._check_derived(self.derived))
             self._checked = size_and_time
-        with without_garbage_collection():
+        with gc_paused():
             return load_coco_json(str(self.file_to_load), str(self.image_root), self.name)
 
     def _check_content(self) -> list[str]:

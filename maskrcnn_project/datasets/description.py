@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from maskrcnn_project.datasets.categories import ClassChanges
-from maskrcnn_project.datasets.coco_file import DatasetError
+from maskrcnn_project.errors import DatasetError
 
 # key of a description -> argument of ClassChanges
 CHANGE_KEYS = {

@@ -16,12 +16,6 @@ from typing import Any
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from maskrcnn_project.datasets.agreement import (
-    check_same_categories,
-    check_sets_agree,
-    refuse_differences,
-    registered_classes,
-)
 from maskrcnn_project.datasets.categories import (
     ClassChanges,
     ClassPlan,
@@ -29,11 +23,18 @@ from maskrcnn_project.datasets.categories import (
     find_roots,
     plan_classes,
 )
-from maskrcnn_project.datasets.coco_file import DatasetError, class_names, read_categories
+from maskrcnn_project.datasets.class_consistency import (
+    check_same_categories,
+    check_sets_agree,
+    refuse_differences,
+    registered_classes,
+)
+from maskrcnn_project.datasets.coco_file import class_names, read_categories
+from maskrcnn_project.datasets.coco_index import is_annotated
 from maskrcnn_project.datasets.coco_set import ARGUMENTS_KEY, CocoSet, require_classes
 from maskrcnn_project.datasets.description import class_changes_of, read_description
-from maskrcnn_project.datasets.glance import is_annotated
-from maskrcnn_project.datasets.shapes import describe_shapes, ensure_shapes
+from maskrcnn_project.datasets.shapes.shapes import describe_shapes, ensure_shapes
+from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.resources import INSTALLED_FOLDERS, find_resource
 
 __all__ = [

@@ -18,6 +18,8 @@ from maskrcnn_project.datasets.coco_file import CocoFile
 
 # The quartiles, and both tails: what anchors and input sizes have to cover.
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+# COCO's bounds between small, medium and large, as square roots of areas (pixels).
+SMALL, LARGE = 32.0, 96.0
 Quantiles = dict[float, float]  # QUANTILES -> value; empty if there is nothing to measure
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from maskrcnn_project.evaluation.cases import Case, Cases
-from maskrcnn_project.evaluation.class_matches import ClassMatches, matches_by_class
-from maskrcnn_project.evaluation.image_scores import ImageScores
-from maskrcnn_project.evaluation.judged import Judged
-from maskrcnn_project.evaluation.matching import box_overlaps, mask_overlaps
+from maskrcnn_project.evaluation.evaluation_result import Judged
+from maskrcnn_project.evaluation.metrics.class_matches import ClassMatches, matches_by_class
+from maskrcnn_project.evaluation.metrics.image_pairs import Case, Cases
+from maskrcnn_project.evaluation.metrics.image_scores import ImageScores
+from maskrcnn_project.evaluation.metrics.matching import box_overlaps, mask_overlaps
 
 RESAMPLES = 1000  # the ends of a 95 % interval then rest on 25 draws each
 INTERVAL = (2.5, 97.5)  # percentiles

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +16,11 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as mask_util
 
-from maskrcnn_project.datasets.coco_file import CocoFile, DatasetError, read_coco_file
-from maskrcnn_project.datasets.derived import CACHE_VARIABLE, DEFAULT_CACHE
-from maskrcnn_project.datasets.masks import Rle, as_rle
-from maskrcnn_project.datasets.run_lengths import runs_of
+from maskrcnn_project.datasets.coco_file import CocoFile, read_coco_file
+from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.files import CACHE_VARIABLE, atomic_path, cache_folder
+from maskrcnn_project.masks.coding import Rle, as_rle
+from maskrcnn_project.masks.run_lengths import runs_of
 
 FORMAT = 1  # of the kept files; another number makes every file anew
 NO_MASK: Rle = {"size": [0, 0], "counts": ""}  # stands for an object that has only a box: no image is of that size
@@ -83,8 +82,7 @@ def _kept_file(annotations: Path) -> Path:
         digest = hashlib.sha256(f"{FORMAT}:".encode())
         while block := file.read(1 << 20):
             digest.update(block)
-    folder = Path(os.environ.get(CACHE_VARIABLE) or DEFAULT_CACHE).expanduser().absolute()
-    return folder / "ground_truth" / f"{digest.hexdigest()[:32]}.npz"
+    return cache_folder() / "ground_truth" / f"{digest.hexdigest()[:32]}.npz"
 
 
 def _convert(file: CocoFile) -> GroundTruth:
@@ -139,10 +137,9 @@ def _keep(target: Path, truth: GroundTruth) -> None:
         "categories": list(truth.categories.items()),
     }
     counts = [mask["counts"].encode("ascii") for mask in truth.masks]
-    beside = target.with_name(f".{uuid.uuid4().hex}.partial.npz")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with atomic_path(target) as beside:
             np.savez(
                 beside,
                 tables=np.frombuffer(json.dumps(tables).encode(), dtype=np.uint8),
@@ -156,9 +153,6 @@ def _keep(target: Path, truth: GroundTruth) -> None:
                 counts=np.frombuffer(b"".join(counts), dtype=np.uint8),
                 lengths=np.array([len(text) for text in counts], dtype=np.int64),
             )
-            os.replace(beside, target)
-        finally:
-            beside.unlink(missing_ok=True)
     except OSError as error:
         logging.getLogger(__name__).warning(
             "The converted ground truth is not kept, as %s cannot be written (%s): let %s name a folder that can.",

@@ -10,9 +10,9 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.coco_set import IDS_KEY
 from maskrcnn_project.datasets.register import register_descriptions
-from maskrcnn_project.evaluation.cases import Cases
-from maskrcnn_project.evaluation.results import RESULTS_NAME, results_folder
-from maskrcnn_project.evaluation.run_report import cases_of
+from maskrcnn_project.evaluation.metrics.image_pairs import Cases
+from maskrcnn_project.evaluation.read_pairs import read_pairs
+from maskrcnn_project.evaluation.results_folder import RESULTS_NAME, most_detections, results_folder
 
 
 def cases_of_run(folder: Path, dataset: str | None = None) -> Cases:
@@ -51,6 +51,26 @@ def cases_of_run(folder: Path, dataset: str | None = None) -> Cases:
     if cases is None:
         raise ValueError(f"The set {name} of {folder} has no COCO file, so it cannot be judged.")
     return cases
+
+
+def cases_of(cfg: CfgNode, name: str) -> Cases | None:
+    """Ground truth and results of a registered set, once loaded; None where either is missing."""
+    metadata = MetadataCatalog.get(name)
+    annotations = metadata.get("json_file", None)
+    results = results_folder(cfg, name) / RESULTS_NAME
+    if annotations is None or not results.is_file():
+        return None
+    contiguous = metadata.thing_dataset_id_to_contiguous_id
+    image_root = metadata.get("image_root", None)
+    return read_pairs(
+        Path(annotations),
+        results,
+        name=name,
+        image_root=None if image_root is None else Path(image_root),
+        max_detections=most_detections(cfg),
+        class_ids=sorted(contiguous, key=contiguous.__getitem__),
+        class_names=metadata.thing_classes,
+    )
 
 
 def score_threshold_of(folder: Path) -> float:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,17 +13,18 @@ import torch
 from detectron2.config import CfgNode
 from torch import nn
 
-from maskrcnn_project.classes import ClassMismatchError, ClassTable
 from maskrcnn_project.datasets.register import register_coco_dataset
 from maskrcnn_project.export import onnx_file, torch_export_file, torchscript_file
 from maskrcnn_project.export.deployed import Deployed
-from maskrcnn_project.export.facts import facts_of
 from maskrcnn_project.export.formats import Run
+from maskrcnn_project.export.metadata import facts_of
 from maskrcnn_project.export.parity import Comparison, Tolerance, check, parity_table
 from maskrcnn_project.export.refusals import refuse_what_no_graph_can_be
 from maskrcnn_project.export.samples import sample_images, several_sizes
-from maskrcnn_project.inference.weights import load_for_inference
+from maskrcnn_project.files import atomic_path
 from maskrcnn_project.modeling import build_model
+from maskrcnn_project.modeling.class_table import ClassMismatchError, ClassTable
+from maskrcnn_project.modeling.weights import load_for_inference
 
 logger = logging.getLogger(__name__)
 
@@ -124,8 +123,7 @@ def export(
     example = torch.rand(3, *size, generator=torch.Generator().manual_seed(0)).to(cfg.MODEL.DEVICE) * 255
     write = partial(onnx_file.write, opset=opset) if format == "onnx" else writer.write
     # Beside its place until it has passed, so that a file of that name is one that agrees.
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=output.absolute().parent) as folder:
-        beside = Path(folder) / output.name
+    with atomic_path(output.absolute()) as beside:
         start = time.perf_counter()
         write(deployed, example, beside, facts)
         seconds = time.perf_counter() - start
@@ -133,7 +131,6 @@ def export(
         run = writer.load(beside)
         comparisons = list(check(deployed, run, images, cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST))
         require_agreement(comparisons)
-        os.replace(beside, output)
     if not any(c.count for c in comparisons):
         logger.warning("The model found nothing in any sample, so only empty results were compared: name others.")
     return Exported(output, run, facts, comparisons, seconds)

@@ -14,7 +14,7 @@ from detectron2.data.detection_utils import read_image
 from detectron2.data.transforms import ResizeShortestEdge
 
 from maskrcnn_project.datasets.register import register_descriptions
-from maskrcnn_project.datasets.shapes import draw_image
+from maskrcnn_project.datasets.shapes.shapes import draw_image
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from maskrcnn_project.export.facts import METADATA_FILE
 from maskrcnn_project.export.formats import Run, recorded
+from maskrcnn_project.export.metadata import METADATA_FILE
 
 
 def record(module: nn.Module, example: torch.Tensor) -> torch.export.ExportedProgram:

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from maskrcnn_project.export.facts import METADATA_FILE
 from maskrcnn_project.export.formats import Run, recorded
+from maskrcnn_project.export.metadata import METADATA_FILE
 
 
 def write(module: nn.Module, example: torch.Tensor, path: Path, facts: dict[str, str]) -> None:

@@ -12,8 +12,8 @@ from detectron2.modeling import GeneralizedRCNN
 from detectron2.structures import Instances
 from torch import nn
 
-from maskrcnn_project.datasets.masks import Rle, encode_crop
-from maskrcnn_project.inference.detections import Detections
+from maskrcnn_project.masks.coding import Rle, encode_crop
+from maskrcnn_project.masks.detections import Detections
 
 
 def detect(model: nn.Module, batch: Sequence[dict[str, Any]]) -> list[Detections]:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from maskrcnn_project.datasets.masks import box_xywh_of, encode_crop
-from maskrcnn_project.inference.detections import Detections
+from maskrcnn_project.masks.coding import box_xywh_of, encode_crop
+from maskrcnn_project.masks.detections import Detections
 
 POLICIES = ("keep", "highest")
 

@@ -13,15 +13,15 @@ from detectron2.data.detection_utils import read_image
 from detectron2.data.transforms import ResizeShortestEdge
 from detectron2.structures import Instances
 
-from maskrcnn_project.classes import ClassTable
 from maskrcnn_project.config import get_config
-from maskrcnn_project.device import choose_device
 from maskrcnn_project.inference.detect import detect
-from maskrcnn_project.inference.detections import Detections
-from maskrcnn_project.inference.fold_norms import fold_norms
 from maskrcnn_project.inference.test_time_augmentation import with_test_time_augmentation
-from maskrcnn_project.inference.weights import load_for_inference
+from maskrcnn_project.masks.detections import Detections
 from maskrcnn_project.modeling import build_model
+from maskrcnn_project.modeling.class_table import ClassTable
+from maskrcnn_project.modeling.device import choose_device
+from maskrcnn_project.modeling.fold_norms import fold_norms
+from maskrcnn_project.modeling.weights import load_for_inference
 
 
 class Predictor:

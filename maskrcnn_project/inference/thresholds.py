@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from maskrcnn_project.inference.detections import Detections
+from maskrcnn_project.masks.detections import Detections
 
 
 @dataclass(frozen=True)

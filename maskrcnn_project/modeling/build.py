@@ -6,7 +6,7 @@ import detectron2.modeling
 from detectron2.config import CfgNode
 from torch import nn
 
-from maskrcnn_project.optimization.freezing import freeze_norms, freeze_parameters
+from maskrcnn_project.modeling.freezing import freeze_norms, freeze_parameters
 
 # Keys of MODEL.ROI_HEADS that CrowdedROIHeads alone heed, and the value at which they ask for nothing.
 CROWDED_KEYS = {"CLASS_WEIGHTS": (), "ACROSS_CLASSES_NMS": False, "MASK_NMS_THRESH_TEST": 1.0}

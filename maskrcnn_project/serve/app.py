@@ -17,11 +17,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from maskrcnn_project.inference.detections import Detections
-from maskrcnn_project.serve.choice import Choice, as_csv, measured, table
-from maskrcnn_project.serve.guard import Guard
-from maskrcnn_project.serve.results import Result, Results
-from maskrcnn_project.serve.turns import Turns
+from maskrcnn_project.masks.detections import Detections
+from maskrcnn_project.serve.host_check import Guard
+from maskrcnn_project.serve.queue import Turns
+from maskrcnn_project.serve.result_store import Result, Results
+from maskrcnn_project.serve.settings import Choice, as_csv, measured, table
 from maskrcnn_project.serve.upload import Limits, decode, picture, shown_step
 
 PAGE = Path(__file__).parent / "page"

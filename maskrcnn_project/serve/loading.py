@@ -9,10 +9,10 @@ import numpy as np
 from detectron2.config import CfgNode
 
 from maskrcnn_project.files import IMAGE_SUFFIXES
-from maskrcnn_project.inference.detections import Detections
 from maskrcnn_project.inference.predictor import Predictor
 from maskrcnn_project.inference.thresholds import ScoreThresholds
-from maskrcnn_project.inference.tiles import check_tiles, detect_tiled
+from maskrcnn_project.inference.tiling.tiles import check_tiles, detect_tiled
+from maskrcnn_project.masks.detections import Detections
 from maskrcnn_project.serve.app import Model
 
 MOST_EXAMPLES = 200  # a folder may hold a hundred thousand

@@ -8,11 +8,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from maskrcnn_project.datasets.checking.mask_form import NUMBERS
-from maskrcnn_project.datasets.checking.side import is_number
-from maskrcnn_project.datasets.run_lengths import box_of, columns_of, runs_of
+from maskrcnn_project.datasets.checking.split_tables import is_number
+from maskrcnn_project.masks.run_lengths import box_of, columns_of, runs_of
 
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises for a broken file
 BOX_COLOUR, MASK_COLOUR = (60, 160, 255), (255, 220, 60)  # BGR: orange, light blue
 BEYOND = (128, 128, 128)  # what lies outside of the image
 LEAST_MARGIN = 16.0  # pixels of the image round a tiny annotation

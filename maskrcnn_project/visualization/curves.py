@@ -9,6 +9,8 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from maskrcnn_project.files import atomic_path
+
 # The parts of the Mask R-CNN loss in the order of the model: proposals, boxes, masks.
 LOSS_NAMES = ("loss_rpn_cls", "loss_rpn_loc", "loss_cls", "loss_box_reg", "loss_mask")
 
@@ -67,7 +69,8 @@ def draw_run_curves(metrics: Path, output: Path) -> bool:
     for axes in (losses, quality):
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(output)
+    with atomic_path(output) as beside:
+        figure.savefig(beside)
     return True
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from detectron2.utils.colormap import colormap
 from PIL import Image, ImageDraw, ImageFont
 
-from maskrcnn_project.inference.detections import Detections
+from maskrcnn_project.masks.detections import Detections
 from maskrcnn_project.visualization.pictures import drawing_scale
 
 OPACITY = 0.4  # of the colour on a mask: what lies below can still be judged

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,8 @@ import numpy as np
 from detectron2.data.catalog import Metadata
 from detectron2.structures import Instances
 from detectron2.utils.visualizer import ColorMode, Visualizer
+
+from maskrcnn_project.files import atomic_path
 
 # A picture is drawn at least this large (short edge, pixels): labels on a 128-pixel image cannot be read.
 SMALLEST_DRAWING = 480
@@ -86,7 +87,8 @@ def contact_sheet(pictures: Sequence[np.ndarray], columns: int = 4, tile: int = 
 def save_picture(path: Path, picture: np.ndarray) -> None:
     """Writes a BGR picture beside its place and renames it. Raises OSError where it cannot be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".partial-{path.name}")
-    if not cv2.imwrite(str(beside), picture):
-        raise OSError(f"The picture {path} could not be written: is the folder writable, and the suffix an image's?")
-    os.replace(beside, path)
+    with atomic_path(path) as beside:
+        if not cv2.imwrite(str(beside), picture):
+            raise OSError(
+                f"The picture {path} could not be written: is the folder writable, and the suffix an image's?"
+            )

@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.places import ROOT
+
 STANDIN = ROOT / "maskrcnn_project" / "standin"
 SHOW = "import maskrcnn_project, detectron2; print(maskrcnn_project.detectron2_info().kind, detectron2.__version__)"
 

@@ -1,18 +1,15 @@
 """Every config of the project builds its model; the recipes are what their names say."""
 
-from pathlib import Path
-
 import pytest
 from detectron2 import model_zoo
 
-from maskrcnn_project.augmentation.build import check_augmentation
 from maskrcnn_project.config import get_config
-from maskrcnn_project.hooks import build_named_hooks
 from maskrcnn_project.modeling import build_model
+from maskrcnn_project.training.augmentation.build import check_augmentation
+from maskrcnn_project.training.hooks import build_named_hooks
+from tests.places import ROOT
 
-CONFIGS = sorted(
-    path for path in (Path(__file__).parents[2] / "configs").rglob("*.yaml") if not path.name.startswith("Base")
-)
+CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if not path.name.startswith("Base"))
 ZOO = "COCO-InstanceSegmentation/mask_rcnn_R_{}_FPN_3x.yaml"
 
 

@@ -8,15 +8,14 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import pytest
 
-from maskrcnn_project.classes import ClassTable
-from maskrcnn_project.datasets.shapes import ShapesOptions, write_shapes
+from maskrcnn_project.datasets.shapes.shapes import ShapesOptions, write_shapes
+from maskrcnn_project.modeling.class_table import ClassTable
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 TINY = [
     *("MODEL.FPN.OUT_CHANNELS", 16, "MODEL.ROI_BOX_HEAD.FC_DIM", 16, "MODEL.ROI_MASK_HEAD.CONV_DIM", 16),
     *("MODEL.ROI_MASK_HEAD.NUM_CONV", 1, "MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE", 16),

@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 
 from maskrcnn_project.datasets.checking.findings import Findings
 from maskrcnn_project.datasets.checking.mask_form import Box, can_be_drawn, form_box, form_faults, is_outside
-from maskrcnn_project.datasets.checking.side import Row, Side, is_crowd, is_number, shown
+from maskrcnn_project.datasets.checking.split_tables import Row, Side, is_crowd, is_number, shown
 
 # Detectron2 drops boxes of a smaller side (filter_empty_instances).
 EMPTY_SIDE = 1e-5

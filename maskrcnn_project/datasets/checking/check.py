@@ -8,7 +8,7 @@ from maskrcnn_project.datasets.checking.image_reading import Picture
 from maskrcnn_project.datasets.checking.image_rules import check_image_files, check_shared_images
 from maskrcnn_project.datasets.checking.mask_rules import check_masks
 from maskrcnn_project.datasets.checking.set_rules import check_same_categories, check_set
-from maskrcnn_project.datasets.checking.side import Side
+from maskrcnn_project.datasets.checking.split_tables import Side
 from maskrcnn_project.datasets.checking.table_rules import check_tables
 
 

@@ -13,9 +13,9 @@ from pycocotools import mask as mask_util
 
 from maskrcnn_project.datasets.checking.mask_form import NUMBERS, polygons_box
 from maskrcnn_project.datasets.checking.polygons import shapes_of
-from maskrcnn_project.datasets.checking.side import Row, is_crowd
-from maskrcnn_project.datasets.masks import Rle, Segmentation, as_rle
-from maskrcnn_project.datasets.run_lengths import columns_of, runs_of
+from maskrcnn_project.datasets.checking.split_tables import Row, is_crowd
+from maskrcnn_project.masks.coding import Rle, Segmentation, as_rle
+from maskrcnn_project.masks.run_lengths import columns_of, runs_of
 
 DUPLICATE_IOU = 0.9  # two careful outlines of one object agree so far; two objects hardly do
 MOST_PARTS = 200  # a mask of more parts is noise; the largest tell
@@ -28,12 +28,6 @@ def draw(segmentation: Segmentation, height: int, width: int) -> Rle | None:
     if isinstance(segmentation, dict) and runs_of(segmentation["counts"], height * width) is None:
         return None
     return as_rle(segmentation, height, width)
-
-
-def areas_of(rles: Sequence[Rle]) -> np.ndarray:
-    """(N,) pixels of each mask."""
-    # one by one: pycocotools 2.0.11 on numpy 2 overflows at lists of more than 255
-    return np.array([mask_util.area(rle) for rle in rles], dtype=np.int64)
 
 
 def duplicates(annotations: Sequence[Row], rles: Sequence[Rle]) -> Iterator[tuple[int, int, float]]:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from maskrcnn_project.datasets.checking.rules import RULES, SEVERITIES, Rule
-
-if TYPE_CHECKING:
-    from maskrcnn_project.datasets.checking.image_rules import ImageFaults
 
 MOST_EXAMPLES = 5  # of one rule in one split; the rest is counted
 
@@ -32,6 +29,19 @@ class Finding:
     split: str
     count: int = 0
     examples: list[Example] = field(default_factory=list)
+
+
+@dataclass
+class ImageFaults:
+    """
+    What mending wants to know. Where an id occurs twice, both tables speak of its first image.
+
+    ``sizes`` holds the true (height, width) of images whose size in the JSON is wrong, and to whose picture, as
+    Detectron2 reads it, the annotations may belong: not of those made on a picture before it was turned upright.
+    """
+
+    unusable: dict[int, str] = field(default_factory=dict)  # image id -> the rule that it breaks
+    sizes: dict[int, tuple[int, int]] = field(default_factory=dict)  # image id -> (height, width) in pixels
 
 
 class Findings:

@@ -8,7 +8,7 @@ from typing import Any
 from maskrcnn_project.datasets.checking.box_rules import is_box
 from maskrcnn_project.datasets.checking.image_reading import TURNS, Picture, Size
 from maskrcnn_project.datasets.checking.mask_form import form_faults, is_outside
-from maskrcnn_project.datasets.checking.side import Row
+from maskrcnn_project.datasets.checking.split_tables import Row
 
 STORED, UPRIGHT, UNKNOWN = "stored", "upright", "unknown"
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from maskrcnn_project.datasets.coco_file import DatasetError
+from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import IMAGE_SUFFIXES
 
 

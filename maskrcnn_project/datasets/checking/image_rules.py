@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
-from maskrcnn_project.datasets.checking.findings import Findings
+from maskrcnn_project.datasets.checking.findings import Findings, ImageFaults
 from maskrcnn_project.datasets.checking.image_exif import UNKNOWN, UPRIGHT, annotated_orientation, turn_of
 from maskrcnn_project.datasets.checking.image_listing import LikelyNames, Listings, image_path
-from maskrcnn_project.datasets.checking.image_reading import TURNS, Picture, Size, read_pictures
-from maskrcnn_project.datasets.checking.side import Row, Side
+from maskrcnn_project.datasets.checking.image_reading import TURNS, Picture, read_pictures
+from maskrcnn_project.datasets.checking.split_tables import Row, Side
 from maskrcnn_project.files import IMAGE_SUFFIXES
-
-
-@dataclass
-class ImageFaults:
-    """
-    What mending wants to know. Where an id occurs twice, both tables speak of its first image.
-
-    ``sizes`` holds the true (height, width) of images whose size in the JSON is wrong, and to whose picture, as
-    Detectron2 reads it, the annotations may belong: not of those made on a picture before it was turned upright.
-    """
-
-    unusable: dict[int, str] = field(default_factory=dict)  # image id -> the rule that it breaks
-    sizes: dict[int, Size] = field(default_factory=dict)  # image id -> (height, width) in pixels
 
 
 def check_image_files(

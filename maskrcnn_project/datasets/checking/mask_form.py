@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from maskrcnn_project.datasets.checking.side import LARGEST_COORDINATE, is_number, shown
-from maskrcnn_project.datasets.run_lengths import box_of, runs_of
+from maskrcnn_project.datasets.checking.split_tables import LARGEST_COORDINATE, is_number, shown
+from maskrcnn_project.masks.run_lengths import box_of, runs_of
 
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels
 

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from maskrcnn_project.datasets.checking.drawn_masks import (
-    area_is_wrong,
-    areas_of,
-    draw,
-    duplicates,
-    groups_of,
-    parts_of,
-)
+from maskrcnn_project.datasets.checking.drawn_masks import area_is_wrong, draw, duplicates, groups_of, parts_of
 from maskrcnn_project.datasets.checking.findings import Findings
 from maskrcnn_project.datasets.checking.mask_form import can_be_drawn, form_faults, points_of
 from maskrcnn_project.datasets.checking.polygons import crossings, shapes_of
-from maskrcnn_project.datasets.checking.side import Row, Side, is_crowd, shown
-from maskrcnn_project.datasets.masks import Rle
+from maskrcnn_project.datasets.checking.split_tables import Row, Side, is_crowd, shown
+from maskrcnn_project.masks.coding import Rle, areas_of
 
 FULL_SHARE = 0.99  # of the image; hand-drawn outlines stop a little before the edge
 # Rectangles are the masks of a tool that had only boxes. A set of panels or books may have many; not nearly all.

@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from maskrcnn_project.datasets.masks import Polygon
+from maskrcnn_project.masks.coding import Polygon
 
 # A crossing turns the area between its two sides inside out. Below both, it draws all but the same mask: a slip of the
 # hand at a corner, or a simplified outline.

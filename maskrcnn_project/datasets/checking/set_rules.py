@@ -6,7 +6,7 @@ from collections import Counter
 
 from maskrcnn_project.datasets.categories import class_differences
 from maskrcnn_project.datasets.checking.findings import Findings
-from maskrcnn_project.datasets.checking.side import Side, is_crowd
+from maskrcnn_project.datasets.checking.split_tables import Side, is_crowd
 from maskrcnn_project.datasets.checking.table_rules import root_categories
 
 # The advised minimum for fine-tuning from COCO weights.

@@ -8,7 +8,7 @@ from typing import Any
 
 from maskrcnn_project.datasets.categories import find_roots
 from maskrcnn_project.datasets.checking.findings import Findings
-from maskrcnn_project.datasets.checking.side import (
+from maskrcnn_project.datasets.checking.split_tables import (
     Row,
     Side,
     annotation_fault,

@@ -13,10 +13,11 @@ import numpy as np
 from pycocotools import mask as mask_util
 from tqdm import tqdm
 
-from maskrcnn_project.datasets.coco_file import DatasetError
+from maskrcnn_project.datasets.conversion.counts import Tally
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size
-from maskrcnn_project.datasets.conversion.tally import Tally
-from maskrcnn_project.datasets.masks import (
+from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.files import write_text
+from maskrcnn_project.masks.coding import (
     Polygon,
     Rle,
     Segmentation,
@@ -26,7 +27,6 @@ from maskrcnn_project.datasets.masks import (
     polygon_box_xywh,
     segmentation_of,
 )
-from maskrcnn_project.files import write_beside
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Conversion:
         """Raises DatasetError if the file exists already."""
         check_new(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_beside(path, json.dumps(self.coco))
+        write_text(path, json.dumps(self.coco))
 
 
 def check_new(path: Path) -> None:

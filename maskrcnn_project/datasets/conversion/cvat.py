@@ -24,11 +24,11 @@ from xml.parsers import expat
 import numpy as np
 from tqdm import tqdm
 
-from maskrcnn_project.datasets.coco_file import DatasetError
-from maskrcnn_project.datasets.conversion import figures
+from maskrcnn_project.datasets.conversion import primitive_shapes as figures
 from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, Part, Patch
+from maskrcnn_project.datasets.conversion.counts import Tally
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size
-from maskrcnn_project.datasets.conversion.tally import Tally
+from maskrcnn_project.errors import DatasetError
 
 IMAGE_FOLDER = "images"  # beside the XML in CVAT's own exports
 LINE = ":line"  # where in the file an element begins; no XML attribute can have this name

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from maskrcnn_project.datasets.checking.image_reading import EXECUTED_FORMATS, EXIF_ORIENTATION, SIDES_EXCHANGED
-from maskrcnn_project.datasets.coco_file import DatasetError
+from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import IMAGE_SUFFIXES
 
 Size = tuple[int, int]  # (height, width) in pixels

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from maskrcnn_project.datasets.coco_file import DatasetError
 from maskrcnn_project.datasets.conversion.collection import Patch
 from maskrcnn_project.datasets.conversion.image_folder import open_picture
+from maskrcnn_project.errors import DatasetError
 
 SUFFIXES = (".png", ".bmp", ".tif", ".tiff")  # JPEG would mix the numbers of neighbours
 COLOURED = ("RGB", "RGBA", "RGBX")

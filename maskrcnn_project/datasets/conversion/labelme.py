@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from maskrcnn_project.datasets.coco_file import CocoFile, DatasetError
-from maskrcnn_project.datasets.conversion import figures
+from maskrcnn_project.datasets.coco_file import CocoFile
+from maskrcnn_project.datasets.conversion import primitive_shapes as figures
 from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, Part, Patch, shifted, trimmed
+from maskrcnn_project.datasets.conversion.counts import Tally
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size, files_below, open_picture
 from maskrcnn_project.datasets.conversion.labelme_file import (
     CLASS_LIST,
@@ -33,8 +34,8 @@ from maskrcnn_project.datasets.conversion.labelme_file import (
     polygon_shapes,
 )
 from maskrcnn_project.datasets.conversion.new_files import new_files, stems_of
-from maskrcnn_project.datasets.conversion.tally import Tally
-from maskrcnn_project.datasets.masks import decode, outlines
+from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.masks.coding import decode, outlines
 
 NO_CLASSES = ("__ignore__", "_background_")  # stand first in the class lists of LabelMe's own examples
 CORNERED = ("polygon", "oriented_rectangle")  # their points are their corners; the latter from version 6 on

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from maskrcnn_project.datasets.conversion.collection import Patch
-from maskrcnn_project.datasets.masks import Polygon
+from maskrcnn_project.masks.coding import Polygon
 
 VERSION = "5.5.0"  # one that knows mask shapes
 CLASS_LIST = "labels.txt"

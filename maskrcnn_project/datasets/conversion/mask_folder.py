@@ -30,11 +30,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from maskrcnn_project.datasets.coco_file import DatasetError
 from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, Patch
+from maskrcnn_project.datasets.conversion.counts import Tally
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, files_below
 from maskrcnn_project.datasets.conversion.index_picture import SUFFIXES, patches, read_numbers
-from maskrcnn_project.datasets.conversion.tally import Tally
+from maskrcnn_project.errors import DatasetError
 
 LAYOUTS = ("ids", "instances", "binary")
 CLASS_SOURCES = ("none", "folder", "suffix")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,8 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from maskrcnn_project.datasets.coco_file import MOST_NAMED, CocoFile, DatasetError
+from maskrcnn_project.datasets.coco_file import MOST_NAMED, CocoFile
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder
+from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.files import atomic_files
 
 
 @contextmanager
@@ -36,14 +36,8 @@ def new_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
             f"Several images would share one annotation file ({', '.join(twice[:MOST_NAMED])}), as they are listed "
             "twice or differ by their suffix only: list each once, or rename one."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".converting-", dir=folder) as beside:
-        for parent in {PurePosixPath(name).parent for name in names}:
-            (Path(beside) / parent).mkdir(parents=True, exist_ok=True)
-        yield Path(beside)
-        for name in names:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(Path(beside) / name, folder / name)
+    with atomic_files(folder, names) as beside:
+        yield beside
 
 
 def stems_of(data: CocoFile, suffix: str) -> list[str]:

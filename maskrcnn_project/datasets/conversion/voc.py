@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from maskrcnn_project.datasets.coco_file import DatasetError
 from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, Patch
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, files_below
 from maskrcnn_project.datasets.conversion.index_picture import packed, patches, read_colours, read_numbers
+from maskrcnn_project.errors import DatasetError
 
 CLASS_FOLDER, OBJECT_FOLDER, IMAGE_FOLDER = "SegmentationClass", "SegmentationObject", "JPEGImages"
 SPLIT_FOLDER = Path("ImageSets") / "Segmentation"

@@ -23,14 +23,15 @@ import numpy as np
 import yaml
 from tqdm import tqdm
 
-from maskrcnn_project.datasets.coco_file import CocoFile, DatasetError
+from maskrcnn_project.datasets.coco_file import CocoFile
 from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, Part, shifted, trimmed
+from maskrcnn_project.datasets.conversion.counts import Tally
+from maskrcnn_project.datasets.conversion.hole_bridges import joined, touches_itself
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size, files_below
 from maskrcnn_project.datasets.conversion.new_files import new_files, stems_of
-from maskrcnn_project.datasets.conversion.seams import joined, touches_itself
-from maskrcnn_project.datasets.conversion.tally import Tally
-from maskrcnn_project.datasets.masks import Polygon, as_rle, decode, outlines
-from maskrcnn_project.files import IMAGE_SUFFIXES, write_beside
+from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.files import IMAGE_SUFFIXES, write_text
+from maskrcnn_project.masks.coding import Polygon, as_rle, decode, outlines
 
 DATA_FILE = "data.yaml"
 HEAD = "# Written by tools/convert_dataset.py, which adds further splits (--split).\n"
@@ -254,7 +255,7 @@ def write_yolo(data: CocoFile, output: Path, split: str = "train") -> Tally:
             (folder / name).write_text("".join(lines), "utf-8")
         (folder / f"{split}.txt").write_text("".join(f"./{path}\n" for path in listed), "utf-8")
         _link_images(data.image_root, output / place)
-    write_beside(output / DATA_FILE, data_text)
+    write_text(output / DATA_FILE, data_text)
     return tally
 
 

@@ -14,7 +14,7 @@ from maskrcnn_project.datasets.categories import (
     find_roots_of,
     plan_classes,
 )
-from maskrcnn_project.datasets.coco_file import DatasetError
+from maskrcnn_project.errors import DatasetError
 
 
 def row(number, name, parent=None):

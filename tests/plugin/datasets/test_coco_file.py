@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from maskrcnn_project.datasets import coco_file
 from maskrcnn_project.datasets.coco_file import (
     CocoFile,
-    DatasetError,
     class_names,
     read_categories,
     read_coco_file,
     read_json,
     read_table,
 )
+from maskrcnn_project.errors import DatasetError
 
 
 def sound():

@@ -13,8 +13,8 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.evaluation import COCOEvaluator
 from detectron2.structures import Boxes, Instances
 
-from maskrcnn_project.datasets.coco_file import DatasetError
 from maskrcnn_project.datasets.register import ClassChanges, register_coco_dataset, register_from_yaml
+from maskrcnn_project.errors import DatasetError
 
 pytestmark = pytest.mark.usefixtures("own_catalogs")
 

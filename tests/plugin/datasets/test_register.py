@@ -2,13 +2,12 @@
 
 import json
 import os
-from pathlib import Path
 
 import pytest
 import yaml
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from maskrcnn_project.datasets.coco_file import DatasetError, read_coco_file
+from maskrcnn_project.datasets.coco_file import read_coco_file
 from maskrcnn_project.datasets.description import read_description
 from maskrcnn_project.datasets.register import (
     check_same_categories,
@@ -18,11 +17,11 @@ from maskrcnn_project.datasets.register import (
     register_from_yaml,
     register_shapes,
 )
-from maskrcnn_project.datasets.shapes import ShapesOptions, write_shapes
+from maskrcnn_project.datasets.shapes.shapes import ShapesOptions, write_shapes
+from maskrcnn_project.errors import DatasetError
+from tests.places import ROOT as REPOSITORY
 
 pytestmark = pytest.mark.usefixtures("own_catalogs")
-
-REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +164,7 @@ def test_a_description_of_the_least(drawn, tmp_path):
 
 
 def test_the_sample_set_is_drawn_on_first_use(tmp_path, monkeypatch):
-    from maskrcnn_project.datasets import shapes as module
+    from maskrcnn_project.datasets.shapes import shapes as module
 
     (tmp_path / "shapes.yaml").write_text((REPOSITORY / "datasets" / "shapes.yaml").read_text("utf-8"))
     names = register_from_yaml(tmp_path / "shapes.yaml")

@@ -5,7 +5,7 @@ import pytest
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.coco_file import CocoFile
 from maskrcnn_project.datasets.statistics import QUANTILES, dataset_statistics, mask_format_of
-from maskrcnn_project.trainer import mask_format
+from maskrcnn_project.training.trainer import mask_format
 
 POLYGON = [[0, 0, 1, 0, 1, 1]]
 RLE = {"size": [10, 20], "counts": "04"}

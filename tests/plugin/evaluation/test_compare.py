@@ -3,12 +3,11 @@ from dataclasses import replace
 
 import pytest
 
-from maskrcnn_project.evaluation import class_matches
 from maskrcnn_project.evaluation.compare import compare
-from maskrcnn_project.evaluation.compare_page import comparison_page, conclusion
-from maskrcnn_project.evaluation.judged import Judged
-from maskrcnn_project.evaluation.judgement import judge
-from tests.plugin.evaluation.small_cases import image, together
+from maskrcnn_project.evaluation.evaluation_result import Judged, judge
+from maskrcnn_project.evaluation.metrics import class_matches
+from maskrcnn_project.evaluation.report.compare_page import comparison_page, conclusion
+from tests.plugin.evaluation.small_pairs import image, together
 
 TRUTH = [(0, 0, 0, 8, 8), (1, 10, 10, 18, 18)]
 GOOD = [(0, 0.9, 0, 0, 8, 8), (1, 0.8, 10, 10, 18, 18)]

@@ -9,9 +9,9 @@ from detectron2.evaluation import COCOEvaluator
 
 from maskrcnn_project.config import add_maskrcnn_config
 from maskrcnn_project.evaluation.evaluator import WARM_UP_BATCHES, Detecting
-from maskrcnn_project.evaluation.results import most_detections, read_speed, results_folder, write_speed
+from maskrcnn_project.evaluation.results_folder import most_detections, read_speed, results_folder, write_speed
 from maskrcnn_project.modeling import build_model
-from maskrcnn_project.trainer import MaskRCNNTrainer
+from maskrcnn_project.training.trainer import MaskRCNNTrainer
 from tests.contract.tiny import coco_set, tiny_cfg
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import maskrcnn_project.evaluation.ground_truth as ground_truth
-from maskrcnn_project.datasets.coco_file import DatasetError
-from maskrcnn_project.datasets.masks import decode
+from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.evaluation.ground_truth import NO_MASK, read_ground_truth
-from tests.plugin.evaluation.small_cases import rectangle, write_coco
+from maskrcnn_project.masks.coding import decode
+from tests.plugin.evaluation.small_pairs import rectangle, write_coco
 
 SQUARE = {"id": 4, "image_id": 1, "category_id": 3, "bbox": [2, 3, 4, 5]}
 

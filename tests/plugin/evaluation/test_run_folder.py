@@ -1,16 +1,16 @@
 import json
 import runpy
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
 from detectron2.data import DatasetCatalog
 
 from maskrcnn_project.evaluation.run_folder import cases_of_run, score_threshold_of
-from tests.plugin.evaluation.small_cases import rectangle, write_coco
+from tests.places import ROOT
+from tests.plugin.evaluation.small_pairs import rectangle, write_coco
 
-TOOL = Path(__file__).resolve().parents[3] / "tools/evaluate_results.py"
+TOOL = ROOT / "tools/evaluate_results.py"
 
 
 def row(x1, y1, x2, y2, **more):

@@ -8,13 +8,13 @@ import pytest
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
 
-from maskrcnn_project.classes import ClassTable
 from maskrcnn_project.config import add_maskrcnn_config, get_config
 from maskrcnn_project.export import onnx_file, torch_export_file
 from maskrcnn_project.export.deployed import Deployed
 from maskrcnn_project.export.exporting import export, load_model
 from maskrcnn_project.export.torch_export_file import record
 from maskrcnn_project.modeling import build_model
+from maskrcnn_project.modeling.class_table import ClassTable
 from tests.contract.tiny import tiny_cfg
 
 THRESHOLD = 0.5

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from maskrcnn_project.classes import ClassMismatchError
 from maskrcnn_project.export import exporting
 from maskrcnn_project.export.deployed import Deployed
 from maskrcnn_project.export.exporting import export, load_model
@@ -14,6 +13,7 @@ from maskrcnn_project.export.parity import check
 from maskrcnn_project.export.refusals import refuse_what_no_graph_can_be
 from maskrcnn_project.export.samples import model_input, sample_images, several_sizes
 from maskrcnn_project.inference.predictor import Predictor
+from maskrcnn_project.modeling.class_table import ClassMismatchError
 
 
 def test_the_report_holds_numbers_and_tolerances(write):

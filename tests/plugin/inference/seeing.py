@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from maskrcnn_project.datasets.masks import box_xywh_of, encode
-from maskrcnn_project.inference.detections import Detections
+from maskrcnn_project.masks.coding import box_xywh_of, encode
+from maskrcnn_project.masks.detections import Detections
 
 
 def painting(height, width, *shapes):

@@ -10,8 +10,8 @@ from detectron2.modeling.postprocessing import detector_postprocess
 from detectron2.structures import Boxes, Instances
 
 from maskrcnn_project.config import add_maskrcnn_config
-from maskrcnn_project.datasets.masks import encode
 from maskrcnn_project.inference.detect import detect, placed
+from maskrcnn_project.masks.coding import encode
 from maskrcnn_project.modeling import build_model
 from tests.contract.tiny import tiny_cfg
 

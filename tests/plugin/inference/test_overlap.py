@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from maskrcnn_project.datasets.masks import decode
-from maskrcnn_project.inference.detections import Detections
 from maskrcnn_project.inference.overlap import without_overlap
-from tests.plugin.inference.found_of import found_of, pixels_of
+from maskrcnn_project.masks.coding import decode
+from maskrcnn_project.masks.detections import Detections
+from tests.plugin.masks.found_of import found_of, pixels_of
 
 ROW = [pixels_of("##...."), pixels_of(".###.."), pixels_of("...##."), pixels_of("#.....")]
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from maskrcnn_project.inference.detections import Detections
 from maskrcnn_project.inference.thresholds import ScoreThresholds, above
+from maskrcnn_project.masks.detections import Detections
 
 NAMES = ("cell", "dirt", "hair")
 

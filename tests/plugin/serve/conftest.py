@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskrcnn_project.datasets.masks import encode
-from maskrcnn_project.inference.detections import Detections
+from maskrcnn_project.masks.coding import encode
+from maskrcnn_project.masks.detections import Detections
 
 pytest.importorskip("starlette", reason="the extra serve is not installed")
 pytest.importorskip("uvicorn", reason="the extra serve is not installed")

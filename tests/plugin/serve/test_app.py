@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="the extra serve is not installed")
 
-from maskrcnn_project.inference.detections import Detections  # noqa: E402
+from maskrcnn_project.masks.detections import Detections  # noqa: E402
 from maskrcnn_project.serve.upload import Limits  # noqa: E402
 
 

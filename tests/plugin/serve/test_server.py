@@ -2,12 +2,12 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from pathlib import Path
 
 import pytest
 
 from maskrcnn_project.serve import server
 from maskrcnn_project.serve.server import address_of, is_loopback, listen, require_framework
+from tests.places import ROOT
 
 
 def test_a_free_port_on_this_machine_only():
@@ -56,7 +56,7 @@ print("ended")
 
 def test_it_answers_until_it_is_interrupted():
     pytest.importorskip("uvicorn", reason="the extra serve is not installed")
-    root = Path(__file__).resolve().parents[3]
+    root = ROOT
     with subprocess.Popen([sys.executable, "-c", SCRIPT], cwd=root, stdout=subprocess.PIPE, text=True) as process:
         address = process.stdout.readline().strip()
         assert urllib.request.urlopen(address, timeout=30).read() == b"here"

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskrcnn_project.datasets.masks import encode
+from maskrcnn_project.masks.coding import encode
 from maskrcnn_project.visualization.annotation_crop import (
     BEYOND,
     BOX_COLOUR,

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from detectron2.utils.colormap import colormap
 
-from maskrcnn_project.datasets.masks import encode_crop
-from maskrcnn_project.inference.detections import Detections
+from maskrcnn_project.masks.coding import encode_crop
+from maskrcnn_project.masks.detections import Detections
 from maskrcnn_project.visualization.drawn_detections import draw_detections
-from tests.plugin.inference.found_of import found_of
+from tests.plugin.masks.found_of import found_of
 
 GREY = 50
 IMAGE = np.full((600, 700, 3), GREY, np.uint8)

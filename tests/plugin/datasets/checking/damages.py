@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 
-from maskrcnn_project.datasets.masks import encode
+from maskrcnn_project.masks.coding import encode
 from tests.plugin.datasets.checking.sound_set import HEIGHT, WIDTH, annotation, ring, row_of, square
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from maskrcnn_project.datasets.checking.check import check_dataset
-from maskrcnn_project.datasets.checking.side import Side
-from maskrcnn_project.datasets.masks import encode
+from maskrcnn_project.datasets.checking.split_tables import Side
+from maskrcnn_project.masks.coding import encode
 
 HEIGHT, WIDTH = 100, 120
 # Rules on amounts, which no file that can be read here satisfies; test_set_rules has them.

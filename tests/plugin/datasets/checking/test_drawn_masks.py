@@ -3,16 +3,8 @@
 import numpy as np
 import pytest
 
-from maskrcnn_project.datasets.checking.drawn_masks import (
-    ROWS,
-    area_is_wrong,
-    areas_of,
-    draw,
-    duplicates,
-    groups_of,
-    parts_of,
-)
-from maskrcnn_project.datasets.masks import encode
+from maskrcnn_project.datasets.checking.drawn_masks import ROWS, area_is_wrong, draw, duplicates, groups_of, parts_of
+from maskrcnn_project.masks.coding import areas_of, encode
 
 SIZE = (60, 60)
 

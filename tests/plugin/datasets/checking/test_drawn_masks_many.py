@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from maskrcnn_project.datasets.checking.drawn_masks import areas_of
-from maskrcnn_project.datasets.masks import encode
+from maskrcnn_project.masks.coding import areas_of, encode
 
 
 def test_three_hundred_masks_of_one_image():

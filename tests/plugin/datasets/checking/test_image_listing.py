@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 
 from maskrcnn_project.datasets.checking.image_listing import LikelyNames, Listings, image_path
-from maskrcnn_project.datasets.coco_file import DatasetError
+from maskrcnn_project.errors import DatasetError
 
 
 @pytest.fixture

@@ -9,16 +9,11 @@ import pytest
 from PIL import Image
 
 from maskrcnn_project.datasets.checking import image_reading
-from maskrcnn_project.datasets.checking.findings import Findings
-from maskrcnn_project.datasets.checking.image_rules import (
-    ImageFaults,
-    check_image_files,
-    check_shared_images,
-    size_fault,
-)
-from maskrcnn_project.datasets.checking.side import Side
+from maskrcnn_project.datasets.checking.findings import Findings, ImageFaults
+from maskrcnn_project.datasets.checking.image_rules import check_image_files, check_shared_images, size_fault
+from maskrcnn_project.datasets.checking.split_tables import Side
+from tests.places import NUCLEI
 
-NUCLEI = Path(__file__).resolve().parents[5] / "shared" / "data" / "nuclei"
 HEIGHT, WIDTH = 40, 60
 
 

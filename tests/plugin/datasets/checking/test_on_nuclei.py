@@ -2,17 +2,15 @@
 
 import copy
 import json
-from pathlib import Path
 
 import pytest
 
 from maskrcnn_project.datasets.checking.check import check_dataset
-from maskrcnn_project.datasets.checking.mend import mend
+from maskrcnn_project.datasets.checking.fix import mend
 from maskrcnn_project.datasets.checking.rules import RULES
-from maskrcnn_project.datasets.checking.side import Side
+from maskrcnn_project.datasets.checking.split_tables import Side
+from tests.places import NUCLEI as ROOT
 from tests.plugin.datasets.checking.sound_set import found_in, side_of
-
-ROOT = Path(__file__).resolve().parents[5] / "shared" / "data" / "nuclei"
 
 
 @pytest.fixture(scope="module")

@@ -3,15 +3,15 @@
 import json
 import runpy
 import sys
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from tests.places import ROOT
 from tests.plugin.datasets.checking.damages import DAMAGES
 from tests.plugin.datasets.checking.sound_set import HEIGHT, WIDTH, sound_coco, written
 
-TOOL = Path(__file__).resolve().parents[4] / "tools" / "check_dataset.py"
+TOOL = ROOT / "tools" / "check_dataset.py"
 
 
 @pytest.fixture

@@ -2,14 +2,14 @@
 
 import json
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from maskrcnn_project.datasets.coco_file import read_coco_file
-from maskrcnn_project.datasets.masks import box_xywh_of, decode, encode, segmentation_of
+from maskrcnn_project.masks.coding import box_xywh_of, decode, encode, segmentation_of
+from tests.places import NUCLEI
 
 
 def mask_of(*rows):
@@ -136,7 +136,7 @@ def objects_of():
 @pytest.fixture
 def nuclei():
     """Photographs of cell nuclei, if they lie beside the project."""
-    root = Path(__file__).resolve().parents[5] / "shared" / "data" / "nuclei"
+    root = NUCLEI
     if not (root / "val.json").is_file():
         pytest.skip("the nuclei (shared/data/nuclei beside the repository) are not there")
     return read_coco_file(root / "val.json", root / "val")

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskrcnn_project.datasets.coco_file import DatasetError
 from maskrcnn_project.datasets.conversion.collection import Collection, Patch, run_lengths
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder
-from maskrcnn_project.datasets.masks import decode, encode
+from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.masks.coding import decode, encode
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from maskrcnn_project.datasets.coco_file import DatasetError
 from maskrcnn_project.datasets.conversion.cvat import read_cvat
-from maskrcnn_project.datasets.masks import decode
+from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.masks.coding import decode
 
 META = "<meta><task><labels><label><name>screw</name></label><label><name>nut</name></label></labels></task></meta>"
 SQUARE = "0,0;2,0;2.0,2.0;0,2"

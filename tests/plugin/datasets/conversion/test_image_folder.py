@@ -2,8 +2,8 @@
 
 import pytest
 
-from maskrcnn_project.datasets.coco_file import DatasetError
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder
+from maskrcnn_project.errors import DatasetError
 
 
 def test_images_at_any_depth_with_links_and_without_hidden_files(tmp_path, photo):

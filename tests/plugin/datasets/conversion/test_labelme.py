@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskrcnn_project.datasets.coco_file import DatasetError, read_coco_file
+from maskrcnn_project.datasets.coco_file import read_coco_file
 from maskrcnn_project.datasets.conversion.labelme import read_labelme, write_labelme
-from maskrcnn_project.datasets.masks import decode
+from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.masks.coding import decode
 
 
 def shape(label, points, kind="polygon", **others):

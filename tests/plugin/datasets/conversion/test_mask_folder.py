@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskrcnn_project.datasets.coco_file import DatasetError
 from maskrcnn_project.datasets.conversion.mask_folder import read_mask_folder
-from maskrcnn_project.datasets.masks import decode
+from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.masks.coding import decode
 
 # 1: a ring; 300: two parts.
 NUMBERS = np.array(

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from maskrcnn_project.datasets.coco_file import DatasetError
 from maskrcnn_project.datasets.conversion.voc import VOC_CLASSES, colour_map, read_voc
-from maskrcnn_project.datasets.masks import decode
+from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.masks.coding import decode
 
 # Object 1 is a ring whose hole is void (255) and background, object 3 has two parts; 2 is not used.
 OBJECTS = np.array(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import yaml
 
-from maskrcnn_project.datasets.coco_file import DatasetError
 from maskrcnn_project.datasets.conversion.yolo import label_file, read_yolo, write_yolo
-from maskrcnn_project.datasets.masks import decode
+from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.masks.coding import decode
 
 SQUARE = "0.25 0 0.75 0 0.75 0.5 0.25 0.5"  # of 8x6 pixels: x from 2 to 6, y from 0 to 3
 

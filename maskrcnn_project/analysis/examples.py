@@ -1,0 +1,76 @@
+"""Pictures of what the check has found: a few of each broken rule, small, so that a page of all of them stays light."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+from detectron2.data.detection_utils import read_image
+from tqdm import tqdm
+
+from maskrcnn_project.datasets.checking.findings import Example, Finding, Findings
+from maskrcnn_project.datasets.checking.split_tables import Row, Side, is_id
+from maskrcnn_project.visualization.annotation_crop import UNREADABLE, annotation_crop
+
+MOST_DRAWN = 3  # of one rule
+JPEG_QUALITY = 85
+
+
+@dataclass(frozen=True)
+class DrawnExample:
+    """An example of a finding with its picture."""
+
+    example: Example
+    jpeg: bytes | None  # None: there is none
+    lacking: str = ""  # why an annotation has none, as a phrase; what is wrong with an image is in the example itself
+
+
+def draw_examples(side: Side, findings: Findings, *, progress: bool = True) -> list[tuple[Finding, list[DrawnExample]]]:
+    """
+    The findings, the worst first, each with all of its examples: at most MOST_DRAWN pictures, of the first examples
+    whose image is there, and these come first.
+    """
+    found = list(findings)
+    examples = [example for finding in found for example in finding.examples]
+    wanted = {(e.image_id, e.annotation_id) for e in examples if is_id(e.image_id) and is_id(e.annotation_id)}
+    rows = {
+        (row["image_id"], row["id"]): row for row in side.sound_annotations if (row["image_id"], row["id"]) in wanted
+    }
+    bar = tqdm(found, desc="Drawing examples", unit="rule", leave=False, disable=None if progress else True)
+    return [(finding, _drawn(side, rows, finding.examples)) for finding in bar]
+
+
+def _drawn(side: Side, rows: dict[tuple, Row], examples: Sequence[Example]) -> list[DrawnExample]:
+    pictured: list[DrawnExample] = []
+    others: list[DrawnExample] = []
+    for example in examples:
+        drawn = _drawn_one(side, rows, example) if len(pictured) < MOST_DRAWN else DrawnExample(example, None)
+        (others if drawn.jpeg is None else pictured).append(drawn)
+    return pictured + others
+
+
+def _drawn_one(side: Side, rows: dict[tuple, Row], example: Example) -> DrawnExample:
+    name = example.file_name
+    if name is None and is_id(example.image_id):
+        name = side.image_by_id.get(example.image_id, {}).get("file_name")
+    if name is None or side.image_root is None:
+        return DrawnExample(example, None)
+    annotation = rows.get((example.image_id, example.annotation_id)) if is_id(example.annotation_id) else None
+    path, lacking = side.image_root / name, "its image cannot be read"
+    try:
+        if path.is_file():
+            return DrawnExample(example, _jpeg(path, annotation))
+        lacking = "its image is not there"
+    except UNREADABLE:
+        pass
+    return DrawnExample(example, None, lacking if example.annotation_id is not None else "")
+
+
+def _jpeg(path: Path, annotation: Row | None) -> bytes:
+    """The bytes of a JPEG file of an annotation in its image."""
+    picture = annotation_crop(read_image(str(path), format="BGR"), annotation)
+    done, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    assert done, "OpenCV encodes any uint8 picture as JPEG"
+    return encoded.tobytes()

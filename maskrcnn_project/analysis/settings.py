@@ -1,0 +1,95 @@
+"""The settings that training would choose for a dataset, beside those of a config: to compare, and to paste."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from detectron2.config import CfgNode
+
+from maskrcnn_project.config import get_config
+from maskrcnn_project.datasets.statistics import DatasetStatistics
+from maskrcnn_project.training.recommend import BASE_CONFIG, Wishes, apply_choices, recommend
+
+# What follows from the sizes, shapes and number of the objects.
+COMPARED = (
+    "INPUT.MIN_SIZE_TEST",
+    "INPUT.MIN_SIZE_TRAIN",
+    "INPUT.MAX_SIZE_TEST",
+    "INPUT.MAX_SIZE_TRAIN",
+    "MODEL.ANCHOR_GENERATOR.SIZES",
+    "MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS",
+    "TEST.DETECTIONS_PER_IMAGE",
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key of the config, as it is and as it would be chosen."""
+
+    key: str
+    present: Any
+    suggested: Any
+    reason: str
+
+
+def compare_settings(data: DatasetStatistics, cfg: CfgNode, wishes: Wishes) -> list[Setting]:
+    """Each key of COMPARED in ``cfg``, and as ``recommend`` chooses it; none where there are no images."""
+    if not data.num_images:
+        return []
+    choices = recommend(data, wishes)
+    chosen = get_config(BASE_CONFIG)
+    apply_choices(chosen, choices)
+    reasons = {choice.key: choice.reason for choice in choices}
+    settings = []
+    for key in COMPARED:
+        suggested = value_of(chosen, key)
+        if key == "MODEL.ANCHOR_GENERATOR.SIZES" and len(suggested) != len(cfg.MODEL.RPN.IN_FEATURES):
+            suggested = [[size for level in suggested for size in level]]  # another number of feature maps: all on each
+        settings.append(Setting(key, value_of(cfg, key), suggested, reasons.get(key, "the default fits")))
+    return settings
+
+
+def with_settings(cfg: CfgNode, settings: Sequence[Setting]) -> CfgNode:
+    """A copy of ``cfg`` with the suggested values."""
+    copy = cfg.clone()
+    copy.defrost()
+    for setting in settings:
+        copy.merge_from_list([setting.key, setting.suggested])
+    return copy
+
+
+def as_yaml(settings: Sequence[Setting]) -> str:
+    """The suggested values as a part of a config file."""
+    tree: dict[str, Any] = {}
+    for setting in settings:
+        *path, name = setting.key.split(".")
+        node = tree
+        for part in path:
+            node = node.setdefault(part, {})
+        node[name] = setting.suggested
+    return "".join(f"{line}\n" for line in _yaml_lines(tree))
+
+
+def _yaml_lines(tree: dict[str, Any], indent: str = "") -> Iterator[str]:
+    """Branches on lines of their own; a value, even a list of lists, on one line."""
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield f"{indent}{name}:"
+            yield from _yaml_lines(value, indent + "  ")
+        else:
+            yield f"{indent}{name}: {json.dumps(value)}"  # JSON's numbers and lists are YAML's too
+
+
+def wishes_of(cfg: CfgNode) -> Wishes:
+    """What ``cfg`` has decided that the data cannot tell: the depth of the network, and weights to start from."""
+    return Wishes(backbone=f"resnet{cfg.MODEL.RESNETS.DEPTH}", weights=cfg.MODEL.WEIGHTS or "none")
+
+
+def value_of(cfg: CfgNode, key: str) -> Any:
+    """The value of a dotted key."""
+    for part in key.split("."):
+        cfg = cfg[part]
+    return cfg

@@ -1,0 +1,128 @@
+"""Mends of ids, references and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from maskrcnn_project.datasets.checking.box_rules import is_box
+from maskrcnn_project.datasets.checking.fixes import Mending
+from maskrcnn_project.datasets.checking.mask_form import form_faults, is_outside
+from maskrcnn_project.datasets.checking.split_tables import Row, Side
+from maskrcnn_project.datasets.checking.table_rules import FAULTS, crowd_fault, file_key, root_categories
+
+WHOLE_NUMBERS = ("id", "image_id", "category_id", "height", "width")
+READS_AS_CROWD = ("1", "true")  # in lower case, written as a text
+
+
+def mend_rows(work: Mending) -> None:
+    """After this, every row is sound."""
+    for table, fault_of in FAULTS.items():
+        rows = getattr(work, table)
+        for row in rows:
+            if isinstance(row, dict) and fault_of(row) is not None:
+                for key in WHOLE_NUMBERS:
+                    number = _as_integer(row.get(key))
+                    if number is not None:
+                        work.set("row-malformed", table, row, key, number)
+        work.remove("row-malformed", table, [row for row in rows if fault_of(row) is not None])
+
+
+def mend_images(work: Mending, unusable: Mapping[int, str], true_sizes: Mapping[int, tuple[int, int]]) -> None:
+    """
+    Removes images that cannot be used, mends their sizes, and lists each file once, under an id of its own.
+
+    Args:
+        unusable: {image id: rule} of files that are missing or cannot be decoded.
+        true_sizes: {image id: (height, width)} of files whose size is not the one in the JSON.
+    """
+    for rule_id in sorted(set(unusable.values())):
+        bad = {image_id for image_id, rule in unusable.items() if rule == rule_id}
+        work.remove(rule_id, "images", [row for row in work.images if row["id"] in bad])
+        work.remove(rule_id, "annotations", [row for row in work.annotations if row["image_id"] in bad])
+    _mend_sizes(work, true_sizes)
+    _mend_image_ids(work)
+    _mend_files(work)
+
+
+def mend_categories(work: Mending, side: Side, other: Side | None) -> None:
+    """Removes what an exporter added; ``other`` as in ``check_tables``."""
+    current = Side(side.split, side.json_file, None, work.images, work.annotations, work.categories)
+    work.remove("category-root", "categories", root_categories(current, other))
+
+
+def mend_references(work: Mending) -> None:
+    """Removes annotations of nothing, and gives each an id of its own and a right ``iscrowd``."""
+    images = {row["id"] for row in work.images}
+    work.remove("image-unknown", "annotations", [row for row in work.annotations if row["image_id"] not in images])
+    categories = {row["id"] for row in work.categories}
+    strays = [row for row in work.annotations if row["category_id"] not in categories]
+    work.remove("category-unknown", "annotations", strays)
+    seen: set[int] = set()
+    free = max((row["id"] for row in work.annotations), default=0) + 1
+    for row in work.annotations:
+        if row["id"] in seen:
+            work.set("annotation-id-repeated", "annotations", row, "id", free)
+            free += 1
+        seen.add(row["id"])
+        if "iscrowd" not in row:
+            work.set("key-missing", "annotations", row, "iscrowd", 0)
+        elif crowd_fault(row) is not None:
+            value = int(str(row["iscrowd"]).strip().lower() in READS_AS_CROWD)
+            work.set("crowd-malformed", "annotations", row, "iscrowd", value)
+
+
+def _mend_sizes(work: Mending, true_sizes: Mapping[int, tuple[int, int]]) -> None:
+    outgrown = {
+        row["image_id"]
+        for row in work.annotations
+        if row["image_id"] in true_sizes and not _lies_within(row, *true_sizes[row["image_id"]])
+    }
+    for row in work.images:
+        if row["id"] in true_sizes and row["id"] not in outgrown:
+            for key, value in zip(("height", "width"), true_sizes[row["id"]], strict=True):
+                if row[key] != value:
+                    work.set("image-size", "images", row, key, value)
+
+
+def _lies_within(annotation: Row, height: int, width: int) -> bool:
+    """Whether box and mask, as far as they can be read, lie in an image of this size."""
+    box: Any = annotation.get("bbox")
+    if is_box(box) and is_outside((box[0], box[1], box[0] + box[2], box[1] + box[3]), height, width):
+        return False
+    faults = form_faults(annotation.get("segmentation"), height, width)
+    return not any(rule_id in ("mask-outside", "rle-size") for rule_id, _ in faults)
+
+
+def _mend_image_ids(work: Mending) -> None:
+    first: dict[int, Row] = {}
+    again: list[Row] = []
+    free = max((row["id"] for row in work.images), default=0) + 1
+    for row in work.images:
+        listed = first.setdefault(row["id"], row)
+        if listed is row:
+            continue
+        if file_key(listed) == file_key(row):
+            again.append(row)
+        else:
+            work.set("image-id-repeated", "images", row, "id", free)
+            free += 1
+    work.remove("image-id-repeated", "images", again)
+
+
+def _mend_files(work: Mending) -> None:
+    first: dict[str, Row] = {}
+    again = [row for row in work.images if first.setdefault(file_key(row), row) is not row]
+    moved = {row["id"]: first[file_key(row)]["id"] for row in again}
+    for row in work.annotations:
+        if row["image_id"] in moved:
+            work.set("file-repeated", "annotations", row, "image_id", moved[row["image_id"]])
+    work.remove("file-repeated", "images", again)
+
+
+def _as_integer(value: Any) -> int | None:
+    """The integer that a text or a number without a fraction stands for; None if it is one already, or none."""
+    if isinstance(value, str):
+        text = value.strip()
+        return int(text) if text.isascii() and text.removeprefix("-").isdigit() else None
+    return int(value) if isinstance(value, float) and value.is_integer() else None

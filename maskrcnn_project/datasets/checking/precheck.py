@@ -1,0 +1,66 @@
+"""Before a training: the quick rules, and a refusal that says how to see and mend what they found."""
+
+from __future__ import annotations
+
+from maskrcnn_project.datasets.checking.check import check_dataset
+from maskrcnn_project.datasets.checking.check_report import mend_command, place_and_detail, show_command
+from maskrcnn_project.datasets.checking.findings import Findings
+from maskrcnn_project.datasets.checking.image_listing import image_path
+from maskrcnn_project.datasets.checking.image_reading import read_pictures
+from maskrcnn_project.datasets.checking.image_rules import size_fault
+from maskrcnn_project.datasets.checking.split_tables import Side
+from maskrcnn_project.datasets.coco_file import CocoFile
+from maskrcnn_project.errors import DatasetError
+
+MAX_RULES_NAMED = 4  # in the sentence; the page shows all
+MAX_IMAGES_NAMED = 3  # so many examples make an error readable; the rest is counted
+
+
+def refuse_errors(train: Side, val: Side | None = None, detections_per_image: int = 100) -> Findings:
+    """
+    Runs the quick rules, which read no image and draw no mask.
+
+    Returns:
+        The findings, of which none is an error.
+
+    Raises:
+        DatasetError: there are errors; it names the rules, and the commands that show and mend them.
+    """
+    findings = check_dataset(train, val, quick=True, detections_per_image=detections_per_image, progress=False)
+    errors = [finding for finding in findings if finding.rule.severity == "error"]
+    if not errors:
+        return findings
+    named = "; ".join(
+        f"{finding.rule.id} ({finding.count}): {finding.rule.title}, e.g. {place_and_detail(finding.examples[0])}"
+        for finding in errors[:MAX_RULES_NAMED]
+    )
+    more = f"; and {len(errors) - MAX_RULES_NAMED} more rules" if len(errors) > MAX_RULES_NAMED else ""
+    mend = mend_command(findings, train, val)
+    mending = f" Mend what can be mended: {mend}." if mend != f"{show_command(train, val)} " else ""
+    raise DatasetError(
+        f"The annotations have errors: {named}{more}. See them: {show_command(train, val)}.{mending} Or train past "
+        "them with --skip-data-check."
+    )
+
+
+def check_images(data: CocoFile) -> None:
+    """
+    Reads every image of ``data`` in full.
+
+    Raises:
+        DatasetError: names the images that cannot be decoded or whose size (height, width) disagrees with the JSON.
+    """
+    paths = [image_path(data.image_root, image["file_name"]) for image in data.images]
+    pictures = read_pictures(paths, hashed=False, label="Checking images")
+    faults = []
+    for image, path in zip(data.images, paths, strict=True):
+        fault = pictures[path].detail or size_fault(image, pictures[path])
+        if fault:
+            faults.append(f"{path} (image id {image['id']}) {fault}")
+    if faults:
+        more = f"; and {len(faults) - MAX_IMAGES_NAMED} more" if len(faults) > MAX_IMAGES_NAMED else ""
+        raise DatasetError(
+            f"{len(faults)} of {len(data.images)} images of {data.path} cannot be used: "
+            f"{'; '.join(faults[:MAX_IMAGES_NAMED])}{more}. Mend or remove them "
+            "(or train past them with --skip-image-check)."
+        )

@@ -1,0 +1,127 @@
+"""
+Boundary IoU (Cheng et al. 2021, arXiv:2103.16562): the overlap of the pixels near the outlines.
+
+Mask IoU hardly sees the outline of a large object: its inside alone gives it most of the overlap. faster-coco-eval,
+whose numbers these equal, makes every mask a whole image to erode; here the work follows the size of the objects.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from pycocotools import mask as mask_util
+
+from maskrcnn_project.evaluation.metrics.image_pairs import Objects
+from maskrcnn_project.evaluation.metrics.matching import MATCH_IOU
+from maskrcnn_project.masks.coding import Rle
+from maskrcnn_project.masks.detections import Detections
+from maskrcnn_project.masks.run_lengths import box_of
+from maskrcnn_project.masks.run_lengths_batch import runs_of_each
+
+DIAGONAL_PART = 0.02  # the paper's distance for COCO, as a part of the image's diagonal
+Part = tuple[int, int, np.ndarray]  # x, y of the upper left pixel in the image, and pixels (h, w) uint8
+
+
+def boundary_distance(size: tuple[int, int]) -> int:
+    """Pixels from the outline that belong to the boundary in an image of ``size`` (height, width)."""
+    return max(1, round(DIAGONAL_PART * math.hypot(*size)))
+
+
+def boundary_overlaps(truth: Objects, found: Detections, mask_ious: np.ndarray) -> np.ndarray:
+    """
+    The lesser of mask IoU and Boundary IoU, as the paper has it for Boundary AP: (N, G), exact from 0.5 up.
+
+    Pairs of other classes, crowd regions, and pairs of a lesser mask IoU, which no threshold of AP looks at, keep
+    their mask IoU.
+    """
+    if found.masks is None:
+        return mask_ious
+    same = found.classes[:, None] == truth.classes[None]
+    rows, columns = np.nonzero(same & (mask_ious >= MATCH_IOU) & ~truth.crowd)
+    distance = boundary_distance(found.size)
+    masks = [found.masks[row] for row in rows] + [truth.masks[column] for column in columns]
+    is_deep = _deeper_than(masks, distance).reshape(2, -1).any(axis=0)  # of a pair without depth, all is boundary
+    rows, columns = rows[is_deep], columns[is_deep]
+    ious = mask_ious.copy()
+    pairs = [
+        mask for row, column in zip(rows, columns, strict=True) for mask in (found.masks[row], truth.masks[column])
+    ]
+    runs = runs_of_each([mask["counts"] for mask in pairs], [found.size[0] * found.size[1]] * len(pairs))
+    for index, (row, column) in enumerate(zip(rows, columns, strict=True)):
+        of_pair = [boundary_of(run, found.size[0], distance) for run in runs[2 * index : 2 * index + 2]]
+        ious[row, column] = min(ious[row, column], part_iou(*of_pair))
+    return ious
+
+
+def boundary_of(runs: np.ndarray | None, height: int, distance: int) -> Part:
+    """
+    The pixels of a mask that a king on a chess board leaves within ``distance`` moves; outside the image is outside.
+
+    Args:
+        runs: sound run lengths of a mask that has pixels.
+        height: of the image.
+    """
+    x, y, pixels = _pixels(runs, height)
+    inside = _eroded(pixels, distance)
+    if inside.size:
+        pixels[distance:-distance, distance:-distance] -= inside
+    return x, y, pixels.T
+
+
+def _pixels(runs: np.ndarray | None, height: int) -> Part:
+    """The mask in its smallest box, but (w, h)."""
+    assert runs is not None, "masks are checked where they are read"
+    borders = np.cumsum(runs)
+    starts, lasts = borders[:-1:2], borders[1::2] - 1
+    filled = starts <= lasts
+    starts, lasts = starts[filled], lasts[filled]
+    box = box_of(runs, height)
+    assert box is not None, "a mask that overlaps another has pixels"
+    left, top, right, bottom = (int(side) for side in box)
+    columns, rows = right - left, bottom - top
+    # a run that goes on in the next column reaches from top to bottom: within the box the columns follow on as before
+    pixels = np.zeros(columns * rows, dtype=np.uint8)
+    begins = (starts // height - left) * rows + starts % height - top
+    ends = (lasts // height - left) * rows + lasts % height - top + 1
+    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+        pixels[begin:end] = 1
+    return left, top, pixels.reshape(columns, rows)
+
+
+def _eroded(pixels: np.ndarray, distance: int) -> np.ndarray:
+    """
+    (w, h) uint8 -> (w - 2 * distance, h - 2 * distance), or without pixels where that is negative: 1 where all of the
+    square of 2 * distance + 1 pixels is. Some ten steps, each doubling the square, where cv2.erode looks at each side.
+    """
+    for _ in range(2):  # along each side
+        reach = 1
+        while reach <= 2 * distance:
+            step = min(reach, 2 * distance + 1 - reach)
+            pixels = pixels[:-step] & pixels[step:]
+            reach += step
+        pixels = pixels.T
+    return pixels
+
+
+def part_iou(one: Part, other: Part) -> float:
+    """Intersection over union of two masks that lie somewhere in an image; 0 where both are empty."""
+    (x, y, pixels), (other_x, other_y, other_pixels) = one, other
+    left, upper = max(x, other_x), max(y, other_y)
+    right = min(x + pixels.shape[1], other_x + other_pixels.shape[1])
+    lower = min(y + pixels.shape[0], other_y + other_pixels.shape[0])
+    both = 0
+    if left < right and upper < lower:
+        common = pixels[upper - y : lower - y, left - x : right - x]
+        other_common = other_pixels[upper - other_y : lower - other_y, left - other_x : right - other_x]
+        both = int(np.count_nonzero(common & other_common))
+    either = int(np.count_nonzero(pixels) + np.count_nonzero(other_pixels)) - both
+    return both / either if either else 0.0
+
+
+def _deeper_than(masks: Sequence[Rle], distance: int) -> np.ndarray:
+    """(M,) bool: whether a mask can have a pixel farther than ``distance`` from its outline, by its box."""
+    if not masks:
+        return np.zeros(0, dtype=bool)
+    return mask_util.toBbox(list(masks))[:, 2:].min(axis=1) > 2 * distance

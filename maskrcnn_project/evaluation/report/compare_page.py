@@ -1,0 +1,152 @@
+"""The page that sets two models side by side."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from maskrcnn_project.evaluation.compare import Comparison, Difference
+from maskrcnn_project.evaluation.evaluation_result import Judged
+from maskrcnn_project.evaluation.report.gallery import Album, legend
+from maskrcnn_project.evaluation.report.report_tables import MOST_CLASSES
+from maskrcnn_project.evaluation.report.verdict import percent
+from maskrcnn_project.files import write_text
+from maskrcnn_project.pages import html_page as page
+from maskrcnn_project.pages.html_page import Html
+from maskrcnn_project.pages.svg_charts import intervals
+
+GENERATOR = "maskrcnn_project comparison"  # by which a tool knows its own earlier pages
+MOST_PICTURED = 16  # images
+MOST_LISTED = 20
+MOST_DRAWN = 40  # classes in the chart
+FEW_IMAGES = 30  # below, draws of them repeat each other too much for an exact interval
+
+
+def write_comparison(path: Path, comparison: Comparison, a: Judged, b: Judged) -> None:
+    """Writes the page over an earlier one, never half."""
+    write_text(path, comparison_page(comparison, a, b))
+
+
+def comparison_page(comparison: Comparison, a: Judged, b: Judged) -> Html:
+    """The whole page."""
+    lead = (
+        f"A is {comparison.name_a}, B is {comparison.name_b}, both judged on the {comparison.num_images:,} images of "
+        f"{a.cases.name}. A change is B less A, in points of 100."
+    )
+    sections = [result_section(comparison, a, b), classes_section(comparison), images_section(comparison, a, b)]
+    return page.page(f"{comparison.name_a} or {comparison.name_b}?", lead, sections, generator=GENERATOR)
+
+
+def conclusion(name: str, difference: Difference) -> str:
+    """Whether one of them is better in a measure, in one sentence."""
+    low, high, change = difference.low, difference.high, difference.change
+    if math.isnan(change):
+        return f"There are no objects to measure {name} by."
+    if low == high == change == 0:
+        return f"A and B have the same {name}, whichever images are taken."
+    between = f"95% of the draws give a change from {_signed(low)} to {_signed(high)}"
+    if difference.is_real:
+        better, worse = ("B", "A") if change > 0 else ("A", "B")
+        said = f"{better} is better than {worse} by {abs(change):.1f} points of {name}"
+        return f"{said}, and that is real on such images: {between}."
+    return f"{_changed(name, change)}, but that may be chance: {between}, so it leaves open which is better."
+
+
+def result_section(comparison: Comparison, a: Judged, b: Judged) -> Html:
+    first = next(iter(comparison.measures))
+    said = [
+        page.Html(f"<strong>{page.escaped(conclusion(first, comparison.measures[first]))}</strong>"),
+        f"The images are drawn anew {comparison.resamples:,} times, some twice and some not at all, and both models "
+        "are scored on each draw. That covers which images happen to be in the set; how much another training of "
+        "the same model would differ it cannot tell.",
+    ]
+    if comparison.num_images < FEW_IMAGES:
+        said.append(f"With {comparison.num_images} images the interval itself is rough.")
+    if a.cases.max_detections != b.cases.max_detections:
+        most = f"{a.cases.max_detections:,} detections of an image count for A, {b.cases.max_detections:,} for B."
+        said.append(f"They are not measured quite alike: {most}")
+    rows = [(name, *_cells(difference)) for name, difference in comparison.measures.items()]
+    head = ("of 100", "A", "B", "change", "95% interval", "verdict")
+    return page.section("Result", *map(page.paragraph, said), page.table(head, rows))
+
+
+def classes_section(comparison: Comparison) -> Html:
+    """AP of each class, those that changed most first."""
+    known = [(name, each) for name, each in comparison.classes if not math.isnan(each.change)]
+    if not known:
+        return page.section("Classes", page.paragraph("No class has objects."))
+    ranked = sorted(known, key=lambda pair: -abs(pair[1].change))
+    drawn = [(name, each) for name, each in ranked[:MOST_DRAWN] if not math.isnan(each.low)]
+    chart = intervals(
+        [name for name, _ in drawn],
+        [(each.low, each.change, each.high) for _, each in drawn],
+        title="Change of the AP of each class with its 95% interval",
+        unit="points",
+    )
+    caption = "Change of AP from A to B. Coloured lines leave out zero: the difference is real."
+    if len(comparison.classes) > 1:
+        caption += " Of twenty classes that did not change, one will look so by chance."
+    rows = [(name, *_cells(each)) for name, each in ranked[:MOST_CLASSES]]
+    return page.section(
+        "Classes",
+        page.figure(chart, caption),
+        page.table(("class, AP", "A", "B", "change", "95% interval", "verdict"), rows),
+    )
+
+
+def images_section(comparison: Comparison, a: Judged, b: Judged) -> Html:
+    """Where the two differ most, as pictures and as a list."""
+    differing = [image for image in comparison.images if image.change]
+    if not differing:
+        return page.section("Images", page.paragraph("At the score threshold both find the same in every image."))
+    album = Album([a, b])
+    shots = []
+    for image in differing[:MOST_PICTURED]:
+        better = "B" if image.change > 0 else "A"
+        caption = f"{image.file_name}: {better} is better, quality {image.a:.2f} and {image.b:.2f}"
+        shot = album.shot(image.image_id, caption)
+        if shot is not None:
+            shots.append(shot)
+    better_b = sum(image.change > 0 for image in differing)
+    said = (
+        f"{_from_scores(a, b)} B is better in {better_b:,} images, A in {len(differing) - better_b:,}, and "
+        f"{comparison.num_images - len(differing):,} are alike. Quality is F1 times the mean IoU of what is right "
+        "(panoptic quality). These differ most."
+    )
+    blocks = [page.paragraph(said)]
+    if shots:
+        how = "From left to right: what is there, what A found, what B found. Click to see them large."
+        blocks += [page.paragraph(how), legend(), page.gallery(shots)]
+    rows = [(each.file_name, f"{each.a:.2f}", f"{each.b:.2f}", f"{each.change:+.2f}") for each in differing]
+    table = page.table(("image", "quality of A", "quality of B", "change"), rows[:MOST_LISTED])
+    return page.section("Images", *blocks, *album.notes(), page.details("The same as a list", table))
+
+
+def _from_scores(a: Judged, b: Judged) -> str:
+    """What is counted in the images."""
+    of_a, of_b = a.judgement.score_threshold, b.judgement.score_threshold
+    if of_a == of_b:
+        return f"From a score of {of_a:g} on,"
+    return f"From a score of {of_a:g} on in A and of {of_b:g} in B,"
+
+
+def _cells(difference: Difference) -> tuple[str, str, str, str, str]:
+    if math.isnan(difference.change):
+        return "-", "-", "-", "-", "nothing to measure"
+    interval = f"{_signed(difference.low)} to {_signed(difference.high)}"
+    verdict = "may be chance"
+    if difference.is_real:
+        verdict = "B is better" if difference.change > 0 else "A is better"
+    elif difference.low == difference.high == 0:
+        verdict = "the same"
+    return percent(difference.a), percent(difference.b), _signed(difference.change), interval, verdict
+
+
+def _changed(name: str, change: float) -> str:
+    if not change:
+        return f"A and B have the same {name}"
+    return f"{'B' if change > 0 else 'A'} has {abs(change):.1f} points more of {name}"
+
+
+def _signed(value: float) -> str:
+    return "0.0" if abs(value) < 0.05 else f"{value:+.1f}"

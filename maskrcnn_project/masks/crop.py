@@ -1,0 +1,133 @@
+"""
+An object of a large image, cut at the edges of a tile.
+
+Coordinates are COCO's: pixels, x to the right and y downwards, (0, 0) at the upper left corner of the upper left pixel.
+Masks are (height, width) bool.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from pycocotools import mask as mask_util
+
+from maskrcnn_project.masks.coding import (
+    Polygon,
+    Segmentation,
+    as_rle,
+    box_xywh_of,
+    decode,
+    encode,
+    polygon_box_xywh,
+    segmentation_of,
+)
+from maskrcnn_project.masks.run_lengths import box_of, columns_of, runs_of
+from maskrcnn_project.masks.tile_grid import Window
+
+DIGITS = 3  # after the point, of moved corners: a thousandth of a pixel, and no 14.100000000000001
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """The pixels of an object: a mask of the size of ``window``, which has none outside of it."""
+
+    window: Window
+    mask: np.ndarray
+
+    def within(self, tile: Window) -> np.ndarray:
+        """The part in ``tile`` as a view: as large as what tile and window have in common."""
+        common = tile.cut(self.window)
+        top, left = common.y - self.window.y, common.x - self.window.x
+        return self.mask[top : top + common.height, left : left + common.width]
+
+    def in_tile(self, tile: Window) -> np.ndarray:
+        """(tile.height, tile.width) bool: the part in ``tile``, at its place."""
+        common = tile.cut(self.window)
+        mask = np.zeros((tile.height, tile.width), dtype=bool, order="F")  # column by column, as RLE wants it
+        top, left = common.y - tile.y, common.x - tile.x
+        mask[top : top + common.height, left : left + common.width] = self.within(tile)
+        return mask
+
+
+def pixels_of(segmentation: Segmentation, height: int, width: int) -> Pixels:
+    """
+    The pixels of a COCO segmentation without decoding all of a large image.
+
+    Raises:
+        ValueError: an RLE that does not fill an image of this size.
+    """
+    if isinstance(segmentation, dict):
+        runs = runs_of(segmentation["counts"], height * width)
+        if runs is None:
+            raise ValueError(f"The RLE does not fill the {height}x{width} pixels (height x width) of its image.")
+        x1, y1, x2, y2 = map(int, box_of(runs, height) or (0, 0, 0, 0))
+        return Pixels(Window(x1, y1, x2 - x1, y2 - y1), columns_of(runs, height)[:, y1:y2].T.astype(bool))
+    polygons = [polygon for polygon in segmentation if len(polygon) >= 6]
+    window = _window_round(polygons).cut(Window(0, 0, width, height)) if polygons else Window(0, 0, 0, 0)
+    if not window.width or not window.height:
+        return Pixels(Window(0, 0, 0, 0), np.zeros((0, 0), dtype=bool))
+    mask = decode(moved(polygons, -window.x, -window.y), window.height, window.width)
+    x, y, w, h = map(int, box_xywh_of(mask))
+    return Pixels(Window(window.x + x, window.y + y, w, h), mask[y : y + h, x : x + w])
+
+
+def _window_round(polygons: list[Polygon]) -> Window:
+    """With a pixel more on all sides: pycocotools rounds corners to the nearest fifth of a pixel."""
+    x, y, width, height = polygon_box_xywh(polygons)
+    left, top = math.floor(x) - 1, math.floor(y) - 1
+    return Window(left, top, math.ceil(x + width) + 1 - left, math.ceil(y + height) + 1 - top)
+
+
+def moved(polygons: list[Polygon], x: float, y: float) -> list[Polygon]:
+    """The polygons, each corner moved by x and y."""
+    return [np.round(np.reshape(polygon, (-1, 2)) + (x, y), DIGITS).ravel().tolist() for polygon in polygons]
+
+
+def clip(segmentation: Segmentation, pixels: Pixels, tile: Window) -> Segmentation:
+    """
+    The part of an object that lies in ``tile``, in coordinates of the tile.
+
+    RLE stays RLE, pixel by pixel. A polygon stays a polygon, with its own corners and new ones where it meets the edge
+    of the tile: tracing its pixels would lose what lies between them. Its pixels are traced only where it crosses
+    itself, or where so little of it is left that it would have none.
+
+    Args:
+        pixels: those of the segmentation; at least one of them lies in the tile.
+    """
+    if isinstance(segmentation, dict):
+        return encode(pixels.in_tile(tile))
+    polygons = clip_polygons([polygon for polygon in segmentation if len(polygon) >= 6], tile)
+    return polygons if polygons and area_of(polygons, tile) else segmentation_of(pixels.in_tile(tile))
+
+
+def area_of(segmentation: Segmentation, tile: Window) -> int:
+    """The pixels of a segmentation in coordinates of the tile."""
+    return int(mask_util.area(as_rle(segmentation, tile.height, tile.width)))
+
+
+def box_xywh_in(segmentation: Segmentation) -> list[float]:
+    """[x, y, width, height] round a segmentation that has pixels: round all corners of polygons, all pixels of RLE."""
+    if isinstance(segmentation, dict):
+        return mask_util.toBbox(segmentation).tolist()
+    return polygon_box_xywh(segmentation)
+
+
+def clip_polygons(polygons: list[Polygon], tile: Window) -> list[Polygon] | None:
+    """The parts of the polygons within ``tile``, in coordinates of the tile; None if one of them crosses itself."""
+    parts = []
+    frame = shapely.box(tile.x, tile.y, tile.x + tile.width, tile.y + tile.height)
+    for polygon in polygons:
+        points = np.reshape(polygon, (-1, 2))
+        if (points >= (tile.x, tile.y)).all() and (points <= (tile.x + tile.width, tile.y + tile.height)).all():
+            parts.append(polygon)
+            continue
+        shape = shapely.Polygon(points)
+        if not shape.is_valid:
+            return None
+        for piece in shapely.get_parts(shape.intersection(frame)):
+            if piece.geom_type == "Polygon" and piece.area > 0:  # where they only touch, a line or a point is left
+                parts.append(np.asarray(piece.exterior.coords)[:-1].ravel().tolist())
+    return moved(parts, -tile.x, -tile.y)

@@ -1,0 +1,294 @@
+"""
+Prediction over files: read ahead, found in batches, written image by image, and listed at the end.
+
+What was found in an image goes to the journal once all files of that image are written. A run that was stopped goes on
+from there, and several processes share the work without a word between them until all are done.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from tqdm import tqdm
+
+from maskrcnn_project.inference.overlap import without_overlap
+from maskrcnn_project.inference.predictor import Predictor
+from maskrcnn_project.inference.thresholds import above
+from maskrcnn_project.inference.tiling.tiles import DetectImages, detect_tiled
+from maskrcnn_project.masks.detections import Detections
+from maskrcnn_project.prediction.journal import Journal, Line, prepare_folder
+from maskrcnn_project.prediction.loading import (
+    Loaded,
+    Picture,
+    Stamp,
+    batches,
+    frame_picture,
+    image_picture,
+    read_ahead,
+    stamp_of,
+)
+from maskrcnn_project.prediction.options import Options, settings_of
+from maskrcnn_project.prediction.output_formats import Form, check_masks, image_forms, table_writers, write_drawn_video
+from maskrcnn_project.prediction.shard import Share
+from maskrcnn_project.prediction.sources import Source
+from maskrcnn_project.prediction.video import frame_count
+
+Written = tuple[PurePosixPath, Stamp, dict[str, str], Detections]  # name, stamp, forms by manner, and what was found
+Failure = tuple[PurePosixPath, str]  # which image could not be read, and why
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    Attributes:
+        images: and frames of videos, whenever they were done.
+        instances: in all of them.
+        earlier: images and frames that were done already by an earlier run.
+    """
+
+    images: int
+    instances: int
+    earlier: int
+    failures: list[Failure]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is done with each image: ``detect`` gives what is to be kept, ``forms`` write files of it."""
+
+    detect: DetectImages
+    forms: Mapping[str, Form]
+    batch_size: int
+    workers: int
+
+    def missing(self, picture: Picture, line: Line | None) -> dict[str, Form]:
+        """The forms in which an image is not written yet, or otherwise than they would now."""
+        done = {} if line is None else line.written
+        wanted = {key: form for key, form in self.forms.items() if form.of_frames or not picture.source.is_video}
+        return {key: form for key, form in wanted.items() if done.get(key) != form.manner}
+
+    def write(self, picture: Picture, image: np.ndarray, line: Line | None, found: Detections) -> Written:
+        """Writes the forms that are missing. Returns what the journal is to note down."""
+        missing = self.missing(picture, line)
+        for form in missing.values():
+            form.writer.add(picture.name, image, found)
+        manners = {key: form.manner for key, form in missing.items()}
+        return picture.name, picture.stamp, {**(line.written if line else {}), **manners}, found
+
+
+def predict_files(
+    predictor: Predictor, sources: list[Source], output: Path, options: Options, share: Share | None = None
+) -> Outcome | None:
+    """
+    Finds instances in every source, and writes below ``output`` in the forms that ``options.write`` names.
+
+    Args:
+        sources: at least one; the same on every process.
+        share: this process's part of them.
+
+    Returns:
+        None on every process but the first, which writes the tables.
+
+    Raises:
+        FileExistsError: ``output`` holds something else.
+        OSError: not one source can be read.
+        ValueError: a threshold of an unknown class; masks are needed, but the model has none.
+    """
+    share = share or Share()
+    check_masks(predictor.cfg.MODEL.MASK_ON, options.write)
+    detect = detector(predictor, options)
+    forms = image_forms(output, sources, predictor.classes, options)
+    if share.is_first:
+        prepare_folder(output, settings_of(predictor.cfg, sources, options), options.force)
+    share.wait()
+    work = Work(detect, forms, options.images_at_once(predictor.cfg.MODEL.DEVICE), options.workers)
+    with closing(Journal(output, share.rank)) as journal:
+        plan = plan_share(sources, journal, share, work)
+        share.wait()  # what one writes would change another's plan
+        failures = share.gathered(do_share(plan, journal, work, show=share.is_first))
+        if not share.is_first:
+            return None
+        failures = list(dict(failures).items())  # a broken video is told by every process
+        journal.read()
+        images, instances = write_tables(predictor, sources, output, options, journal, failures)
+    for form in forms.values():
+        form.writer.finish()
+    return Outcome(images, instances, plan.earlier, failures)
+
+
+def detector(predictor: Predictor, options: Options) -> DetectImages:
+    """From images (H, W, 3) uint8 BGR to what is to be kept of what is found in them."""
+    thresholds = options.thresholds.per_class(predictor.classes.names)
+
+    def detect(images: list[np.ndarray]) -> list[Detections]:
+        if options.tile is None:
+            found = predictor.detect(images)
+        else:
+            tiles = (options.tile, options.tile_overlap, options.images_at_once(predictor.cfg.MODEL.DEVICE))
+            found = [detect_tiled(predictor.detect, image, *tiles) for image in images]
+        return [without_overlap(above(one, thresholds), options.overlap) for one in found]
+
+    return detect
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    Attributes:
+        images: what this process has to do.
+        videos: which of their frames, by number.
+        count: of both, as far as the videos tell.
+        earlier: images and frames that are done, by whatever process.
+    """
+
+    images: list[Picture]
+    videos: dict[Source, Callable[[int], bool]]
+    count: int
+    earlier: int
+
+
+def plan_share(sources: list[Source], journal: Journal, share: Share, work: Work) -> Plan:
+    """What is left to do, and of that this process's part."""
+
+    def is_done(picture: Picture) -> bool:
+        line = journal.get(picture.name, picture.stamp)
+        return line is not None and not work.missing(picture, line)
+
+    pictures = [image_picture(source) for source in sources if not source.is_video]
+    waiting = [picture for picture in pictures if not is_done(picture)]
+    images, earlier = list(share.of(waiting)), len(pictures) - len(waiting)
+    videos: dict[Source, Callable[[int], bool]] = {}
+    count = len(images)
+    for source in sources:
+        if source.is_video:
+            done = {int(p.name.name) for p in frames_of(source, journal) if is_done(p)}
+            videos[source] = partial(_is_left, share, done)
+            earlier += len(done)
+            count += sum(map(videos[source], range(frame_count(source.path))))
+    return Plan(images, videos, count, earlier)
+
+
+def _is_left(share: Share, done: set[int], index: int) -> bool:
+    return share.has(index) and index not in done
+
+
+def frames_of(source: Source, journal: Journal) -> list[Picture]:
+    """The frames of a video that the journal knows, in their order."""
+    stamp = stamp_of(source.path)
+    numbers = [int(name.name) for name in journal.names() if name.parent == source.name and name.name.isdigit()]
+    frames = [frame_picture(source, number, stamp) for number in sorted(numbers)]
+    return [frame for frame in frames if journal.get(frame.name, stamp)]
+
+
+def do_share(plan: Plan, journal: Journal, work: Work, show: bool) -> list[Failure]:
+    """
+    Finds, writes and notes down.
+
+    Args:
+        show: a progress bar.
+
+    Returns:
+        What could not be read.
+    """
+    failures: list[Failure] = []
+    with (
+        tqdm(total=plan.count, desc="Predicting", unit="image", disable=None if show else True) as progress,
+        closing(read_ahead(plan.images, plan.videos, work.workers)) as loaded,
+        ThreadPoolExecutor(work.workers) as pool,  # drawing may take as long as finding
+    ):
+        written: deque[Future[Written]] = deque()
+        try:
+            for batch in batches(_sound(loaded, failures, progress), work.batch_size):
+                written.extend(pool.submit(work.write, *entry) for entry in search(batch, journal, work.detect))
+                while len(written) > work.workers:
+                    journal.add(*written.popleft().result())
+                    progress.update()
+        finally:  # also where the run is stopped: what is written is noted down
+            while written:
+                journal.add(*written.popleft().result())
+                progress.update()
+    return failures
+
+
+def _sound(
+    loaded: Iterable[tuple[Picture, np.ndarray | Exception]], failures: list[Failure], progress: tqdm
+) -> Iterator[Loaded]:
+    """Those that could be read; the others go to ``failures``."""
+    for picture, image in loaded:
+        if isinstance(image, Exception):
+            failures.append((picture.name, str(image) or type(image).__name__))
+            progress.update()
+        else:
+            yield picture, image
+
+
+def search(
+    batch: list[Loaded], journal: Journal, detect: DetectImages
+) -> Iterator[tuple[Picture, np.ndarray, Line | None, Detections]]:
+    """What is found in each image of a batch; where only other files are wanted, the journal knows it."""
+    lines = [journal.get(picture.name, picture.stamp) for picture, _ in batch]
+    fresh = [image for (_, image), line in zip(batch, lines, strict=True) if line is None]
+    detected = iter(detect(fresh) if fresh else ())
+    for (picture, image), line in zip(batch, lines, strict=True):
+        yield picture, image, line, next(detected) if line is None else journal.found(line)
+
+
+def write_tables(
+    predictor: Predictor,
+    sources: list[Source],
+    output: Path,
+    options: Options,
+    journal: Journal,
+    failures: list[Failure],
+) -> tuple[int, int]:
+    """
+    Writes what is one file for many images, in the order of ``sources``.
+
+    Returns:
+        How many images and instances there are.
+
+    Raises:
+        OSError: there is no image.
+    """
+    done = done_pictures(sources, journal)
+    first = next(done, None)
+    if first is None:
+        name, why = failures[0] if failures else (sources[0].name, "it changed while it was read")
+        others = f", nor could {len(failures) - 1} more" if len(failures) > 1 else ""
+        raise OSError(f"{name} could not be read{others}: {why}")
+    writers = table_writers(output, sources, predictor.classes, options)
+    images = instances = 0
+    try:
+        for picture, line in chain([first], done):
+            found = journal.found(line)
+            images, instances = images + 1, instances + len(found)
+            for writer in writers:
+                writer.add(picture.name, None, found)
+    except BaseException:
+        for writer in writers:
+            writer.discard()
+        raise
+    for writer in writers:
+        writer.finish()
+    if "drawn" in options.write:
+        for source in sources:
+            if source.is_video:
+                write_drawn_video(source, frames_of(source, journal), journal, predictor.metadata, output)
+    return images, instances
+
+
+def done_pictures(sources: list[Source], journal: Journal) -> Iterator[tuple[Picture, Line]]:
+    """All that is done of ``sources``, in their order."""
+    for source in sources:
+        for picture in frames_of(source, journal) if source.is_video else [image_picture(source)]:
+            line = journal.get(picture.name, picture.stamp)
+            if line is not None:
+                yield picture, line

@@ -1,0 +1,107 @@
+"""Which batch sizes fit: a few steps of training at each, on the images that need most memory."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.utils.events import EventStorage
+from tabulate import tabulate
+
+from maskrcnn_project.training.memory import GIB, is_out_of_memory, peak_memory, reset_peak_memory
+from maskrcnn_project.training.trainer import MaskRCNNTrainer, each_of, precision_of
+
+logger = logging.getLogger(__name__)
+
+BATCH_SIZES = (1, 2, 4, 8)  # the recommended range
+STEPS = 3  # the first one also reserves the optimizer's state and is not timed
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How one batch size went."""
+
+    batch_size: int
+    fits: bool
+    seconds_per_image: float | None = None
+    peak_bytes: int | None = None  # on the GPU, or of the whole process on a CPU, where it never falls
+
+
+def hardest_config(cfg: CfgNode) -> CfgNode:
+    """``cfg`` with every image at its largest training size: what fits so, fits always."""
+    hardest = copy.deepcopy(cfg)
+    hardest.defrost()
+    hardest.INPUT.MIN_SIZE_TRAIN = (max(cfg.INPUT.MIN_SIZE_TRAIN),)
+    hardest.DATALOADER.NUM_WORKERS = 0
+    return hardest
+
+
+def hardest_records(records: Iterable[dict], count: int) -> list[dict]:
+    """The ``count`` records with most objects, then the largest images; repeated if there are fewer."""
+    order = sorted(records, key=lambda r: (len(r["annotations"]), r.get("height", 0) * r.get("width", 0)), reverse=True)
+    chosen = order[:count]
+    while chosen and len(chosen) < count:
+        chosen += order[: count - len(chosen)]
+    return chosen
+
+
+def find_batch_size(cfg: CfgNode, batch_sizes: Sequence[int] = BATCH_SIZES) -> Iterator[Trial]:
+    """
+    Tries each batch size until one does not fit; yields as it goes.
+
+    The weights are not kept, and nothing is written.
+    """
+    hardest = hardest_config(cfg)
+    records = MaskRCNNTrainer.training_records(hardest)
+    mapper = MaskRCNNTrainer.build_train_mapper(hardest, records)
+    samples = [mapper(copy.deepcopy(record)) for record in hardest_records(each_of(records), max(batch_sizes))]
+    for batch_size in batch_sizes:
+        trial = _try(hardest, samples[:batch_size])
+        yield trial
+        if not trial.fits:
+            return
+
+
+def _try(cfg: CfgNode, batch: list[dict]) -> Trial:
+    reset_peak_memory()
+    try:
+        model = MaskRCNNTrainer.build_model(cfg).train()
+        optimizer = MaskRCNNTrainer.build_optimizer(cfg, model)
+        device_type = torch.device(cfg.MODEL.DEVICE).type
+        precision = precision_of(cfg)
+        timed = 0.0
+        with EventStorage():
+            for step in range(STEPS):
+                start = time.perf_counter()
+                with torch.autocast(device_type, precision, enabled=precision is not None):
+                    loss = sum(model(batch).values())
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                if device_type == "cuda":
+                    torch.cuda.synchronize()
+                timed += time.perf_counter() - start if step else 0.0
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return Trial(len(batch), fits=False)
+    return Trial(len(batch), True, timed / (STEPS - 1) / len(batch), peak_memory())
+
+
+def batch_size_table(trials: Sequence[Trial], cfg: CfgNode) -> str:
+    """A row for each trial, with the learning rate that the linear rule gives (arXiv:1706.02677) from the present."""
+    rows = []
+    for trial in trials:
+        rate = cfg.SOLVER.BASE_LR * trial.batch_size / cfg.SOLVER.IMS_PER_BATCH
+        measured = ["-", "-"]
+        if trial.seconds_per_image is not None and trial.peak_bytes is not None:
+            measured = [f"{trial.seconds_per_image:.3f}", f"{trial.peak_bytes / GIB:.2f}"]
+        rows.append([trial.batch_size, "yes" if trial.fits else "no", *measured, f"{rate:g}"])
+    return tabulate(
+        rows, ["batch", "fits", "s per image", "peak GiB", "SOLVER.BASE_LR"], disable_numparse=True, stralign="right"
+    )

@@ -1,0 +1,118 @@
+"""The training's losses on the validation set: where they rise while the training loss falls, the model overfits."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.data import DatasetMapper, build_detection_test_loader, get_detection_dataset_dicts
+from detectron2.data.detection_utils import build_augmentation
+from detectron2.engine import DefaultTrainer, HookBase
+from detectron2.utils import comm
+from torch import nn
+
+from maskrcnn_project.datasets.statistics import mask_format_of
+from maskrcnn_project.training.hooks.metric import LOSS_PREFIX, is_due
+from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY
+from maskrcnn_project.training.hooks.undisturbed import set_loss_mode, undisturbed, unwrapped
+
+logger = logging.getLogger(__name__)
+
+SEED = 0  # any: the same proposals are sampled at each evaluation, so that two of them differ by the model alone
+
+
+@HOOK_REGISTRY.register()
+class ValidationLoss(HookBase):
+    """
+    Logs ``val/total_loss`` and its parts every ``period`` iterations and at the end (``val/NAME/...`` where there are
+    several sets). The training is not disturbed.
+    """
+
+    trainer: DefaultTrainer
+
+    def __init__(self, loaders: Mapping[str, Iterable[list[dict]]], period: int):
+        """
+        Args:
+            loaders: name of a set -> its batches with ground truth, this process's share of them.
+            period: iterations; 0: at the end only.
+        """
+        self.loaders = loaders
+        self.period = period
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> ValidationLoss:
+        keys = cfg.HOOKS.ValidationLoss
+        loaders = {name: validation_loader(cfg, name, keys.MAX_BATCHES) for name in cfg.DATASETS.TEST}
+        return cls({n: loader for n, loader in loaders.items() if loader}, keys.PERIOD or cfg.TEST.EVAL_PERIOD)
+
+    def after_step(self) -> None:
+        # at the end too, because after_train is too late for the writers
+        if is_due(self.trainer.iter, self.period) or self.trainer.iter + 1 == self.trainer.max_iter:
+            for name, loader in self.loaders.items():
+                prefix = LOSS_PREFIX if len(self.loaders) == 1 else f"{LOSS_PREFIX}{name}/"
+                for loss, value in mean_losses(unwrapped(self.trainer.model), loader).items():
+                    self.trainer.storage.put_scalar(prefix + loss, value, smoothing_hint=False)
+            comm.synchronize()
+
+
+def mean_losses(model: nn.Module, loader: Iterable[list[dict]]) -> dict[str, float]:
+    """
+    Each loss and ``total_loss``, averaged over the images of all processes. Every process must call it.
+
+    Returns:
+        On the main process name -> value; elsewhere, and where there are no images, nothing.
+    """
+    sums: dict[str, torch.Tensor] = {}
+    images = 0
+    with undisturbed(model, SEED):
+        set_loss_mode(model)
+        for batch in loader:
+            for name, loss in model(batch).items():
+                sums[name] = sums.get(name, 0) + loss.float() * len(batch)
+            images += len(batch)
+        own = {name: float(value) for name, value in sums.items()}
+    shares = comm.gather((own, images))
+    count = sum(n for _, n in shares)
+    if not count:
+        return {}
+    names = dict.fromkeys(name for share, _ in shares for name in share)
+    means = {name: sum(share.get(name, 0.0) for share, _ in shares) / count for name in names}
+    return {"total_loss": sum(means.values()), **means}
+
+
+def validation_loader(cfg: CfgNode, name: str, max_batches: int) -> Iterable[list[dict]]:
+    """
+    Batches of the set ``name`` as in training, but resized as in testing and never flipped or cropped.
+
+    Args:
+        max_batches: of one process, over images spread evenly over the set; 0: all.
+
+    Returns:
+        This process's share; empty, with a warning, if the set has no annotations.
+    """
+    records = [r for r in get_detection_dataset_dicts(name, filter_empty=False) if "annotations" in r]
+    if not records:
+        logger.warning("%s has no annotations: there is no validation loss on it.", name)
+        return []
+    batch_size = max(1, cfg.SOLVER.IMS_PER_BATCH // comm.get_world_size())
+    records = spread(records, max_batches * batch_size * comm.get_world_size())
+    from_data = mask_format_of(a for r in records for a in r["annotations"])
+    mapper = DatasetMapper(
+        True,
+        augmentations=build_augmentation(cfg, False),
+        image_format=cfg.INPUT.FORMAT,
+        use_instance_mask=cfg.MODEL.MASK_ON,
+        instance_mask_format=from_data if cfg.INPUT.MASK_FORMAT_FROM_DATA else cfg.INPUT.MASK_FORMAT,
+    )
+    return build_detection_test_loader(
+        records, mapper=mapper, batch_size=batch_size, num_workers=cfg.DATALOADER.NUM_WORKERS
+    )
+
+
+def spread(records: list[dict], number: int) -> list[dict]:
+    """``number`` of the records at equal distances; all if that is 0 or more than there are."""
+    if not 0 < number < len(records):
+        return records
+    return [records[i * len(records) // number] for i in range(number)]

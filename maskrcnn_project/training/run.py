@@ -1,0 +1,237 @@
+"""A run from its command to its end: the config, the set-up of each process, training, evaluation."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from detectron2.config import CfgNode
+from detectron2.data import DatasetCatalog
+from detectron2.engine import default_setup
+from detectron2.evaluation import verify_results
+from detectron2.utils import comm
+from detectron2.utils.logger import setup_logger
+
+from maskrcnn_project.config import get_config
+from maskrcnn_project.datasets.class_consistency import check_sets_agree
+from maskrcnn_project.datasets.register import register_descriptions
+from maskrcnn_project.evaluation.post_mortem import Evidence, found_nothing, post_mortem, read_scores
+from maskrcnn_project.evaluation.report.run_report import report_run
+from maskrcnn_project.evaluation.results_folder import RESULTS_NAME, results_folder
+from maskrcnn_project.files import write_text
+from maskrcnn_project.inference.test_time_augmentation import with_test_time_augmentation
+from maskrcnn_project.modeling.class_table import ClassTable
+from maskrcnn_project.modeling.device import choose_device
+from maskrcnn_project.modeling.weights import fetch_weights, last_checkpoint, load_for_inference, weights_of_run
+from maskrcnn_project.provider import detectron2_info
+from maskrcnn_project.training.find_batch_size import batch_size_table, find_batch_size
+from maskrcnn_project.training.hooks import TrainingStopped
+from maskrcnn_project.training.memory import is_out_of_memory, out_of_memory_error, reset_peak_memory
+from maskrcnn_project.training.optimization.schedule import images_per_step
+from maskrcnn_project.training.own_data import config_for_own_data, refuse_used_folder
+from maskrcnn_project.training.prepare import prepare_training
+from maskrcnn_project.training.trainer import MaskRCNNTrainer
+
+logger = logging.getLogger(__name__)
+
+
+def build_config(args: argparse.Namespace, from_own_data: bool) -> CfgNode:
+    """
+    The config that the command describes: from the user's own data, from a run's folder, or from a config file.
+
+    Raises:
+        ValueError, KeyError, FileNotFoundError: one sentence.
+    """
+    earlier = Path(args.output) / "config.yaml" if args.output else None
+    if earlier is not None and (args.resume or args.eval_only) and earlier.is_file():
+        cfg = get_config(earlier, ["OUTPUT_DIR", args.output, *args.opts])  # the settings that it was trained with
+        if args.eval_only and not args.resume and "MODEL.WEIGHTS" not in args.opts:
+            cfg.MODEL.WEIGHTS = weights_of_run(Path(args.output))
+    elif from_own_data:
+        if args.eval_only:
+            raise ValueError("--eval-only with --images needs the run to evaluate: add --output DIR of its training.")
+        cfg = config_for_own_data(args)
+    elif args.config_file is not None:
+        cfg = get_config(args.config_file, args.opts)
+        if args.output:
+            cfg.OUTPUT_DIR = args.output
+    else:
+        raise ValueError(
+            "Nothing to train on: give --images DIR --annotations FILE for your own data, or --config-file FILE."
+        )
+    if not args.resume and not args.eval_only:
+        prepare_training(cfg, args, checked=from_own_data)
+    if not args.eval_only:
+        refuse_used_folder(cfg.OUTPUT_DIR, args.resume)
+    if not args.resume:
+        fetch_weights(cfg, 'MODEL.WEIGHTS "" MODEL.RESNETS.NORM BN MODEL.BACKBONE.FREEZE_AT 0')
+    return cfg
+
+
+def is_first_process(args: argparse.Namespace) -> bool:
+    """Whether this process decides the config: the first of the first machine, started by hand or by torchrun."""
+    return args.machine_rank == 0 and int(os.environ.get("RANK", "0")) == 0
+
+
+def set_up(cfg: CfgNode | None, args: argparse.Namespace) -> CfgNode:
+    """
+    Prepares this process: data sets, device, output folder, log, seed.
+
+    Args:
+        cfg: the config on the first process; None elsewhere, where the first one's is taken.
+
+    Returns:
+        The frozen config, the same on every process.
+    """
+    cfg = comm.all_gather(cfg)[0]
+    assert cfg is not None, "the first process must bring the config"
+    register_descriptions(cfg.DATASETS.DESCRIPTIONS)
+    check_sets_agree([*(() if args.eval_only else cfg.DATASETS.TRAIN), *cfg.DATASETS.TEST])
+    choose_device(cfg)
+    cfg.freeze()
+    with kept(Path(cfg.OUTPUT_DIR) / "config.yaml", args.eval_only):
+        default_setup(cfg, args)
+    setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="maskrcnn_project", abbrev_name="maskrcnn")
+    logger.info("%s", detectron2_info())
+    return cfg
+
+
+@contextmanager
+def kept(config_file: Path, evaluating: bool) -> Iterator[None]:
+    """Evaluation leaves the training's config as it was, though Detectron2's set-up writes its own in its place."""
+    text = config_file.read_text("utf-8") if evaluating and config_file.is_file() else None
+    yield
+    if text is not None and comm.is_main_process():
+        write_text(config_file, text)
+
+
+def train(cfg: CfgNode, resume: bool = False, fit_memory: bool = False) -> Mapping[str, Any] | None:
+    """
+    Trains as ``cfg`` says. Returns the last evaluation's results, None where the training was stopped early.
+
+    Args:
+        fit_memory: out of memory on the only process, halve the batch, accumulate two, and go on from the last
+            checkpoint.
+
+    Raises:
+        MemoryError: out of memory; one sentence on what to lower.
+        TrainingStopped: a signal or a time limit ended it; its code is the process's.
+    """
+    while True:
+        try:
+            return _train_once(cfg, resume)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if not fit_memory or comm.get_world_size() > 1 or cfg.SOLVER.IMS_PER_BATCH < 2:
+                raise out_of_memory_error(error, cfg) from error
+        cfg = halved_batch(cfg)
+        resume = (Path(cfg.OUTPUT_DIR) / "last_checkpoint").is_file()
+        logger.warning(
+            "Out of memory: going on with SOLVER.IMS_PER_BATCH %d SOLVER.ACCUMULATE_STEPS %d, from %s.",
+            cfg.SOLVER.IMS_PER_BATCH,
+            cfg.SOLVER.ACCUMULATE_STEPS,
+            "the last checkpoint" if resume else "the beginning",
+        )
+        reset_peak_memory()
+
+
+def _train_once(cfg: CfgNode, resume: bool) -> Mapping[str, Any] | None:
+    trainer = MaskRCNNTrainer(cfg)
+    trainer.resume_or_load(resume=resume)
+    try:
+        # train() itself returns results only where TEST.EXPECTED_RESULTS asks for them
+        results = trainer.train() or getattr(trainer, "_last_eval_results", None)
+    except TrainingStopped as stop:
+        comm.synchronize()
+        if stop.code:
+            raise
+        write_reports(cfg, str(Path(cfg.OUTPUT_DIR) / "model_final.pth"))
+        return None
+    explain_if_nothing(cfg, results or {}, trainer.max_iter)
+    write_reports(cfg, str(Path(cfg.OUTPUT_DIR) / "model_final.pth"))
+    return results
+
+
+def write_reports(cfg: CfgNode, weights: str) -> None:
+    """A page on what the last evaluation found, beside its results, unless EVALUATION.REPORT is off."""
+    if cfg.EVALUATION.REPORT and comm.is_main_process():
+        report_run(cfg, weights)
+
+
+def halved_batch(cfg: CfgNode) -> CfgNode:
+    """Half the images at a time, twice as often a step; written to OUTPUT_DIR/config.yaml, for --resume."""
+    smaller = cfg.clone()
+    smaller.defrost()
+    smaller.SOLVER.IMS_PER_BATCH = cfg.SOLVER.IMS_PER_BATCH // 2
+    smaller.SOLVER.ACCUMULATE_STEPS = cfg.SOLVER.ACCUMULATE_STEPS * 2
+    smaller.freeze()
+    write_text(Path(smaller.OUTPUT_DIR) / "config.yaml", smaller.dump())
+    return smaller
+
+
+def explain_if_nothing(cfg: CfgNode, results: Mapping[str, Any], iterations: int) -> None:
+    """Logs the likely causes where an evaluation found next to nothing."""
+    if not comm.is_main_process() or not found_nothing(results):
+        return
+    logger.warning("%s", post_mortem(evidence_of(cfg, results, iterations)))
+
+
+def evidence_of(cfg: CfgNode, results: Mapping[str, Any], iterations: int) -> Evidence:
+    """What the run in OUTPUT_DIR shows."""
+    records = [record for name in cfg.DATASETS.TEST for record in DatasetCatalog.get(name)]
+    return Evidence(
+        iterations=iterations,
+        images_per_step=images_per_step(cfg),
+        training_images=len(MaskRCNNTrainer.training_records(cfg)),
+        learning_rate=cfg.SOLVER.BASE_LR,
+        weights=cfg.MODEL.WEIGHTS,
+        num_objects=sum(len(record["annotations"]) for record in records),
+        scores=read_scores(results_folder(cfg, cfg.DATASETS.TEST[0]) / RESULTS_NAME),
+        score_floor=cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST,
+        box_ap50=results.get("bbox", {}).get("AP50", float("nan")),
+        mask_ap50=results.get("segm", {}).get("AP50", float("nan")),
+    )
+
+
+def try_batch_sizes(cfg: CfgNode) -> str:
+    """Tries which batch sizes fit on this machine, with progress; returns the table. Trains and writes nothing."""
+    register_descriptions(cfg.DATASETS.DESCRIPTIONS)
+    choose_device(cfg)
+    trials = []
+    for trial in find_batch_size(cfg):
+        print(f"batch {trial.batch_size}: {'fits' if trial.fits else 'does not fit'}")
+        trials.append(trial)
+    return batch_size_table(trials, cfg)
+
+
+def evaluate(cfg: CfgNode, resume: bool = False) -> Mapping[str, Any]:
+    """
+    Evaluates MODEL.WEIGHTS, or with ``resume`` the last checkpoint in OUTPUT_DIR, on every set of DATASETS.TEST.
+
+    Raises:
+        ClassMismatchError: the weights know other classes than the data set.
+        ValueError: there are no weights.
+    """
+    weights = cfg.MODEL.WEIGHTS
+    if resume:
+        weights = last_checkpoint(Path(cfg.OUTPUT_DIR))
+    classes = None
+    for name in cfg.DATASETS.TEST:
+        DatasetCatalog.get(name)  # fills the metadata with the classes
+        classes = ClassTable.from_dataset(name)
+    model = MaskRCNNTrainer.build_model(cfg)
+    load_for_inference(model, weights, classes)
+    if cfg.TEST.AUG.ENABLED:
+        model = with_test_time_augmentation(cfg, model.eval())
+    results = MaskRCNNTrainer.test(cfg, model)
+    if comm.is_main_process():
+        verify_results(cfg, results)
+    explain_if_nothing(cfg, results, cfg.SOLVER.MAX_ITER)
+    write_reports(cfg, weights)
+    return results

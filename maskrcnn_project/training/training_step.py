@@ -1,0 +1,177 @@
+"""
+One step of training: gradients of one or more batches added up, in full or mixed precision, looked at before they
+reach the weights.
+
+Detectron2's own steps take one batch, and find a loss that is not finite on the main process alone, which leaves the
+others waiting for it.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from detectron2.engine import SimpleTrainer, TrainerBase
+from detectron2.utils import comm
+from detectron2.utils.events import get_event_storage
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from maskrcnn_project.training.hooks.step_guard import StepGuard, StepState
+
+# GradScaler halves its scale at each overflow. Below 1 it makes small gradients smaller, and has given up.
+SMALLEST_SCALE = 1.0
+
+
+class RefuseNonFiniteLoss:
+    """Ends the training, on every process, when a loss of any is infinite or NaN."""
+
+    def admits(self, facts: StepState) -> bool:
+        broken = {name: value for each in comm.all_gather(facts.broken_losses()) for name, value in each.items()}
+        if broken:
+            told = ", ".join(f"{name} = {value:g}" for name, value in broken.items())
+            raise FloatingPointError(
+                f"The loss became infinite or NaN at iteration {facts.iteration} ({told}): lower SOLVER.BASE_LR, "
+                "lengthen SOLVER.WARMUP_ITERS, or set SOLVER.CLIP_GRADIENTS.ENABLED True; the hook NonFiniteGuard "
+                "says more."
+            )
+        return True
+
+
+class TrainingStep(SimpleTrainer):
+    """
+    The inner trainer of a DefaultTrainer. An iteration is one step of the optimizer, over ``accumulate`` batches of
+    each process: the mean of their gradients, as if each batch had its own process.
+
+    That is the gradient of one large batch for the proposals' and boxes' losses, as long as every image gives its full
+    number of sampled regions. The mask loss of a large batch is a mean over its foreground regions; here, as over
+    several GPUs, it is a mean over the batches' means.
+
+    Attributes:
+        guard: asked before each step of the optimizer.
+    """
+
+    guard: StepGuard
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data_loader: Iterable[list[dict[str, Any]]],
+        optimizer: torch.optim.Optimizer,
+        outer: TrainerBase,
+        accumulate: int = 1,
+        precision: torch.dtype | None = None,
+    ):
+        """
+        Args:
+            model, data_loader, optimizer: as for SimpleTrainer.
+            outer: whose hooks see ``after_backward``; a weak proxy, because it holds this object.
+            accumulate: batches a step, at least 1.
+            precision: of the forward pass: float16 (with scaled losses) or bfloat16; None: as the weights are.
+        """
+        if accumulate < 1:
+            raise ValueError(f"SOLVER.ACCUMULATE_STEPS must be at least 1, but is {accumulate}.")
+        super().__init__(model, data_loader, optimizer)
+        self.outer = outer
+        self.accumulate = accumulate
+        self.precision = precision
+        self.device_type = next(model.parameters()).device.type
+        self.grad_scaler = torch.amp.GradScaler(self.device_type, enabled=precision is torch.float16)
+        self.guard = RefuseNonFiniteLoss()
+
+    def run_step(self) -> None:
+        assert self.model.training, "the model was left in evaluation mode"
+        self.optimizer.zero_grad()
+        batches, readers, data_time = [], [], 0.0
+        for index in range(self.accumulate):
+            start = time.perf_counter()
+            batches.append(next(self._data_loader_iter))
+            data_time += time.perf_counter() - start
+            with self._unsynchronised(index + 1 < self.accumulate):
+                readers.append(self._add_gradients(batches[-1]))
+        self.after_backward()
+        losses = [read() for read in readers]
+        if not self.guard.admits(self._facts(batches, losses)):
+            self.optimizer.zero_grad()
+            return
+        write_losses(losses, data_time, self.iter)
+        self.grad_scaler.step(self.optimizer)
+        self.grad_scaler.update()
+
+    def after_backward(self) -> None:
+        """The outer trainer's hooks: those of Detectron2's DefaultTrainer are registered there."""
+        self.outer.after_backward()
+
+    def _add_gradients(self, batch: list[dict[str, Any]]) -> Callable[[], dict[str, float]]:
+        """Adds the batch's share to the gradients. Returns a function that waits for its losses."""
+        with torch.autocast(self.device_type, self.precision, enabled=self.precision is not None):
+            losses = self.model(batch)
+            if isinstance(losses, torch.Tensor):
+                losses = {"total_loss": losses}
+            total = sum(losses.values())
+        read = begin_reading(losses)  # before the backward pass is queued, so that reading does not wait for it
+        self.grad_scaler.scale(total / self.accumulate).backward()
+        return read
+
+    def _unsynchronised(self, more_follow: bool) -> AbstractContextManager:
+        """Processes exchange their gradients once a step, at its last batch."""
+        if more_follow and isinstance(self.model, DistributedDataParallel):
+            return self.model.no_sync()
+        return nullcontext()
+
+    def _facts(self, batches: list[list[dict[str, Any]]], losses: list[dict[str, float]]) -> StepState:
+        scale = self.grad_scaler.get_scale()
+        return StepState(self.iter, batches, losses, scale < SMALLEST_SCALE, self.precision, scale)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "grad_scaler": self.grad_scaler.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        if state_dict.get("grad_scaler") and self.grad_scaler.is_enabled():
+            self.grad_scaler.load_state_dict(state_dict["grad_scaler"])
+
+
+def begin_reading(losses: Mapping[str, torch.Tensor]) -> Callable[[], dict[str, float]]:
+    """Starts one transfer of all ``losses`` (of one element each). Returns a function that waits for it alone."""
+    values = torch.stack([loss.detach().float().reshape(()) for loss in losses.values()])
+    if not values.is_cuda:
+        return lambda: dict(zip(losses, values.tolist(), strict=True))
+    host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    host.copy_(values, non_blocking=True)
+    arrived = torch.cuda.Event()
+    arrived.record()
+
+    def wait() -> dict[str, float]:
+        arrived.synchronize()
+        return dict(zip(losses, host.tolist(), strict=True))
+
+    return wait
+
+
+def write_losses(losses: list[dict[str, float]], data_time: float, iteration: int) -> None:
+    """
+    Puts each loss, their sum as ``total_loss`` (means over batches and processes) and the slowest ``data_time`` into
+    the storage of the main process. Every process must call it.
+    """
+    gathered = comm.gather((losses, data_time))
+    if not comm.is_main_process():
+        return
+    storage = get_event_storage()
+    storage.put_scalar("data_time", max(seconds for _, seconds in gathered), cur_iter=iteration)
+    batches = [batch for share, _ in gathered for batch in share]
+    means = {name: sum(batch[name] for batch in batches) / len(batches) for name in batches[0]}
+    storage.put_scalar("total_loss", sum(means.values()), cur_iter=iteration)
+    for name, value in means.items():
+        if name != "total_loss":
+            storage.put_scalar(name, value, cur_iter=iteration)
+
+
+def install_training_step(trainer: Any, accumulate: int, precision: torch.dtype | None) -> None:
+    """Makes TrainingStep the inner trainer of a DefaultTrainer, before its checkpoint is loaded."""
+    outer: Any = weakref.proxy(trainer)
+    trainer._trainer = TrainingStep(trainer.model, trainer.data_loader, trainer.optimizer, outer, accumulate, precision)

@@ -1,0 +1,103 @@
+"""The script that runs an ONNX file where there is neither this package nor torch."""
+
+import json
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from detectron2.data.transforms import ResizeShortestEdge
+from detectron2.layers import paste_masks_in_image
+from PIL import Image
+
+from maskrcnn_project.export.samples import model_input
+from tests.places import ROOT
+
+SCRIPT = ROOT / "maskrcnn_project/export/infer_onnx.py"
+BLOCKED = ("torch", "torchvision", "maskrcnn_project", "detectron2", "cv2", "onnx")
+
+run_onnx = pytest.importorskip("maskrcnn_project.export.infer_onnx", reason="ONNX files need the extra onnx")
+
+
+def run_without_torch(folder, *arguments):
+    """The script in a process in which none of BLOCKED can be imported."""
+    for name in BLOCKED:
+        (folder / f"{name}.py").write_text("raise ImportError('this must not be imported')")
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder)}
+    return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+def test_a_picture_from_file_to_json_and_masks(write, deployed, cfg, photo, tmp_path):
+    model, picture, blocked, output = write("onnx").path, tmp_path / "photo.png", tmp_path / "no", tmp_path / "out"
+    blocked.mkdir()
+    cv2.imwrite(str(picture), photo)
+    done = run_without_torch(blocked, model, picture, "--output", output)
+    assert done.returncode == 0, done.stderr
+    with torch.no_grad():
+        boxes, classes, scores, masks = (x.numpy() for x in deployed(model_input(photo, cfg)))
+    assert len(boxes) > 3 and done.stdout == f"{picture}: {len(boxes)} instances\n"
+
+    content = json.loads((output / "photo.png.json").read_text())
+    assert (content["height"], content["width"]) == (90, 120)
+    found = content["instances"]
+    assert [item["category_id"] for item in found] == [[3, 7][number] for number in classes]
+    assert {(item["class"], item["category_id"]) for item in found} <= {("square", 3), ("disk", 7)}
+    np.testing.assert_allclose([item["score"] for item in found], scores, atol=2e-4)
+    np.testing.assert_allclose([item["box"] for item in found], boxes * 90 / 96, atol=0.02)
+
+    numbers = np.asarray(Image.open(output / "photo.png.masks.png"))
+    assert numbers.shape == (90, 120)
+    wanted = np.zeros((96, 128), np.uint16)
+    for index in reversed(range(len(masks))):
+        wanted[masks[index]] = index + 1
+    whole = cv2.resize(wanted, (120, 90), interpolation=cv2.INTER_NEAREST)
+    assert (whole == numbers).mean() > 0.95 and numbers.max() > 0  # but for borders
+
+
+def test_a_missing_file_is_one_sentence(tmp_path):
+    done = run_without_torch(tmp_path, tmp_path / "no.onnx", "a.png")
+    assert (done.returncode, done.stderr) == (1, f"error: There is no file {tmp_path / 'no.onnx'}.\n")
+
+
+def test_a_strange_file_is_refused(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    node = onnx.helper.make_node("Identity", ["a"], ["b"])
+    sides = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "ab"]
+    model = onnx.helper.make_model(onnx.helper.make_graph([node], "g", sides[:1], sides[1:]), ir_version=9)
+    model.opset_import[0].version = 18
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(ValueError, match="does not name its classes"):
+        run_onnx.Model(str(tmp_path / "a.onnx"))
+
+
+@pytest.mark.parametrize("size", [(90, 120), (480, 640), (640, 480), (100, 1000), (77, 77), (333, 501)])
+@pytest.mark.parametrize(("short_edge", "max_size"), [(800, 1333), (96, 160)])
+def test_sizes_are_those_of_testing(size, short_edge, max_size):
+    wanted = ResizeShortestEdge.get_output_shape(*size, short_edge, max_size)
+    assert run_onnx.input_size(*size, short_edge, max_size) == wanted
+
+
+def test_an_edge_of_zero_leaves_the_size():
+    assert run_onnx.input_size(33, 44, 0, 10) == (33, 44)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        [3.2, 4.7, 17.9, 22.1],
+        [0.0, 0.0, 30.0, 24.0],  # the whole image
+        [-4.0, 20.0, 6.5, 29.0],  # beyond two of its borders
+        [5.0, 5.0, 5.0, 9.0],  # of no width
+    ],
+)
+def test_masks_are_pasted_as_in_the_predictor(box):
+    mask = torch.rand(28, 28, generator=torch.Generator().manual_seed(1))
+    wanted = paste_masks_in_image(mask[None], torch.tensor([box]), (24, 30), threshold=0.5)[0].numpy()
+    x, y, part = run_onnx.paste(mask.numpy(), np.float32(box), 24, 30)
+    pasted = np.zeros((24, 30), bool)
+    pasted[y : y + part.shape[0], x : x + part.shape[1]] = part >= 0.5
+    assert (pasted != wanted).sum() == 0

@@ -1,0 +1,55 @@
+"""Learning a few images by heart: which images, which settings, which verdict."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from maskrcnn_project.config import get_config
+from maskrcnn_project.datasets.coco_file import CocoFile
+from maskrcnn_project.datasets.shapes.shapes import ShapesOptions, write_shapes
+from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.training.overfit import images_to_learn, overfit_config, verdict
+
+
+def file_of(shown, count=10):
+    annotations = [{"id": i, "image_id": image} for i, image in enumerate(shown)]
+    return CocoFile(SimpleNamespace(name="a.json"), [{"id": i} for i in range(count)], annotations, [])
+
+
+def test_images_with_objects_spread_over_the_file():
+    assert images_to_learn(file_of(range(10)), 4) == [0, 3, 6, 9]
+    assert images_to_learn(file_of([2, 2, 5, 8]), 2) == [2, 8]
+
+
+@pytest.mark.parametrize("count", [0, 4])
+def test_more_than_there_are_is_an_error(count):
+    with pytest.raises(DatasetError, match="wants 1 to 3 images with objects"):
+        images_to_learn(file_of([2, 5, 8]), count)
+
+
+def test_a_config_becomes_one_without_variety(tmp_path):
+    write_shapes(tmp_path / "shapes", ShapesOptions(train=6, val=2, size=64))
+    cfg = get_config("configs/quick/mask_rcnn_R_18_FPN_shapes.yaml")
+    cfg.DATASETS.DESCRIPTIONS = (str(tmp_path / "shapes" / "dataset.yaml"),)
+    description = yaml.safe_load((tmp_path / "shapes" / "dataset.yaml").read_text())
+    description["name"] = "overfit_shapes"  # shapes itself may be registered by another test, at another place
+    (tmp_path / "shapes" / "dataset.yaml").write_text(yaml.safe_dump(description))
+    cfg.DATASETS.TRAIN, cfg.DATASETS.TEST = ("overfit_shapes_train",), ("overfit_shapes_val",)
+    cfg.OUTPUT_DIR = str(tmp_path / "run")
+    cfg.INPUT.AUGMENT.MOSAIC.PROBABILITY = 1.0
+    cfg.HOOKS.NAMES = ("LossCurves", "EarlyStopping")
+    overfit_config(cfg, 3)
+    assert str(tmp_path / "run-overfit") == cfg.OUTPUT_DIR
+    assert cfg.DATASETS.TRAIN == cfg.DATASETS.TEST == ("overfit_shapes_train_overfit_train",)
+    assert len(json.loads((tmp_path / "run-overfit/dataset/overfit.json").read_text())["images"]) == 3
+    assert cfg.INPUT.RANDOM_FLIP == "none" and cfg.INPUT.AUGMENT.MOSAIC.PROBABILITY == 0.0
+    assert cfg.HOOKS.NAMES == ("LossCurves",) and cfg.SOLVER.IMS_PER_BATCH == 3
+
+
+def test_the_verdict():
+    assert "mask AP50 97.0" in verdict({"bbox": {"AP50": 99.0}, "segm": {"AP50": 97.0}}, "out")
+    for poor in (40.0, float("nan")):
+        with pytest.raises(DatasetError, match=r"Not learnt by heart: mask AP50 .*out/loss_curves.png"):
+            verdict({"segm": {"AP50": poor}}, "out")

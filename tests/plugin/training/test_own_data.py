@@ -1,0 +1,135 @@
+"""The door for a folder and a file: knobs, split, description; what is wrong is said before anything is written."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.training.arguments import own_data_given, training_parser
+from maskrcnn_project.training.own_data import config_for_own_data, refuse_used_folder, wishes_from
+
+
+def square(identity, image_id, category_id=1):
+    polygon = [[2, 2, 30, 2, 30, 30, 2, 30]]
+    box = {"bbox": [2, 2, 28, 28], "area": 784, "iscrowd": 0, "segmentation": polygon}
+    return {"id": identity, "image_id": image_id, "category_id": category_id, **box}
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Ten 48x64 photos with one square each, and their JSON."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(10):
+        Image.fromarray(np.full((48, 64, 3), 20 * i, np.uint8)).save(folder / f"{i}.png")
+    images = [{"id": i, "file_name": f"{i}.png", "height": 48, "width": 64} for i in range(10)]
+    content = {"images": images, "annotations": [square(i + 1, i) for i in range(10)]}
+    content["categories"] = [{"id": 1, "name": "square"}]
+    (tmp_path / "photos.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+def arguments(root, *more):
+    own = ["--images", str(root / "photos"), "--annotations", str(root / "photos.json"), "--output", str(root / "run")]
+    return training_parser().parse_args([*own, "--backbone", "resnet18", *more])
+
+
+def test_the_config_and_the_description_of_a_split(photos):
+    cfg = config_for_own_data(arguments(photos, "--epochs", "2", "SOLVER.BASE_LR", "0.5"))
+    assert cfg.MODEL.ROI_HEADS.NUM_CLASSES == 1
+    assert cfg.SOLVER.MAX_ITER == 8  # 2 epochs of 8 images by 2
+    assert cfg.SOLVER.BASE_LR == 0.5  # what stands at the end of the command wins
+    assert cfg.DATASETS.TRAIN == ("photos_train",) and cfg.DATASETS.TEST == ("photos_val",)
+    description = yaml.safe_load((photos / "run/dataset/dataset.yaml").read_text())
+    sides = [json.loads(Path(description["splits"][part]["json"]).read_text()) for part in ("train", "val")]
+    ids = [{image["id"] for image in side["images"]} for side in sides]
+    assert (len(ids[0]), len(ids[1])) == (8, 2) and not ids[0] & ids[1]
+
+
+def test_the_split_repeats_with_its_seed(photos):
+    config_for_own_data(arguments(photos))
+    first = (photos / "run/dataset/val.json").read_text()
+    config_for_own_data(arguments(photos))
+    assert (photos / "run/dataset/val.json").read_text() == first
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--batch-size", "0"], "--batch-size must be at least 1, but 0"),
+        (["--score-threshold", "1.5"], "--score-threshold must be between 0 and 1, but 1.5"),
+        (["--learning-rate", "-1"], "--learning-rate must be between 0 and 1, but -1"),
+        (["--epochs", "0"], "--epochs must be above 0"),
+        (["--short-edge", "8"], "--short-edge must be at least 32 pixels, but 8"),
+    ],
+)
+def test_impossible_knobs(photos, flags, words):
+    with pytest.raises(ValueError, match=words):
+        config_for_own_data(arguments(photos, *flags))
+    assert not (photos / "run").exists()
+
+
+def test_unusual_knobs_are_a_warning(photos, caplog):
+    wishes = wishes_from(arguments(photos, "--batch-size", "16", "--learning-rate", "0.1"))
+    assert (wishes.batch_size, wishes.learning_rate) == (16, 0.1)
+    assert "--batch-size 16 is outside the recommended 1 to 8" in caplog.text
+    assert "--learning-rate 0.1 is outside the recommended 0.001 to 0.01" in caplog.text
+
+
+def test_a_truncated_image_is_named_and_nothing_is_written(photos):
+    file = photos / "photos" / "3.png"
+    file.write_bytes(file.read_bytes()[:60])
+    with pytest.raises(DatasetError, match=r"1 of .* images .*3\.png \(image id 3\) cannot be decoded"):
+        config_for_own_data(arguments(photos))
+    assert not (photos / "run").exists()
+    assert config_for_own_data(arguments(photos, "--skip-image-check")).SOLVER.MAX_ITER > 0
+
+
+def test_a_size_that_disagrees_is_named(photos):
+    Image.fromarray(np.zeros((50, 64, 3), np.uint8)).save(photos / "photos/4.png")
+    with pytest.raises(DatasetError, match=r"4\.png \(image id 4\) is 50x64 .* but the JSON says 48x64"):
+        config_for_own_data(arguments(photos))
+
+
+def test_train_and_val_must_agree_on_the_classes(photos):
+    content = json.loads((photos / "photos.json").read_text())
+    content["categories"][0]["name"] = "round"
+    (photos / "val.json").write_text(json.dumps(content))
+    val = ["--val-images", str(photos / "photos"), "--val-annotations", str(photos / "val.json")]
+    with pytest.raises(DatasetError, match="'square' in train and 'round' in val"):
+        config_for_own_data(arguments(photos, *val))
+
+
+def test_one_image_cannot_be_split(photos):
+    content = json.loads((photos / "photos.json").read_text())
+    content["images"], content["annotations"] = content["images"][:1], content["annotations"][:1]
+    (photos / "photos.json").write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match="holds 1 image, and a split needs two"):
+        config_for_own_data(arguments(photos))
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--images", "x"], "--images and --annotations belong together"),
+        (["--val-images", "x"], "--val-images and --val-annotations belong together"),
+        (["--val-images", "x", "--val-annotations", "y"], "needs --images and --annotations"),
+        (["--images", "x", "--annotations", "y", "--config-file", "c"], "do not go together"),
+    ],
+)
+def test_half_a_data_set(flags, words):
+    with pytest.raises(ValueError, match=words):
+        own_data_given(training_parser().parse_args(flags))
+
+
+def test_a_used_folder_is_refused_unless_resumed(tmp_path):
+    (tmp_path / "metrics.json").touch()
+    refuse_used_folder(str(tmp_path), resume=False)  # a run that ended before its first line
+    (tmp_path / "metrics.json").write_text("{}\n")
+    with pytest.raises(ValueError, match="already holds a run"):
+        refuse_used_folder(str(tmp_path), resume=False)
+    refuse_used_folder(str(tmp_path), resume=True)
