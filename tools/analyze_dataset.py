@@ -20,7 +20,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--images", required=True, metavar="DIR", help="folder of the images")
     p.add_argument("--annotations", required=True, metavar="FILE", help="COCO JSON of their annotations")
-    p.add_argument("--config-file", metavar="FILE", help="whose anchors and sizes to judge (default: those for COCO)")
+    p.add_argument(
+        "--config-file", metavar="FILE", help="whose anchors and sizes to evaluate (default: those for COCO)"
+    )
     p.add_argument("--output", default="dataset_analysis.html", metavar="FILE", help="default dataset_analysis.html")
     p.add_argument("--quick", action="store_true", help="leave out the checks that decode every image and mask")
     p.add_argument("--force", action="store_true", help="write over an earlier page of this tool")

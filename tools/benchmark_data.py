@@ -19,14 +19,14 @@ def main() -> None:
     if args.images < 1 or args.instances < 1:
         raise ValueError(f"--images and --instances must be at least 1, but {args.images} and {args.instances} came.")
 
-    from maskrcnn_project.benchmarks.large_dataset import measure, write_synthetic_set
+    from maskrcnn_project.benchmarks.large_dataset import measure_costs, write_synthetic_set
 
     with tempfile.TemporaryDirectory(prefix="benchmark-", dir=args.folder) as folder:
         json_file, image_root = write_synthetic_set(Path(folder), args.images, args.instances, args.seed)
         size = json_file.stat().st_size / 2**20
         print(f"{args.images} images, {args.instances} instances, {size:.0f} MB of JSON; no image is opened.")
         print(f"{'step':<32}{'seconds':>9}{'peak MB':>9}")
-        for cost in measure(json_file, image_root):
+        for cost in measure_costs(json_file, image_root):
             print(f"{cost.step:<32}{cost.seconds:>9.1f}{cost.peak_megabytes:>9.0f}", flush=True)
             for remark in cost.remarks:
                 print(f"  {remark}", flush=True)

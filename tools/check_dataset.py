@@ -1,4 +1,4 @@
-"""Says on one page what is wrong with a COCO dataset, and writes a mended copy of its JSON."""
+"""Says on one page what is wrong with a COCO dataset, and writes a fixed copy of its JSON."""
 
 import argparse
 import json
@@ -13,8 +13,8 @@ examples:
     check_dataset.py --images photos --annotations photos.json
   Both splits, and whether they fit together:
     check_dataset.py --images train --annotations train.json --val-images val --val-annotations val.json
-  Write a mended copy, and beside it mended.changes.json, the list of every change:
-    check_dataset.py --images photos --annotations photos.json --fix mended.json
+  Write a fixed copy, and beside it fixed.changes.json, the list of every change:
+    check_dataset.py --images photos --annotations photos.json --fix fixed.json
 
 The exit code is 0 where there are no errors in the files given, and 1 otherwise. Warnings and notes do not count.
 """
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--images", metavar="DIR", help="folder of the images; without it the files are not looked at")
     p.add_argument("--val-annotations", metavar="FILE", help="the same for the validation set")
     p.add_argument("--val-images", metavar="DIR")
-    p.add_argument("--fix", metavar="OUT.json", help="write a mended copy of the annotations; must not exist yet")
+    p.add_argument("--fix", metavar="OUT.json", help="write a fixed copy of the annotations; must not exist yet")
     p.add_argument("--val-fix", metavar="OUT.json", help="the same for the validation set")
     p.add_argument("--json", metavar="REPORT", help="write the findings as JSON as well; must not exist yet")
     p.add_argument("--quick", action="store_true", help="neither decode the images nor draw the masks")
@@ -45,28 +45,28 @@ def main() -> None:
         raise ValueError(f"--detections-per-image must be at least 1, but {args.detections_per_image} was given.")
 
     from maskrcnn_project.datasets.checking.check import check_dataset
-    from maskrcnn_project.datasets.checking.check_report import as_json, as_text, changes_table, left_over
-    from maskrcnn_project.datasets.checking.fix import mend, refuse_existing, write_mended
-    from maskrcnn_project.datasets.checking.split_tables import Side
+    from maskrcnn_project.datasets.checking.check_report import as_json, as_text, changes_table, remaining
+    from maskrcnn_project.datasets.checking.fix import fix, refuse_existing, write_fixed
+    from maskrcnn_project.datasets.checking.split_tables import SplitTables
     from maskrcnn_project.files import write_text
 
     refuse_existing(args.fix, args.val_fix, args.json)  # before the work, not after
-    train = Side.read("train", args.annotations, args.images)
-    val = None if args.val_annotations is None else Side.read("val", args.val_annotations, args.val_images)
+    train = SplitTables.read("train", args.annotations, args.images)
+    val = None if args.val_annotations is None else SplitTables.read("val", args.val_annotations, args.val_images)
     findings = check_dataset(train, val, quick=args.quick, detections_per_image=args.detections_per_image)
     print(as_text(findings, train, val))
     if args.json is not None:
         Path(args.json).parent.mkdir(parents=True, exist_ok=True)
         write_text(Path(args.json), json.dumps(as_json(findings), indent=2))
-    mended = {}
-    for side, other, output in ((train, val, args.fix), (val, train, args.val_fix)):
-        if side is not None and output is not None:
-            mended[side.split] = (output, *mend(side, findings, other=other))
-    for output, coco, changes in mended.values():
-        written, listed = write_mended(coco, changes, output)
+    fixed = {}
+    for tables, other, output in ((train, val, args.fix), (val, train, args.val_fix)):
+        if tables is not None and output is not None:
+            fixed[tables.split] = (output, *fix(tables, findings, other=other))
+    for output, coco, changes in fixed.values():
+        written, listed = write_fixed(coco, changes, output)
         print(f"\n{written} is written. {listed} lists its changes, {len(changes)} in all:\n{changes_table(changes)}")
-    left = left_over(findings, {split: changes for split, (_, _, changes) in mended.items()})
-    if left and mended:
+    left = remaining(findings, {split: changes for split, (_, _, changes) in fixed.items()})
+    if left and fixed:
         print(f"Errors that are left: {', '.join(left)}.")
     if findings.count("error"):
         sys.exit(1)

@@ -89,15 +89,15 @@ def from_coco(args: argparse.Namespace) -> None:
     data = read_coco_file(args.input, args.images, require_annotations=False)
     output = Path(args.output)
     if args.target == "labelme":
-        tally = write_labelme(data, output)
+        left_out = write_labelme(data, output)
         print(f"{len(data.images)} LabelMe files are in {output}. Open them with:")
         print(f"  labelme {args.images} --output {output} --labels {output / CLASS_LIST}")
     else:
-        tally = write_yolo(data, output, args.split or "train")
+        left_out = write_yolo(data, output, args.split or "train")
         print(f"{len(data.images)} label files are in {output}, described by {output / DATA_FILE}.")
     print("The classes, in this order: " + ", ".join(data.class_names))
-    if tally.counts:
-        print(f"Left out:\n{tally.table()}")
+    if left_out.counts:
+        print(f"Left out:\n{left_out.table()}")
 
 
 def main() -> None:

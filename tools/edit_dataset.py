@@ -96,11 +96,11 @@ def merge(args: argparse.Namespace) -> None:
 
 def subset(args: argparse.Namespace) -> None:
     from maskrcnn_project.datasets.editing.split import shares_table
-    from maskrcnn_project.datasets.editing.subset import SubsetWishes, image_keys, read_image_list, write_subset
+    from maskrcnn_project.datasets.editing.subset import SubsetOptions, image_keys, read_image_list, write_subset
 
     only = read_image_list(args.only_list) if args.only_list else args.only and image_keys(args.only)
-    wishes = SubsetWishes(only, args.classes, args.keep_empty, args.number, args.seed)
-    print(shares_table({"subset": write_subset(args.annotations, args.output, wishes)}))
+    options = SubsetOptions(only, args.classes, args.keep_empty, args.number, args.seed)
+    print(shares_table({"subset": write_subset(args.annotations, args.output, options)}))
 
 
 def tile(args: argparse.Namespace) -> None:

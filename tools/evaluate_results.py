@@ -1,4 +1,4 @@
-"""Judges results that are on disk, without the model: one file of detections, or two runs against each other."""
+"""Evaluates results that are on disk, without the model: one file of detections, or two runs against each other."""
 
 import argparse
 from pathlib import Path
@@ -50,50 +50,50 @@ def main() -> None:
 
 
 def judge_results(args: argparse.Namespace, output: Path) -> None:
-    from maskrcnn_project.evaluation.evaluation_result import judge
+    from maskrcnn_project.evaluation.evaluation_result import evaluate
     from maskrcnn_project.evaluation.metrics_files import write_metrics
     from maskrcnn_project.evaluation.read_pairs import read_pairs
-    from maskrcnn_project.evaluation.report.report_page import GENERATOR, RunFacts, write_report
+    from maskrcnn_project.evaluation.report.report_page import GENERATOR, RunMetadata, write_report
     from maskrcnn_project.evaluation.results_folder import COCO_DETECTIONS
     from maskrcnn_project.pages.html_page import refuse_output
 
     page = output / "report.html"
     refuse_output(page, GENERATOR, args.force)
-    cases = read_pairs(
+    pairs = read_pairs(
         Path(args.annotations),
         Path(args.results),
         name=Path(args.annotations).name,
         image_root=None if args.images is None else Path(args.images),
         max_detections=COCO_DETECTIONS if args.max_detections is None else args.max_detections,
     )
-    judgement = judge(cases, 0.5 if args.score_threshold is None else args.score_threshold)
-    write_metrics(output, judgement)
-    write_report(page, cases, judgement, run=RunFacts(title=Path(args.results).name))
-    print(f"{page}: mask AP {judgement.mask['AP']:.1f}, box AP {judgement.box['AP']:.1f}")
+    evaluation = evaluate(pairs, 0.5 if args.score_threshold is None else args.score_threshold)
+    write_metrics(output, evaluation)
+    write_report(page, pairs, evaluation, run=RunMetadata(title=Path(args.results).name))
+    print(f"{page}: mask AP {evaluation.mask['AP']:.1f}, box AP {evaluation.box['AP']:.1f}")
 
 
 def compare_runs(args: argparse.Namespace, output: Path) -> None:
     from dataclasses import replace
 
     from maskrcnn_project.evaluation.compare import compare
-    from maskrcnn_project.evaluation.evaluation_result import Judged, judge
+    from maskrcnn_project.evaluation.evaluation_result import NamedResult, evaluate
     from maskrcnn_project.evaluation.report.compare_page import GENERATOR, conclusion, write_comparison
-    from maskrcnn_project.evaluation.run_folder import cases_of_run, score_threshold_of
+    from maskrcnn_project.evaluation.run_folder import pairs_of_run, score_threshold_of
     from maskrcnn_project.pages.html_page import refuse_output
 
     page = output / "compare.html"
     refuse_output(page, GENERATOR, args.force)
     folders = [Path(folder) for folder in args.compare]
-    judged = []
+    evaluated = []
     for folder, other in zip(folders, reversed(folders), strict=True):
-        cases = cases_of_run(folder, args.dataset)
+        pairs = pairs_of_run(folder, args.dataset)
         if args.images is not None:
-            cases = replace(cases, image_root=Path(args.images))
+            pairs = replace(pairs, image_root=Path(args.images))
         threshold = score_threshold_of(folder) if args.score_threshold is None else args.score_threshold
         name = folder.resolve().name if folder.resolve().name != other.resolve().name else str(folder)
-        judged.append(Judged(name, cases, judge(cases, threshold)))
-    comparison = compare(*judged, resamples=args.resamples)
-    write_comparison(page, comparison, *judged)
+        evaluated.append(NamedResult(name, pairs, evaluate(pairs, threshold)))
+    comparison = compare(*evaluated, resamples=args.resamples)
+    write_comparison(page, comparison, *evaluated)
     measure, difference = next(iter(comparison.measures.items()))
     print(f"{page}: {conclusion(measure, difference)}")
 

@@ -9,7 +9,7 @@ from maskrcnn_project.prediction.arguments import check_arguments, prediction_pa
 
 if TYPE_CHECKING:
     from maskrcnn_project.inference.thresholds import ScoreThresholds
-    from maskrcnn_project.prediction.predict_files import Outcome
+    from maskrcnn_project.prediction.predict_files import PredictionSummary
 
 MOST_NAMED = 10  # unreadable images that are named at the end
 
@@ -23,7 +23,7 @@ def main() -> None:
     from maskrcnn_project.modeling.weights import weights_of_run
     from maskrcnn_project.prediction.options import Options
     from maskrcnn_project.prediction.predict_files import predict_files
-    from maskrcnn_project.prediction.shard import joined_share
+    from maskrcnn_project.prediction.shard import join_shards
     from maskrcnn_project.prediction.sources import find_sources
 
     sources = find_sources(args.input, args.images, args.output)
@@ -31,7 +31,7 @@ def main() -> None:
     cfg = get_config(args.config_file or Path(args.run) / "config.yaml", [*args.opts, *tta])
     options = Options.from_arguments(args, cfg)
     weights = args.weights or (weights_of_run(Path(args.run)) if args.run else None)
-    with joined_share() as share:
+    with join_shards() as share:
         if share.is_first:
             print(f"Weights: {weights or cfg.MODEL.WEIGHTS}", flush=True)
         predictor = Predictor(cfg, weights, options.thresholds.lowest)
@@ -40,7 +40,7 @@ def main() -> None:
         report(outcome, options.thresholds, args.output)
 
 
-def report(outcome: "Outcome", thresholds: "ScoreThresholds", output: str) -> None:
+def report(outcome: "PredictionSummary", thresholds: "ScoreThresholds", output: str) -> None:
     """Says what was found and what could not be read."""
     print(
         f"{outcome.instances} instances in {outcome.images} images at score {thresholds} or above"

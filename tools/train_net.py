@@ -9,7 +9,7 @@ from maskrcnn_project.training.arguments import own_data_given, training_parser
 
 def run(cfg, args) -> None:
     """One process of the run: all of it on one device, or its share under ``launch``."""
-    from maskrcnn_project.training.overfit import verdict
+    from maskrcnn_project.training.overfit import overfit_summary
     from maskrcnn_project.training.run import evaluate, set_up, train
 
     cfg = set_up(cfg, args)
@@ -18,7 +18,7 @@ def run(cfg, args) -> None:
         return
     results = train(cfg, resume=args.resume, fit_memory=args.fit_memory)
     if args.overfit is not None and results:
-        print(verdict(results, cfg.OUTPUT_DIR))
+        print(overfit_summary(results, cfg.OUTPUT_DIR))
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     from detectron2.engine import launch
 
     from maskrcnn_project.training.run import build_config, is_first_process, try_batch_sizes
-    from maskrcnn_project.training.signals import relayed_to_children
+    from maskrcnn_project.training.signals import relay_to_children
 
     cfg = None
     if is_first_process(args):
@@ -37,7 +37,7 @@ def main() -> None:
         if args.find_batch_size:
             print(try_batch_sizes(cfg))
             return
-    with relayed_to_children() if args.num_gpus > 1 else nullcontext():
+    with relay_to_children() if args.num_gpus > 1 else nullcontext():
         launch(
             run,
             args.num_gpus,

@@ -9,14 +9,14 @@ import numpy as np
 
 from maskrcnn_project.analysis.anchors import anchor_fit
 from maskrcnn_project.analysis.examples import DrawnExample, draw_examples
-from maskrcnn_project.analysis.objects import Objects, objects_of, sound_part
-from maskrcnn_project.analysis.settings import Setting, compare_settings, wishes_of, with_settings
+from maskrcnn_project.analysis.objects import ObjectTable, objects_of, sound_part
+from maskrcnn_project.analysis.settings import ComparedSetting, compare_settings, user_options_of, with_settings
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.checking.check import check_dataset
 from maskrcnn_project.datasets.checking.findings import Finding
-from maskrcnn_project.datasets.checking.split_tables import Side
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.statistics import DatasetStatistics, dataset_statistics
-from maskrcnn_project.training.recommend import BASE_CONFIG, Wishes
+from maskrcnn_project.training.recommend import BASE_CONFIG, UserOptions
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Analysis:
     json_file: Path
     config_file: str  # whose settings are the present ones
     statistics: DatasetStatistics  # of the rows that can be measured
-    objects: Objects
+    objects: ObjectTable
     rows_left_out: int  # annotations too broken to be measured; the check names them
-    settings: list[Setting]
+    settings: list[ComparedSetting]
     present_fit: np.ndarray  # (N,) IoU of each object with its best anchor
     suggested_fit: np.ndarray
     findings: list[tuple[Finding, list[DrawnExample]]]
@@ -54,21 +54,21 @@ def analyze_dataset(
         FileNotFoundError, KeyError, ValueError: the config cannot be read, or has anchors that cannot be made.
     """
     cfg = get_config(BASE_CONFIG if config_file is None else config_file)
-    side = Side.read("train", json_file, image_root)
-    coco = sound_part(side)
+    tables = SplitTables.read("train", json_file, image_root)
+    coco = sound_part(tables)
     statistics = dataset_statistics(coco)
     objects = objects_of(coco)
-    settings = compare_settings(statistics, cfg, Wishes() if config_file is None else wishes_of(cfg))
-    findings = check_dataset(side, quick=quick, detections_per_image=cfg.TEST.DETECTIONS_PER_IMAGE, progress=progress)
+    settings = compare_settings(statistics, cfg, UserOptions() if config_file is None else user_options_of(cfg))
+    findings = check_dataset(tables, quick=quick, detections_per_image=cfg.TEST.DETECTIONS_PER_IMAGE, progress=progress)
     return Analysis(
         json_file=Path(json_file),
         config_file=str(config_file or BASE_CONFIG),
         statistics=statistics,
         objects=objects,
-        rows_left_out=len(side.annotations) - len(coco.annotations),
+        rows_left_out=len(tables.annotations) - len(coco.annotations),
         settings=settings,
         present_fit=anchor_fit(objects, cfg),
         suggested_fit=anchor_fit(objects, with_settings(cfg, settings)),
-        findings=draw_examples(side, findings, progress=progress),
+        findings=draw_examples(tables, findings, progress=progress),
         quick=quick,
     )

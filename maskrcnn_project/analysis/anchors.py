@@ -16,7 +16,7 @@ from detectron2.config import CfgNode
 from detectron2.data.transforms import ResizeShortestEdge
 from detectron2.modeling import build_anchor_generator, build_backbone
 
-from maskrcnn_project.analysis.objects import ROWS_AT_ONCE, Objects
+from maskrcnn_project.analysis.objects import ROWS_AT_ONCE, ObjectTable
 
 # A proposal or detection counts as found from 0.5 on; 0.7 is what makes an anchor positive (MODEL.RPN.IOU_THRESHOLDS).
 RECALL_AT = (0.5, 0.7)
@@ -75,13 +75,13 @@ def best_overlaps(boxes: np.ndarray, input_sizes: np.ndarray, grids: AnchorGrids
         for size, first, step in zip(grids.sizes, grids.first, grids.steps, strict=True):
             last = np.ceil(padded / step) - 1  # each halving of a feature map rounds up
             nearest = first + step * np.clip(np.round((centres - first) / step), 0, last)
-            sides = np.minimum(high, nearest + size / 2) - np.maximum(low, nearest - size / 2)
-            common = np.clip(sides, 0, None).prod(axis=1)
+            splits = np.minimum(high, nearest + size / 2) - np.maximum(low, nearest - size / 2)
+            common = np.clip(splits, 0, None).prod(axis=1)
             np.maximum(best[part], common / (area + size.prod() - common), out=best[part])
     return best
 
 
-def resized(objects: Objects, short_edge: int, max_size: int) -> tuple[np.ndarray, np.ndarray]:
+def resize_boxes(objects: ObjectTable, short_edge: int, max_size: int) -> tuple[np.ndarray, np.ndarray]:
     """
     The objects as the model gets them at test time (INPUT.MIN_SIZE_TEST, INPUT.MAX_SIZE_TEST).
 
@@ -98,9 +98,9 @@ def resized(objects: Objects, short_edge: int, max_size: int) -> tuple[np.ndarra
     return objects.boxes * scale[:, [1, 0, 1, 0]], after
 
 
-def anchor_fit(objects: Objects, cfg: CfgNode) -> np.ndarray:
+def anchor_fit(objects: ObjectTable, cfg: CfgNode) -> np.ndarray:
     """(N,) IoU of every object with the best anchor of ``cfg``, at the size that ``cfg`` tests at."""
-    boxes, input_sizes = resized(objects, cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST)
+    boxes, input_sizes = resize_boxes(objects, cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST)
     return best_overlaps(boxes, input_sizes, AnchorGrids.from_config(cfg))
 
 

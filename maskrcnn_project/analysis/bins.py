@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-MOST_STEPS = 24  # columns of a histogram of counts: more cannot be told apart
+MAX_STEPS = 24  # columns of a histogram of counts: more cannot be told apart
 
 
 def factor_edges(values: np.ndarray, per_doubling: int, limits: tuple[float, float]) -> np.ndarray:
@@ -32,7 +32,7 @@ def step_edges(values: np.ndarray) -> np.ndarray:
     """Borders for whole numbers from 0 on: steps of 1, 2 or 5 times a power of ten, so that MOST_STEPS suffice."""
     most = int(values.max(initial=0)) + 1
     sizes = (factor * 10**power for power in range(12) for factor in (1, 2, 5))
-    step = next(size for size in sizes if math.ceil(most / size) <= MOST_STEPS)
+    step = next(size for size in sizes if math.ceil(most / size) <= MAX_STEPS)
     return np.arange(0, math.ceil(most / step) + 1) * step
 
 

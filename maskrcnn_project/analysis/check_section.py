@@ -24,8 +24,8 @@ def check_section(findings: DrawnFindings, quick: bool) -> Html:
     said = [f"{len(rules)} rules were checked, {len(findings)} are broken."]
     if quick:
         said.append("Images were not decoded and masks not drawn (--quick), so the other rules are not checked.")
-    if any(finding.rule.mends for finding, _ in findings):
-        said.append("tools/check_dataset.py --fix OUT.json writes a mended copy of the annotations.")
+    if any(finding.rule.fixes for finding, _ in findings):
+        said.append("tools/check_dataset.py --fix OUT.json writes a fixed copy of the annotations.")
     if any(drawn.jpeg for _, examples in findings for drawn in examples):
         said.append("In the pictures boxes are orange, masks blue.")
     return page.section("Check", page.paragraph(" ".join(said)), *(_finding(*found) for found in findings))
@@ -33,10 +33,10 @@ def check_section(findings: DrawnFindings, quick: bool) -> Html:
 
 def _finding(finding: Finding, examples: Sequence[DrawnExample]) -> Html:
     rule = finding.rule
-    title = page.joined([page.badge(rule.severity, rule.severity), f": {rule.title} ({finding.count:,})"], "")
+    title = page.join([page.badge(rule.severity, rule.severity), f": {rule.title} ({finding.count:,})"], "")
     advice = f"Rule {rule.id}. Advice: {rule.advice}."
-    if rule.mends:
-        advice += f" With --fix: {rule.mends}."
+    if rule.fixes:
+        advice += f" With --fix: {rule.fixes}."
     blocks = [page.heading(title), page.paragraph(advice)]
     figures = [
         page.figure(page.picture(drawn.jpeg, _words(drawn)), _words(drawn), small=True)
@@ -46,7 +46,7 @@ def _finding(finding: Finding, examples: Sequence[DrawnExample]) -> Html:
     if figures:
         blocks.append(page.row(*figures))
     blocks += [page.paragraph(_words(drawn)) for drawn in examples if drawn.jpeg is None]
-    return page.joined(blocks)
+    return page.join(blocks)
 
 
 def _words(drawn: DrawnExample) -> str:

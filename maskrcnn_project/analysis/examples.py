@@ -11,10 +11,10 @@ from detectron2.data.detection_utils import read_image
 from tqdm import tqdm
 
 from maskrcnn_project.datasets.checking.findings import Example, Finding, Findings
-from maskrcnn_project.datasets.checking.split_tables import Row, Side, is_id
+from maskrcnn_project.datasets.checking.split_tables import Row, SplitTables, is_id
 from maskrcnn_project.visualization.annotation_crop import UNREADABLE, annotation_crop
 
-MOST_DRAWN = 3  # of one rule
+MAX_DRAWN = 3  # of one rule
 JPEG_QUALITY = 85
 
 
@@ -27,7 +27,9 @@ class DrawnExample:
     lacking: str = ""  # why an annotation has none, as a phrase; what is wrong with an image is in the example itself
 
 
-def draw_examples(side: Side, findings: Findings, *, progress: bool = True) -> list[tuple[Finding, list[DrawnExample]]]:
+def draw_examples(
+    tables: SplitTables, findings: Findings, *, progress: bool = True
+) -> list[tuple[Finding, list[DrawnExample]]]:
     """
     The findings, the worst first, each with all of its examples: at most MOST_DRAWN pictures, of the first examples
     whose image is there, and these come first.
@@ -36,29 +38,29 @@ def draw_examples(side: Side, findings: Findings, *, progress: bool = True) -> l
     examples = [example for finding in found for example in finding.examples]
     wanted = {(e.image_id, e.annotation_id) for e in examples if is_id(e.image_id) and is_id(e.annotation_id)}
     rows = {
-        (row["image_id"], row["id"]): row for row in side.sound_annotations if (row["image_id"], row["id"]) in wanted
+        (row["image_id"], row["id"]): row for row in tables.sound_annotations if (row["image_id"], row["id"]) in wanted
     }
     bar = tqdm(found, desc="Drawing examples", unit="rule", leave=False, disable=None if progress else True)
-    return [(finding, _drawn(side, rows, finding.examples)) for finding in bar]
+    return [(finding, _draw(tables, rows, finding.examples)) for finding in bar]
 
 
-def _drawn(side: Side, rows: dict[tuple, Row], examples: Sequence[Example]) -> list[DrawnExample]:
+def _draw(tables: SplitTables, rows: dict[tuple, Row], examples: Sequence[Example]) -> list[DrawnExample]:
     pictured: list[DrawnExample] = []
     others: list[DrawnExample] = []
     for example in examples:
-        drawn = _drawn_one(side, rows, example) if len(pictured) < MOST_DRAWN else DrawnExample(example, None)
+        drawn = _draw_one(tables, rows, example) if len(pictured) < MAX_DRAWN else DrawnExample(example, None)
         (others if drawn.jpeg is None else pictured).append(drawn)
     return pictured + others
 
 
-def _drawn_one(side: Side, rows: dict[tuple, Row], example: Example) -> DrawnExample:
+def _draw_one(tables: SplitTables, rows: dict[tuple, Row], example: Example) -> DrawnExample:
     name = example.file_name
     if name is None and is_id(example.image_id):
-        name = side.image_by_id.get(example.image_id, {}).get("file_name")
-    if name is None or side.image_root is None:
+        name = tables.image_by_id.get(example.image_id, {}).get("file_name")
+    if name is None or tables.image_root is None:
         return DrawnExample(example, None)
     annotation = rows.get((example.image_id, example.annotation_id)) if is_id(example.annotation_id) else None
-    path, lacking = side.image_root / name, "its image cannot be read"
+    path, lacking = tables.image_root / name, "its image cannot be read"
     try:
         if path.is_file():
             return DrawnExample(example, _jpeg(path, annotation))

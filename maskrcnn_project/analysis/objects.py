@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maskrcnn_project.datasets.checking.split_tables import Side, is_crowd, is_number
+from maskrcnn_project.datasets.checking.split_tables import SplitTables, is_crowd, is_number
 from maskrcnn_project.datasets.coco_file import CocoFile
 from maskrcnn_project.datasets.statistics import LARGE, SMALL
 
@@ -21,7 +21,7 @@ ROWS_AT_ONCE = 100_000  # of matrices over all objects, so that a million of the
 
 
 @dataclass(frozen=True)
-class Objects:
+class ObjectTable:
     """The boxes of N objects, cut at the edges of their images as training does, all of some area."""
 
     boxes: np.ndarray  # (N, 4) float64
@@ -74,19 +74,19 @@ class Objects:
         return grid
 
 
-def sound_part(side: Side) -> CocoFile:
+def sound_part(tables: SplitTables) -> CocoFile:
     """
     The rows of a file that can be measured, whatever else is wrong with it: images by their first entry, and their
     annotations of listed categories with a box of four numbers.
     """
-    categories = {row["id"]: row for row in side.sound_categories}
+    categories = {row["id"]: row for row in tables.sound_categories}
     annotations = [
         row
-        for rows in side.annotations_by_image.values()
+        for rows in tables.annotations_by_image.values()
         for row in rows
         if row["category_id"] in categories and has_box(row)
     ]
-    return CocoFile(side.json_file, list(side.image_by_id.values()), annotations, list(categories.values()))
+    return CocoFile(tables.json_file, list(tables.image_by_id.values()), annotations, list(categories.values()))
 
 
 def has_box(annotation: dict) -> bool:
@@ -95,7 +95,7 @@ def has_box(annotation: dict) -> bool:
     return isinstance(box, list) and len(box) == 4 and all(map(is_number, box)) and box[2] >= 0 and box[3] >= 0
 
 
-def objects_of(coco: CocoFile) -> Objects:
+def objects_of(coco: CocoFile) -> ObjectTable:
     """The objects of a file whose rows are sound. Crowds and boxes without area in their image are left out."""
     places = {image["id"]: index for index, image in enumerate(coco.images)}
     image_sizes = _array(((image["height"], image["width"]) for image in coco.images), 2)
@@ -106,7 +106,7 @@ def objects_of(coco: CocoFile) -> Objects:
     limits = image_sizes[index][:, [1, 0, 1, 0]]  # (N, 4)
     boxes = np.clip(boxes, 0, limits)
     real = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    return Objects(boxes[real], index[real], image_sizes)
+    return ObjectTable(boxes[real], index[real], image_sizes)
 
 
 def _array(rows: Iterator, columns: int) -> np.ndarray:

@@ -11,16 +11,16 @@ from maskrcnn_project.analysis.analyze import Analysis
 from maskrcnn_project.analysis.anchors import RECALL_AT, recalls
 from maskrcnn_project.analysis.bins import counts_between, factor_edges, step_edges
 from maskrcnn_project.analysis.check_section import check_section, count_of
-from maskrcnn_project.analysis.objects import LONG, Objects
+from maskrcnn_project.analysis.objects import LONG, ObjectTable
 from maskrcnn_project.analysis.settings import as_yaml
 from maskrcnn_project.datasets.statistics import LARGE, SMALL, DatasetStatistics
 from maskrcnn_project.pages import html_page as page
 from maskrcnn_project.pages.html_page import Html
 from maskrcnn_project.pages.svg_charts import bars, columns, heat_map, number
 
-MOST_BARS = 40  # classes in the chart
-MOST_CLASSES = 2000  # in the table: the richest public set has 1,203
-MOST_SIZES = 10  # of images, in the table
+MAX_BARS = 40  # classes in the chart
+MAX_CLASSES = 2000  # in the table: the richest public set has 1,203
+MAX_SIZES = 10  # of images, in the table
 CELLS = 32  # of the map of positions, a side
 SIZE_LIMITS = (1.0, 8192.0)  # pixels, of the histograms of sizes
 RATIO_LIMITS = (1 / 8, 8.0)
@@ -77,7 +77,7 @@ def summary_section(analysis: Analysis) -> Html:
             f"{analysis.rows_left_out:,} annotations are too broken to be measured and are left out of the figures: "
             "the check names them."
         )
-    return page.section("Summary", page.facts(tiles), *map(page.paragraph, notes))
+    return page.section("Summary", page.fact_list(tiles), *map(page.paragraph, notes))
 
 
 def masks_of(data: DatasetStatistics) -> str:
@@ -91,7 +91,7 @@ def classes_section(data: DatasetStatistics) -> Html:
     ranked = sorted(data.class_counts, key=lambda name: -data.class_counts[name])
     if not ranked:
         return page.section("Classes", page.paragraph("The file lists no classes."))
-    shown = ranked[:MOST_BARS]
+    shown = ranked[:MAX_BARS]
     chart = bars(
         shown,
         {
@@ -106,7 +106,7 @@ def classes_section(data: DatasetStatistics) -> Html:
     total = max(1, sum(data.class_counts.values()))
     rows = [
         (name, number(count), f"{count / total:.1%}", number(data.class_image_counts[name]))
-        for name, count in ((name, data.class_counts[name]) for name in ranked[:MOST_CLASSES])
+        for name, count in ((name, data.class_counts[name]) for name in ranked[:MAX_CLASSES])
     ]
     table = page.table(("class", "instances", "share", "images"), rows)
     title = "The same as a table, all classes"
@@ -115,7 +115,7 @@ def classes_section(data: DatasetStatistics) -> Html:
     return page.section("Classes", page.figure(chart, caption), page.details(title, table))
 
 
-def objects_section(objects: Objects) -> Html:
+def objects_section(objects: ObjectTable) -> Html:
     """Sizes, shapes and places of objects."""
     if not len(objects.boxes):
         return page.section("Objects", page.paragraph("There are no objects to measure."))
@@ -153,7 +153,7 @@ def objects_section(objects: Objects) -> Html:
     )
 
 
-def images_section(objects: Objects) -> Html:
+def images_section(objects: ObjectTable) -> Html:
     """Sizes of images and how many objects they hold."""
     if not len(objects.image_sizes):
         return page.section("Images", page.paragraph("There are no images to measure."))
@@ -166,19 +166,19 @@ def images_section(objects: Objects) -> Html:
     )
     figures = [page.figure(crowding, "How many images hold so many objects.")]
     common = Counter(map(tuple, objects.image_sizes.astype(int).tolist())).most_common()
-    for name, sides in (("shorter", objects.image_sizes.min(axis=1)), ("longer", objects.image_sizes.max(axis=1))):
+    for name, splits in (("shorter", objects.image_sizes.min(axis=1)), ("longer", objects.image_sizes.max(axis=1))):
         if len(common) > 1:
             chart = columns(
-                *_histogram(sides, factor_edges(sides, 4, SIZE_LIMITS)),
+                *_histogram(splits, factor_edges(splits, 4, SIZE_LIMITS)),
                 title=f"Histogram of the {name} side of images",
                 x_label=f"{name} side, pixels",
             )
             figures.append(page.figure(chart, f"The {name} side of images."))
     rows = [
         (f"{height:,} x {width:,}", number(count), f"{count / len(objects.image_sizes):.1%}")
-        for (height, width), count in common[:MOST_SIZES]
+        for (height, width), count in common[:MAX_SIZES]
     ]
-    note = f"The {MOST_SIZES} most frequent of {len(common):,} image sizes." if len(common) > MOST_SIZES else ""
+    note = f"The {MAX_SIZES} most frequent of {len(common):,} image sizes." if len(common) > MAX_SIZES else ""
     figures.append(page.figure(page.table(("image size, height x width", "images", "share"), rows), note, small=True))
     return page.section("Images", page.row(*figures))
 
@@ -199,7 +199,7 @@ def anchors_section(analysis: Analysis) -> Html:
     for name, members in analysis.objects.groups().items():
         fits = [*recalls(analysis.present_fit[members]), *recalls(analysis.suggested_fit[members])]
         rows.append((name, number(int(members.sum())), *("-" if np.isnan(fit) else f"{fit:.1%}" for fit in fits)))
-    rows.append(("shorter side of the images in testing", "", *(f"{side} px" for side in test for _ in RECALL_AT)))
+    rows.append(("shorter side of the images in testing", "", *(f"{tables} px" for tables in test for _ in RECALL_AT)))
     advice = [
         "An object without such an anchor is learnt too, since each object gets its best anchor, but later and less "
         "exactly. Where small objects are missed, smaller anchors or larger images help; where long ones are "

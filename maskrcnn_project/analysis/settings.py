@@ -11,7 +11,7 @@ from detectron2.config import CfgNode
 
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.statistics import DatasetStatistics
-from maskrcnn_project.training.recommend import BASE_CONFIG, Wishes, apply_choices, recommend
+from maskrcnn_project.training.recommend import BASE_CONFIG, UserOptions, apply_settings, recommend
 
 # What follows from the sizes, shapes and number of the objects.
 COMPARED = (
@@ -26,7 +26,7 @@ COMPARED = (
 
 
 @dataclass(frozen=True)
-class Setting:
+class ComparedSetting:
     """One key of the config, as it is and as it would be chosen."""
 
     key: str
@@ -35,24 +35,24 @@ class Setting:
     reason: str
 
 
-def compare_settings(data: DatasetStatistics, cfg: CfgNode, wishes: Wishes) -> list[Setting]:
+def compare_settings(data: DatasetStatistics, cfg: CfgNode, options: UserOptions) -> list[ComparedSetting]:
     """Each key of COMPARED in ``cfg``, and as ``recommend`` chooses it; none where there are no images."""
     if not data.num_images:
         return []
-    choices = recommend(data, wishes)
+    choices = recommend(data, options)
     chosen = get_config(BASE_CONFIG)
-    apply_choices(chosen, choices)
+    apply_settings(chosen, choices)
     reasons = {choice.key: choice.reason for choice in choices}
     settings = []
     for key in COMPARED:
         suggested = value_of(chosen, key)
         if key == "MODEL.ANCHOR_GENERATOR.SIZES" and len(suggested) != len(cfg.MODEL.RPN.IN_FEATURES):
             suggested = [[size for level in suggested for size in level]]  # another number of feature maps: all on each
-        settings.append(Setting(key, value_of(cfg, key), suggested, reasons.get(key, "the default fits")))
+        settings.append(ComparedSetting(key, value_of(cfg, key), suggested, reasons.get(key, "the default fits")))
     return settings
 
 
-def with_settings(cfg: CfgNode, settings: Sequence[Setting]) -> CfgNode:
+def with_settings(cfg: CfgNode, settings: Sequence[ComparedSetting]) -> CfgNode:
     """A copy of ``cfg`` with the suggested values."""
     copy = cfg.clone()
     copy.defrost()
@@ -61,7 +61,7 @@ def with_settings(cfg: CfgNode, settings: Sequence[Setting]) -> CfgNode:
     return copy
 
 
-def as_yaml(settings: Sequence[Setting]) -> str:
+def as_yaml(settings: Sequence[ComparedSetting]) -> str:
     """The suggested values as a part of a config file."""
     tree: dict[str, Any] = {}
     for setting in settings:
@@ -83,9 +83,9 @@ def _yaml_lines(tree: dict[str, Any], indent: str = "") -> Iterator[str]:
             yield f"{indent}{name}: {json.dumps(value)}"  # JSON's numbers and lists are YAML's too
 
 
-def wishes_of(cfg: CfgNode) -> Wishes:
+def user_options_of(cfg: CfgNode) -> UserOptions:
     """What ``cfg`` has decided that the data cannot tell: the depth of the network, and weights to start from."""
-    return Wishes(backbone=f"resnet{cfg.MODEL.RESNETS.DEPTH}", weights=cfg.MODEL.WEIGHTS or "none")
+    return UserOptions(backbone=f"resnet{cfg.MODEL.RESNETS.DEPTH}", weights=cfg.MODEL.WEIGHTS or "none")
 
 
 def value_of(cfg: CfgNode, key: str) -> Any:

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 IMAGE_SIZE = (480, 640)  # height, width: the common size in COCO
 CLASSES = 10
-LONGEST_POLYGON = 24  # points; the shortest has 8: outlines as drawn by hand
+MAX_POLYGON = 24  # points; the shortest has 8: outlines as drawn by hand
 CROWD_EVERY = 100  # annotations: crowds are rare, as in COCO's own files
 KILOBYTES_PER_MAXRSS = 1 / 1024 if sys.platform == "darwin" else 1  # getrusage(2): bytes there, kilobytes elsewhere
 WORKERS = 2
@@ -70,7 +70,7 @@ def synthetic_annotations(rng: np.random.Generator, num_images: int, num_instanc
     """Instances in random images: wobbling circles as polygons, and every hundredth a crowd as run lengths."""
     height, width = IMAGE_SIZE
     for number in range(1, num_instances + 1):
-        points = int(rng.integers(8, LONGEST_POLYGON + 1))
+        points = int(rng.integers(8, MAX_POLYGON + 1))
         radius = rng.uniform(4, 60) * rng.uniform(0.8, 1.0, points)
         angle = np.linspace(0, 2 * np.pi, points, endpoint=False)
         centre = rng.uniform((60, 60), (width - 60, height - 60))
@@ -90,7 +90,7 @@ def synthetic_annotations(rng: np.random.Generator, num_images: int, num_instanc
         }
 
 
-def measure(json_file: Path, image_root: Path) -> Iterator[Cost]:
+def measure_costs(json_file: Path, image_root: Path) -> Iterator[Cost]:
     """The cost of each step, one after the other, each in a fresh process that does the earlier steps as well."""
     for step in STEPS:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), use_the_default_start) as process:
@@ -105,21 +105,21 @@ def use_the_default_start() -> None:
 def cost_of_reading(json_file: str, image_root: str) -> Cost:
     from maskrcnn_project.datasets.coco_file import read_coco_file
 
-    seconds, _ = _timed(read_coco_file, json_file, image_root)
+    seconds, _ = _time(read_coco_file, json_file, image_root)
     return Cost("read and check the JSON file", seconds, _peak_megabytes())
 
 
 def cost_of_loading(json_file: str, image_root: str) -> Cost:
     import maskrcnn_project.datasets.register  # noqa: F401  # importing torch is no cost of the data
 
-    seconds, records = _timed(_load, json_file, image_root)
+    seconds, records = _time(_load, json_file, image_root)
     return Cost("register and load the records", seconds, _peak_megabytes(), (f"{len(records)} records",))
 
 
 def cost_of_serialising(json_file: str, image_root: str) -> Cost:
     records = _load(json_file, image_root)
     before = memory_of()
-    seconds, loader = _timed(_loader, records)
+    seconds, loader = _time(_loader, records)
     del records
     remark = f"the process holds {_megabytes(before)} with the records, {_megabytes(memory_of())} with the loader alone"
     del loader
@@ -136,7 +136,7 @@ def cost_of_an_epoch(json_file: str, image_root: str) -> Cost:
     pids = [process.pid for process in multiprocessing.active_children() if process.pid]
     first = {pid: memory_of(pid) for pid in pids}
     progress = tqdm(total=batches, desc="Epoch", unit="batch", leave=False, disable=None)
-    seconds, _ = _timed(lambda: [progress.update() for _ in itertools.islice(loader, batches)])
+    seconds, _ = _time(lambda: [progress.update() for _ in itertools.islice(loader, batches)])
     last = {pid: memory_of(pid) for pid in pids}
     remarks = [f"worker {n}: {_megabytes(first[p])} -> {_megabytes(last[p])}" for n, p in enumerate(pids, start=1)]
     remarks.append(f"the process itself: {_megabytes(memory_of())}")
@@ -186,7 +186,7 @@ def _loader(records: list[dict[str, Any]]) -> Any:
     )
 
 
-def _timed(call: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
+def _time(call: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
     start = time.perf_counter()
     result = call(*arguments)
     return time.perf_counter() - start, result

@@ -26,7 +26,7 @@ from maskrcnn_project.modeling import build_model
 from maskrcnn_project.training.memory import GIB, is_out_of_memory, peak_memory, reset_peak_memory
 from maskrcnn_project.training.trainer import MaskRCNNTrainer, precision_of
 
-Size = tuple[int, int]  # (height, width) in pixels
+InputSize = tuple[int, int]  # (height, width) in pixels
 
 # Under which each analysis holds the model: Deployed does, and FlopCountAnalysis holds that in a module of its own.
 FLOPS_PREFIX, ACTIVATIONS_PREFIX = "model.model", "model"
@@ -71,7 +71,7 @@ class Memory:
 class Costs:
     """All that is known of a model at one size of image."""
 
-    size: Size
+    size: InputSize
     device: str
     trainable: int  # parameters that training changes
     instances: int  # found in the image, after suppression: the mask head ran on these
@@ -108,7 +108,7 @@ class Costs:
         return "\n".join(lines)
 
 
-def costs_of(cfg: CfgNode, size: Size, depth: int = 2, memory: bool = True) -> Costs:
+def costs_of(cfg: CfgNode, size: InputSize, depth: int = 2, memory: bool = True) -> Costs:
     """
     Counts and measures a model of ``cfg`` with random weights, on noise; nothing is loaded or written.
 
@@ -129,7 +129,7 @@ def costs_of(cfg: CfgNode, size: Size, depth: int = 2, memory: bool = True) -> C
         sum(p.numel() for p in model.parameters() if p.requires_grad),
         len(boxes),
         count_modules(model, image, depth),
-        {what: _measured(task, cfg, size) for what, task in tasks.items()},
+        {what: _measure(task, cfg, size) for what, task in tasks.items()},
     )
 
 
@@ -147,7 +147,7 @@ def busy_model(cfg: CfgNode) -> nn.Module:
     return model.eval()
 
 
-def noise(size: Size) -> torch.Tensor:
+def noise(size: InputSize) -> torch.Tensor:
     """An image (3, height, width), 0 to 255, the same each time."""
     return torch.rand(3, *size, generator=torch.Generator().manual_seed(0)) * 255
 
@@ -176,7 +176,7 @@ def count_modules(model: nn.Module, image: torch.Tensor, depth: int) -> list[Mod
     ]
 
 
-def _measured(task: Callable[[CfgNode, Size], Memory], cfg: CfgNode, size: Size) -> Memory:
+def _measure(task: Callable[[CfgNode, InputSize], Memory], cfg: CfgNode, size: InputSize) -> Memory:
     """``task`` in a process of its own, for the peak of main memory never falls."""
     try:
         # fvcore scripts its losses when it is imported, which torch has begun to call old-fashioned.
@@ -191,7 +191,7 @@ def _measured(task: Callable[[CfgNode, Size], Memory], cfg: CfgNode, size: Size)
         return Memory(None, None)
 
 
-def _run_inference(cfg: CfgNode, size: Size) -> Memory:
+def _run_inference(cfg: CfgNode, size: InputSize) -> Memory:
     reset_peak_memory()
     model = busy_model(cfg)
     before = peak_memory()
@@ -200,7 +200,7 @@ def _run_inference(cfg: CfgNode, size: Size) -> Memory:
     return Memory(before, peak_memory())
 
 
-def _run_training(cfg: CfgNode, size: Size) -> Memory:
+def _run_training(cfg: CfgNode, size: InputSize) -> Memory:
     """Two steps that change nothing: the first makes the optimizer's state."""
     reset_peak_memory()
     model = busy_model(cfg).train()
@@ -219,7 +219,7 @@ def _run_training(cfg: CfgNode, size: Size) -> Memory:
     return Memory(before, peak_memory())
 
 
-def training_image(size: Size) -> dict[str, Any]:
+def training_image(size: InputSize) -> dict[str, Any]:
     """Noise with TRAINING_OBJECTS squares of class 0 in a row, each an eighth of the shorter edge wide."""
     side = min(size) / 8
     starts = np.linspace(0, size[1] - side, TRAINING_OBJECTS)

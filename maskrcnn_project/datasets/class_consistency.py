@@ -13,17 +13,17 @@ from maskrcnn_project.datasets.coco_file import CocoFile, read_categories
 from maskrcnn_project.datasets.coco_set import ARGUMENTS_KEY, IDS_KEY
 from maskrcnn_project.errors import DatasetError
 
-Side = CocoFile | Mapping[str, Any] | str | Path
+CategorySource = CocoFile | Mapping[str, Any] | str | Path
 
 
-def check_same_categories(train: Side, val: Side) -> None:
+def check_same_categories(train: CategorySource, val: CategorySource) -> None:
     """
     Checks that two COCO files (or their contents) agree on category ids, names and order.
 
     Raises:
         DatasetError: they do not; it lists each difference.
     """
-    (train_title, train_names), (val_title, val_names) = _titled(train, "train"), _titled(val, "val")
+    (train_title, train_names), (val_title, val_names) = _title_and_names(train, "train"), _title_and_names(val, "val")
     refuse_differences(
         f"The categories of {train_title} and {val_title} differ",
         class_differences(train_names, val_names, ("train", "val")),
@@ -101,12 +101,12 @@ def _metadata_of(name: str, *keys: str) -> Metadata:
     return metadata
 
 
-def _titled(side: Side, split: str) -> tuple[str, dict[int, str]]:
+def _title_and_names(source: CategorySource, split: str) -> tuple[str, dict[int, str]]:
     """A title for the error (file or split), and {category id: name} in the order of the file."""
-    if isinstance(side, CocoFile):
-        title, rows = str(side.path), side.categories
-    elif isinstance(side, Mapping):
-        title, rows = split, side["categories"]
+    if isinstance(source, CocoFile):
+        title, rows = str(source.path), source.categories
+    elif isinstance(source, Mapping):
+        title, rows = split, source["categories"]
     else:
-        title, rows = str(side), read_categories(side)
+        title, rows = str(source), read_categories(source)
     return title, {row["id"]: row["name"] for row in rows}

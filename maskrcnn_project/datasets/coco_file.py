@@ -19,7 +19,7 @@ from maskrcnn_project.datasets.coco_index import gc_paused, read_value
 from maskrcnn_project.errors import DatasetError
 
 TABLES = ("images", "annotations", "categories")
-MOST_NAMED = 3  # so many examples make an error readable; the rest is counted
+MAX_NAMED = 3  # so many examples make an error readable; the rest is counted
 NUMBER_TYPES = frozenset((int, float))  # of JSON; its true and false are of neither
 
 
@@ -69,7 +69,7 @@ def read_coco_file(
     _check_images(path, file.images)
     _check_annotations(file)
     if image_root is not None:
-        check_image_files(path, (image["file_name"] for image in file.images), file.image_root)
+        require_image_files(path, (image["file_name"] for image in file.images), file.image_root)
     return file
 
 
@@ -297,7 +297,7 @@ def _check_run_lengths(where: str, rle: dict[str, Any], image: dict[str, Any]) -
         )
 
 
-def check_image_files(path: Path, file_names: Iterable[str], image_root: Path) -> None:
+def require_image_files(path: Path, file_names: Iterable[str], image_root: Path) -> None:
     """Raises DatasetError unless the images that ``path`` lists, by their names below ``image_root``, are there."""
     if not image_root.is_dir():
         raise DatasetError(f"The image folder {image_root} does not exist{_where_the_path_ends(image_root)}.")
@@ -370,7 +370,7 @@ def _short(value: Any) -> str:
 def _some(values: Iterable[str]) -> str:
     """The first three of them, and the sign that there are more: ``a, b, c, ...``."""
     values = list(values)
-    return ", ".join(values[:MOST_NAMED]) + (", ..." if len(values) > MOST_NAMED else "")
+    return ", ".join(values[:MAX_NAMED]) + (", ..." if len(values) > MAX_NAMED else "")
 
 
 def _where_the_path_ends(path: Path) -> str:

@@ -12,9 +12,9 @@ from detectron2.data import MetadataCatalog
 from detectron2.data.datasets import load_coco_json
 
 from maskrcnn_project.datasets.categories import ClassChanges, ClassPlan, note_of_empty_classes
-from maskrcnn_project.datasets.coco_file import check_image_files, read_coco_file, read_table
+from maskrcnn_project.datasets.coco_file import read_coco_file, read_table, require_image_files
 from maskrcnn_project.datasets.coco_index import gc_paused
-from maskrcnn_project.datasets.remapped_copy import derived_file, notes_of, write_derived_file
+from maskrcnn_project.datasets.remapped_copy import notes_of, remapped_copy_path, write_remapped_copy
 from maskrcnn_project.errors import DatasetError
 
 logger = logging.getLogger(__name__)
@@ -49,12 +49,12 @@ class CocoSet:
     def __post_init__(self) -> None:
         self._checked: tuple[int, int] | None = None  # size and time of the file when it was found sound
         self._told: list[str] = []
-        self.derived = write_derived_file(self.json_file, self.plan) if self.plan and self.plan.changed else None
+        self.remapped = write_remapped_copy(self.json_file, self.plan) if self.plan and self.plan.changed else None
 
     @property
     def file_to_load(self) -> Path:
         """The COCO file that has the classes as they are wanted."""
-        return self.derived or self.json_file
+        return self.remapped or self.json_file
 
     def arguments(self) -> dict[str, Any]:
         """What tells it from another set of its name."""
@@ -79,7 +79,7 @@ class CocoSet:
         state = self.json_file.stat()
         size_and_time = (state.st_size, state.st_mtime_ns)
         if size_and_time != self._checked or not self.file_to_load.is_file():
-            self._tell(self._check_content() if self.derived is None else self._check_derived(self.derived))
+            self._tell(self._check_content() if self.remapped is None else self._check_remapped(self.remapped))
             self._checked = size_and_time
         with gc_paused():
             return load_coco_json(str(self.file_to_load), str(self.image_root), self.name)
@@ -90,18 +90,18 @@ class CocoSet:
         require_classes(self.name, str(self.json_file), {row["id"]: row["name"] for row in file.categories})
         return note_of_empty_classes(file.as_dict())
 
-    def _check_derived(self, derived: Path) -> list[str]:
+    def _check_remapped(self, remapped: Path) -> list[str]:
         """The derived file comes from a checked one; what may have changed since is its source, and the images."""
         assert self.plan is not None, "a derived file comes from a plan"
-        if derived_file(self.json_file, self.plan) != derived:
+        if remapped_copy_path(self.json_file, self.plan) != remapped:
             raise DatasetError(
                 f"{self.json_file} has changed since dataset {self.name!r}, which has other classes than the file, was "
                 "registered: start again, or register it under another name."
             )
-        write_derived_file(self.json_file, self.plan)  # again, if somebody has emptied the cache
-        names = [image["file_name"] for image in read_table(derived, "images")]
-        check_image_files(self.json_file, names, self.image_root)
-        return notes_of(derived)
+        write_remapped_copy(self.json_file, self.plan)  # again, if somebody has emptied the cache
+        names = [image["file_name"] for image in read_table(remapped, "images")]
+        require_image_files(self.json_file, names, self.image_root)
+        return notes_of(remapped)
 
     def _tell(self, notes: Sequence[str]) -> None:
         """Each note once, however often the set is loaded."""

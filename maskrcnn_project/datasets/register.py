@@ -3,7 +3,7 @@ COCO sets in Detectron2's catalogs: from arguments, or from a description in YAM
 
 A registered set is loaded by Detectron2's own ``load_coco_json``; before that, ``read_coco_file`` looks for
 what would make it fail halfway. Registering reads the table of categories only; where classes are to be changed,
-it also writes the changed file (``derived``), which loader and evaluator read in place of the user's own.
+it also writes the changed file (``remapped``), which loader and evaluator read in place of the user's own.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ def _register_description(
     if prepare is None:
         for name, (json_file, image_root) in files.items():
             _require_files(name, json_file, image_root)
-        plans = list(_agreeing_plans({name: json_file for name, (json_file, _) in files.items()}, changes))
+        plans = list(_consistent_plans({name: json_file for name, (json_file, _) in files.items()}, changes))
     sets = [
         CocoSet(name, *paths, changes, plan, prepare) for (name, paths), plan in zip(files.items(), plans, strict=True)
     ]
@@ -215,7 +215,7 @@ def _register_description(
     return list(files)
 
 
-def _agreeing_plans(json_files: Mapping[str, Path], changes: ClassChanges) -> list[ClassPlan]:
+def _consistent_plans(json_files: Mapping[str, Path], changes: ClassChanges) -> list[ClassPlan]:
     """The plans of ``{name: file}``. Raises DatasetError unless all lead to the same classes."""
     plans = _plans(list(json_files.values()), changes)
     first, *others = zip(json_files, plans, strict=True)

@@ -22,7 +22,7 @@ FORMAT = 1  # of the written files; another number makes every file anew
 REMARKS_KEY = "class_changes"  # of the written file: {"source": path, "notes": [...]}
 
 
-def derived_file(json_file: Path, plan: ClassPlan) -> Path:
+def remapped_copy_path(json_file: Path, plan: ClassPlan) -> Path:
     """
     Where the file of ``plan`` lies: its name depends on the path, size and time of ``json_file`` and on the plan.
     """
@@ -39,14 +39,15 @@ def derived_file(json_file: Path, plan: ClassPlan) -> Path:
     return cache_folder() / "classes" / f"{json_file.stem}-{digest}.json"
 
 
-def write_derived_file(json_file: Path, plan: ClassPlan) -> Path:
+def write_remapped_copy(json_file: Path, plan: ClassPlan) -> Path:
     """
-    Writes ``derived_file`` unless it is there. Processes that do so at once write equal files, each renamed whole.
+    Writes ``remapped_copy_path`` unless it is there. Processes that do so at once write equal files, each renamed
+    whole.
 
     Raises:
         DatasetError: ``json_file`` is no sound COCO file, or the cache cannot be written.
     """
-    target = derived_file(json_file, plan)
+    target = remapped_copy_path(json_file, plan)
     if target.is_file():
         return target
     coco, notes = apply_plan(read_coco_file(json_file).as_dict(), plan)
@@ -64,9 +65,9 @@ def write_derived_file(json_file: Path, plan: ClassPlan) -> Path:
     return target
 
 
-def notes_of(derived: Path) -> list[str]:
+def notes_of(remapped: Path) -> list[str]:
     """What was changed, as ``apply_plan`` said it when the file was written."""
-    remarks = read_value(derived, REMARKS_KEY)
+    remarks = read_value(remapped, REMARKS_KEY)
     return remarks["notes"] if remarks else []
 
 

@@ -1,5 +1,5 @@
 """
 How good a model is. ``evaluator`` runs during training; ``run_report`` writes a page out of the files it leaves:
-``cases`` reads them, ``judgement`` scores them, ``report`` shows them. ``compare`` sets two runs side by side;
+``pairs`` reads them, ``evaluation`` scores them, ``report`` shows them. ``compare`` sets two runs side by side;
 ``post_mortem`` says why nothing was found.
 """

@@ -18,8 +18,8 @@ import numpy as np
 from maskrcnn_project.datasets.coco_index import gc_paused
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.masks.coding import Rle
-from maskrcnn_project.masks.run_lengths import box_of, runs_of
-from maskrcnn_project.masks.run_lengths_batch import runs_of_each
+from maskrcnn_project.masks.run_lengths import box_of, read_run_lengths
+from maskrcnn_project.masks.run_lengths_batch import read_run_lengths_of_each
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def read_results(path: Path, sizes: Mapping[int, tuple[int, int]], class_ids: Se
     for index, row in enumerate(rows):
         _check(f"{path}: detection {index}", row, sizes, classes)
     if with_masks:
-        _check_runs(path, rows)
+        _check_run_lengths(path, rows)
     rows.sort(key=lambda row: row["image_id"])
     boxes = np.array([row["bbox"] if "bbox" in row else _box_of_mask(row) for row in rows], np.float64).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
@@ -72,7 +72,7 @@ def read_results(path: Path, sizes: Mapping[int, tuple[int, int]], class_ids: Se
         np.array([classes[row["category_id"]] for row in rows], dtype=np.int64),
         boxes,
         np.array([row["score"] for row in rows], dtype=np.float64),
-        None if rows and not with_masks else [_compressed(row["segmentation"]) for row in rows],
+        None if rows and not with_masks else [_compress(row["segmentation"]) for row in rows],
     )
 
 
@@ -97,12 +97,12 @@ def _check(where: str, row: dict[str, Any], sizes: Mapping[int, tuple[int, int]]
     if type(image_id) is not int or image_id not in sizes:
         raise DatasetError(
             f"{where} is of image {image_id!r}, which the annotation file does not have: "
-            "judge results with the data set that they were made on."
+            "evaluate results with the data set that they were made on."
         )
     if type(category) is not int or category not in classes:
         raise DatasetError(
             f"{where} (image {image_id}) is of category {category!r}, but the classes have the ids {list(classes)}: "
-            "judge results with the data set that they were made on."
+            "evaluate results with the data set that they were made on."
         )
     if not _is_finite(score):
         raise DatasetError(f"{where} (image {image_id}) wants a number as its 'score', but has {score!r}.")
@@ -123,11 +123,11 @@ def _check_mask(where: str, mask: Any, size: tuple[int, int]) -> None:
         raise DatasetError(f"{where} has a mask of size {mask.get('size')}, but its image is {list(size)}.")
 
 
-def _check_runs(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def _check_run_lengths(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Before a library that trusts them gets to see them."""
     masks = [row["segmentation"] for row in rows]
-    runs = runs_of_each([mask["counts"] for mask in masks], [math.prod(mask["size"]) for mask in masks])
-    unsound = next((index for index, of_mask in enumerate(runs) if of_mask is None), None)
+    lengths = read_run_lengths_of_each([mask["counts"] for mask in masks], [math.prod(mask["size"]) for mask in masks])
+    unsound = next((index for index, of_mask in enumerate(lengths) if of_mask is None), None)
     if unsound is not None:
         raise DatasetError(
             f"{path}: detection {unsound} (image {rows[unsound]['image_id']}) has run lengths that do not fill its "
@@ -135,15 +135,15 @@ def _check_runs(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def _compressed(mask: dict[str, Any]) -> Rle:
+def _compress(mask: dict[str, Any]) -> Rle:
     return {"size": mask["size"], "counts": mask["counts"]}
 
 
 def _box_of_mask(row: dict[str, Any]) -> list[float]:
     """XYWH; zeros of an empty mask, as pycocotools has it."""
     height, width = row["segmentation"]["size"]
-    runs = runs_of(row["segmentation"]["counts"], height * width)
-    box = None if runs is None else box_of(runs, height)
+    lengths = read_run_lengths(row["segmentation"]["counts"], height * width)
+    box = None if lengths is None else box_of(lengths, height)
     return [0.0] * 4 if box is None else [box[0], box[1], box[2] - box[0], box[3] - box[1]]
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from maskrcnn_project.evaluation.evaluation_result import Judged
+from maskrcnn_project.evaluation.evaluation_result import NamedResult
 from maskrcnn_project.evaluation.metrics.class_matches import ClassMatches, matches_by_class
-from maskrcnn_project.evaluation.metrics.image_pairs import Case, Cases
+from maskrcnn_project.evaluation.metrics.image_pairs import ImagePair, ImagePairs
 from maskrcnn_project.evaluation.metrics.image_scores import ImageScores
 from maskrcnn_project.evaluation.metrics.matching import box_overlaps, mask_overlaps
 
@@ -81,49 +81,49 @@ class Comparison:
     images: list[ImageDifference]
 
 
-def compare(a: Judged, b: Judged, *, resamples: int = RESAMPLES, seed: int = SEED) -> Comparison:
+def compare(a: NamedResult, b: NamedResult, *, resamples: int = RESAMPLES, seed: int = SEED) -> Comparison:
     """
     Raises:
-        ValueError: the two were not judged on the same ground truth.
+        ValueError: the two were not evaluated on the same ground truth.
     """
     require_same_truth(a, b)
-    count = len(a.cases.cases)
+    count = len(a.pairs.pairs)
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
     weights = np.concatenate([np.ones((1, count), dtype=np.int64), drawn])  # the first row: the images as they are
-    kinds = ["mask", "box"] if a.cases.has_masks and b.cases.has_masks else ["box"]
+    kinds = ["mask", "box"] if a.pairs.has_masks and b.pairs.has_masks else ["box"]
     measures: dict[str, Difference] = {}
     classes: list[tuple[str, Difference]] = []
     for kind in kinds:
-        scores_a, scores_b = (_scores(each.cases, kind, weights) for each in (a, b))  # (K, 1 + R, T) each
+        scores_a, scores_b = (_scores(each.pairs, kind, weights) for each in (a, b))  # (K, 1 + R, T) each
         for name, which in MEASURES.items():
             measures[f"{kind} {name}"] = _difference(*(_mean(each[..., which]) for each in (scores_a, scores_b)))
         if kind == kinds[0]:
-            rows = zip(a.cases.class_names, scores_a, scores_b, strict=True)
+            rows = zip(a.pairs.class_names, scores_a, scores_b, strict=True)
             classes = [(name, _difference(of_a.mean(axis=1), of_b.mean(axis=1))) for name, of_a, of_b in rows]
     return Comparison(a.name, b.name, count, resamples, measures, classes, _images(a, b))
 
 
-def require_same_truth(a: Judged, b: Judged) -> None:
-    """Raises ValueError, naming the first difference, unless both were judged by the same classes and objects."""
-    where = f"{a.name} and {b.name} were not judged on the same ground truth"
+def require_same_truth(a: NamedResult, b: NamedResult) -> None:
+    """Raises ValueError, naming the first difference, unless both were evaluated by the same classes and objects."""
+    where = f"{a.name} and {b.name} were not evaluated on the same ground truth"
     hint = "compare runs that were evaluated on the same annotation file"
-    if a.cases.class_names != b.cases.class_names:
+    if a.pairs.class_names != b.pairs.class_names:
         raise ValueError(
-            f"{where}: the classes are {_listed(a.cases.class_names)} and {_listed(b.cases.class_names)}; {hint}."
+            f"{where}: the classes are {_list(a.pairs.class_names)} and {_list(b.pairs.class_names)}; {hint}."
         )
-    cases_a, cases_b = ({case.image_id: case for case in each.cases.cases} for each in (a, b))
+    cases_a, cases_b = ({pair.image_id: pair for pair in each.pairs.pairs} for each in (a, b))
     strange = sorted(cases_a.keys() ^ cases_b.keys())
     if strange:
         only = a.name if strange[0] in cases_a else b.name
         raise ValueError(f"{where}: image {strange[0]} is among those of {only} only; {hint}.")
     if not cases_a:
         raise ValueError(f"{where}: there are no images; {hint}.")
-    for image_id, case in cases_a.items():
-        if not _same_objects(case, cases_b[image_id]):
-            raise ValueError(f"{where}: the objects of image {image_id} ({case.file_name}) differ; {hint}.")
+    for image_id, pair in cases_a.items():
+        if not _same_objects(pair, cases_b[image_id]):
+            raise ValueError(f"{where}: the objects of image {image_id} ({pair.file_name}) differ; {hint}.")
 
 
-def _same_objects(a: Case, b: Case) -> bool:
+def _same_objects(a: ImagePair, b: ImagePair) -> bool:
     if len(a.truth) != len(b.truth) or tuple(a.found.size) != tuple(b.found.size):
         return False
     columns = ("classes", "boxes", "areas", "crowd")
@@ -132,11 +132,11 @@ def _same_objects(a: Case, b: Case) -> bool:
     )
 
 
-def _scores(cases: Cases, kind: str, weights: np.ndarray) -> np.ndarray:
+def _scores(pairs: ImagePairs, kind: str, weights: np.ndarray) -> np.ndarray:
     """(K, R, T) AP in points of each class for weights (R, I) of the images by ascending id; NaN without objects."""
-    ordered = sorted(cases.judged if kind == "mask" else cases.cases, key=lambda case: case.image_id)
-    overlaps = [(mask_overlaps if kind == "mask" else box_overlaps)(case.truth, case.found) for case in ordered]
-    by_class: list[ClassMatches] = matches_by_class(ordered, overlaps, len(cases.class_names))
+    ordered = sorted(pairs.evaluated if kind == "mask" else pairs.pairs, key=lambda pair: pair.image_id)
+    overlaps = [(mask_overlaps if kind == "mask" else box_overlaps)(pair.truth, pair.found) for pair in ordered]
+    by_class: list[ClassMatches] = matches_by_class(ordered, overlaps, len(pairs.class_names))
     bar = tqdm(by_class, desc=f"Drawing images anew, {kind} AP", unit="class", leave=False, disable=None)
     return 100 * np.stack([matches.average_precisions(weights) for matches in bar])
 
@@ -162,14 +162,14 @@ def quality(image: ImageScores) -> float:
     return image.f1 * image.mean_iou if image.correct else image.f1
 
 
-def _images(a: Judged, b: Judged) -> list[ImageDifference]:
-    of_b = {image.image_id: quality(image) for image in b.judgement.per_image}
+def _images(a: NamedResult, b: NamedResult) -> list[ImageDifference]:
+    of_b = {image.image_id: quality(image) for image in b.evaluation.per_image}
     images = [
         ImageDifference(image.image_id, image.file_name, quality(image), of_b[image.image_id])
-        for image in a.judgement.per_image
+        for image in a.evaluation.per_image
     ]
     return sorted(images, key=lambda image: (-abs(image.change), image.image_id))
 
 
-def _listed(names: tuple[str, ...], most: int = 8) -> str:
+def _list(names: tuple[str, ...], most: int = 8) -> str:
     return f"{len(names)} ({', '.join(names[:most])}{', ...' if len(names) > most else ''})"

@@ -12,23 +12,23 @@ import numpy as np
 from maskrcnn_project.evaluation.metrics.average_precision import Accumulated, accumulate
 from maskrcnn_project.evaluation.metrics.boundary import boundary_overlaps
 from maskrcnn_project.evaluation.metrics.calibration import Calibration, calibrate
-from maskrcnn_project.evaluation.metrics.class_scores import ClassScores, score_class, thinned
-from maskrcnn_project.evaluation.metrics.confusion import confusion_matrix, pairs_across_classes
+from maskrcnn_project.evaluation.metrics.class_scores import ClassScores, score_class, thin_curve
+from maskrcnn_project.evaluation.metrics.confusion import assign_across_classes, confusion_matrix
 from maskrcnn_project.evaluation.metrics.error_breakdown import count_errors, error_costs, errors_of
-from maskrcnn_project.evaluation.metrics.image_pairs import Case, Cases
+from maskrcnn_project.evaluation.metrics.image_pairs import ImagePair, ImagePairs
 from maskrcnn_project.evaluation.metrics.image_scores import ImageScores, score_image, worst_first
-from maskrcnn_project.evaluation.metrics.matching import Matched, box_overlaps, mask_overlaps, matched
-from maskrcnn_project.evaluation.metrics.merges_and_splits import Fusion, find_fusions
+from maskrcnn_project.evaluation.metrics.matching import Matched, box_overlaps, mask_overlaps, match_objects
+from maskrcnn_project.evaluation.metrics.merges_and_splits import MergeOrSplit, find_merges_and_splits
 from maskrcnn_project.masks.coding import areas_of
 
-__all__ = ["Calibration", "ClassScores", "Fusion", "ImageScores", "Judgement", "as_metrics", "judge"]
+__all__ = ["Calibration", "ClassScores", "EvaluationResult", "ImageScores", "MergeOrSplit", "as_metrics", "evaluate"]
 
 # Of a class's curve and of the images, in as_metrics: a file of many classes and images stays small enough to read.
-MOST_CURVE_ROWS, MOST_IMAGES = 50, 100
+MAX_CURVE_ROWS, MAX_IMAGES = 50, 100
 
 
 @dataclass(frozen=True)
-class Judgement:
+class EvaluationResult:
     """
     Percentages are 0 to 100, NaN where nothing can be measured. Where masks are missing, boxes stand in for them.
 
@@ -39,7 +39,7 @@ class Judgement:
         confusion: (K+1, K+1) int64: row = ground truth, column = found, the last = background; at mask IoU 0.5 and
             ``score_threshold``; crowd regions and what lies on them left out.
         errors: how many of each kind at ``score_threshold`` (see ``error_breakdown``), and "correct".
-        error_cost: points of mask AP50 that mending each kind alone would give.
+        error_cost: points of mask AP50 that fixing each kind alone would give.
         per_image: the worst first.
         over_limit: (image id, objects) where there are more objects than detections that count.
     """
@@ -57,12 +57,12 @@ class Judgement:
     errors: dict[str, int]
     error_cost: dict[str, float]
     calibration: Calibration
-    fusions: list[Fusion]
+    merges_and_splits: list[MergeOrSplit]
     per_image: list[ImageScores]
     over_limit: list[tuple[int, int]]
 
 
-def judge(cases: Cases, score_threshold: float) -> Judgement:
+def evaluate(pairs: ImagePairs, score_threshold: float) -> EvaluationResult:
     """
     Scores everything. Zero images, objects, detections or classes are normal; their numbers are 0 or NaN.
 
@@ -72,38 +72,42 @@ def judge(cases: Cases, score_threshold: float) -> Judgement:
     """
     if not 0 <= score_threshold <= 1:
         raise ValueError(f"The score threshold should lie between 0 and 1, but is {score_threshold}.")
-    judged, overlaps_of = cases.judged, mask_overlaps if cases.has_masks else box_overlaps
-    overlaps = [overlaps_of(case.truth, case.found) for case in judged]
-    averages = {"box": _box_average(cases), **_mask_averages(cases, judged, overlaps)}
-    images = [matched(case, ious) for case, ious in zip(judged, overlaps, strict=True)]
-    pairs = [pairs_across_classes(image, score_threshold) for image in images]
-    scores, _, right = _pooled(images)
-    num_classes = len(cases.class_names)
-    return Judgement(
-        name=cases.name,
+    evaluated, overlaps_of = pairs.evaluated, mask_overlaps if pairs.has_masks else box_overlaps
+    overlaps = [overlaps_of(pair.truth, pair.found) for pair in evaluated]
+    averages = {"box": _box_average(pairs), **_mask_averages(pairs, evaluated, overlaps)}
+    images = [match_objects(pair, ious) for pair, ious in zip(evaluated, overlaps, strict=True)]
+    assignments = [assign_across_classes(image, score_threshold) for image in images]
+    scores, _, right = _pool(images)
+    num_classes = len(pairs.class_names)
+    return EvaluationResult(
+        name=pairs.name,
         num_images=len(images),
-        num_objects=sum(int((~case.truth.crowd).sum()) for case in judged),
-        num_found=sum(int((case.found.scores >= score_threshold).sum()) for case in judged),
+        num_objects=sum(int((~pair.truth.crowd).sum()) for pair in evaluated),
+        num_found=sum(int((pair.found.scores >= score_threshold).sum()) for pair in evaluated),
         score_threshold=score_threshold,
         box=averages["box"].summary(),
         mask=averages["mask"].summary(),
         boundary=averages["boundary"].summary(),
-        classes=_class_scores(cases.class_names, images, averages),
-        confusion=confusion_matrix(images, pairs, num_classes),
+        classes=_class_scores(pairs.class_names, images, averages),
+        confusion=confusion_matrix(images, assignments, num_classes),
         errors=count_errors([errors_of(image, score_threshold) for image in images]),
         error_cost=error_costs([errors_of(image) for image in images], num_classes),
         calibration=calibrate(scores, right),
-        fusions=[f for image, of_image in zip(images, pairs, strict=True) for f in find_fusions(image, of_image)],
+        merges_and_splits=[
+            f
+            for image, of_image in zip(images, assignments, strict=True)
+            for f in find_merges_and_splits(image, of_image)
+        ],
         per_image=worst_first([score_image(image, score_threshold) for image in images]),
-        over_limit=cases.over_limit,
+        over_limit=pairs.over_limit,
     )
 
 
 def _class_scores(
     names: Sequence[str], images: Sequence[Matched], averages: Mapping[str, Accumulated]
 ) -> list[ClassScores]:
-    scores, classes, right = _pooled(images)
-    wanted = [image.case.truth.classes[~image.case.truth.crowd] for image in images]
+    scores, classes, right = _pool(images)
+    wanted = [image.pair.truth.classes[~image.pair.truth.crowd] for image in images]
     objects = np.bincount(np.concatenate([np.zeros(0, np.int64), *wanted]), minlength=len(names))
     return [
         score_class(
@@ -117,11 +121,11 @@ def _class_scores(
     ]
 
 
-def _pooled(images: Sequence[Matched]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pool(images: Sequence[Matched]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scores, classes and whether they are right of all detections of all images that lie on no crowd region."""
     rows = [(image.sure(-np.inf), image) for image in images]
-    scores = [image.case.found.scores[sure] for sure, image in rows]
-    classes = [image.case.found.classes[sure] for sure, image in rows]
+    scores = [image.pair.found.scores[sure] for sure, image in rows]
+    classes = [image.pair.found.classes[sure] for sure, image in rows]
     right = [image.truth_of[sure] >= 0 for sure, image in rows]
     return (
         np.concatenate([np.zeros(0), *scores]),
@@ -130,29 +134,31 @@ def _pooled(images: Sequence[Matched]) -> tuple[np.ndarray, np.ndarray, np.ndarr
     )
 
 
-def _box_average(cases: Cases) -> Accumulated:
-    overlaps = [box_overlaps(case.truth, case.found) for case in cases.cases]
-    areas = [np.prod(case.found.boxes[:, 2:] - case.found.boxes[:, :2], axis=1) for case in cases.cases]
-    return accumulate(cases.cases, overlaps, areas, len(cases.class_names), cases.max_detections)
+def _box_average(pairs: ImagePairs) -> Accumulated:
+    overlaps = [box_overlaps(pair.truth, pair.found) for pair in pairs.pairs]
+    areas = [np.prod(pair.found.boxes[:, 2:] - pair.found.boxes[:, :2], axis=1) for pair in pairs.pairs]
+    return accumulate(pairs.pairs, overlaps, areas, len(pairs.class_names), pairs.max_detections)
 
 
-def _mask_averages(cases: Cases, judged: Sequence[Case], overlaps: Sequence[np.ndarray]) -> dict[str, Accumulated]:
+def _mask_averages(
+    pairs: ImagePairs, evaluated: Sequence[ImagePair], overlaps: Sequence[np.ndarray]
+) -> dict[str, Accumulated]:
     """Of "mask" and "boundary"; of nothing where there are no masks."""
-    if not cases.has_masks:
-        nothing = accumulate([], [], [], len(cases.class_names), cases.max_detections)
+    if not pairs.has_masks:
+        nothing = accumulate([], [], [], len(pairs.class_names), pairs.max_detections)
         return {"mask": nothing, "boundary": nothing}
-    areas = [areas_of(case.found.masks or ()) for case in judged]
-    near = [boundary_overlaps(case.truth, case.found, ious) for case, ious in zip(judged, overlaps, strict=True)]
+    areas = [areas_of(pair.found.masks or ()) for pair in evaluated]
+    near = [boundary_overlaps(pair.truth, pair.found, ious) for pair, ious in zip(evaluated, overlaps, strict=True)]
     return {
-        kind: accumulate(judged, of_kind, areas, len(cases.class_names), cases.max_detections)
+        kind: accumulate(evaluated, of_kind, areas, len(pairs.class_names), pairs.max_detections)
         for kind, of_kind in (("mask", overlaps), ("boundary", near))
     }
 
 
-def as_metrics(judgement: Judgement) -> dict[str, Any]:
+def as_metrics(evaluation: EvaluationResult) -> dict[str, Any]:
     """Plain JSON, keys as the attributes: NaN is None, curves have at most 50 rows, of the images the worst 100."""
-    classes = [replace(scores, curve=thinned(scores.curve, MOST_CURVE_ROWS)) for scores in judgement.classes]
-    return _plain(asdict(replace(judgement, classes=classes, per_image=judgement.per_image[:MOST_IMAGES])))
+    classes = [replace(scores, curve=thin_curve(scores.curve, MAX_CURVE_ROWS)) for scores in evaluation.classes]
+    return _plain(asdict(replace(evaluation, classes=classes, per_image=evaluation.per_image[:MAX_IMAGES])))
 
 
 def _plain(value: Any) -> Any:
@@ -167,9 +173,9 @@ def _plain(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Judged:
+class NamedResult:
     """One of the models on a page; ``name`` is what it is called there."""
 
     name: str
-    cases: Cases
-    judgement: Judgement
+    pairs: ImagePairs
+    evaluation: EvaluationResult

@@ -20,11 +20,11 @@ from maskrcnn_project.datasets.coco_file import CocoFile, read_coco_file
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import CACHE_VARIABLE, atomic_path, cache_folder
 from maskrcnn_project.masks.coding import Rle, as_rle
-from maskrcnn_project.masks.run_lengths import runs_of
+from maskrcnn_project.masks.run_lengths import read_run_lengths
 
 FORMAT = 1  # of the kept files; another number makes every file anew
 NO_MASK: Rle = {"size": [0, 0], "counts": ""}  # stands for an object that has only a box: no image is of that size
-SMALLEST_POLYGON = 6  # numbers: three corners; fewer enclose nothing
+MIN_POLYGON = 6  # numbers: three corners; fewer enclose nothing
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,15 @@ def read_ground_truth(annotations: Path) -> GroundTruth:
     """
     if not annotations.is_file():
         return _convert(read_coco_file(annotations, require_annotations=False))  # which says what is wrong
-    kept = _kept_file(annotations)
+    kept = _cached_file(annotations)
     if kept.is_file():
         return _load(kept)
     truth = _convert(read_coco_file(annotations, require_annotations=False))
-    _keep(kept, truth)
+    _cache(kept, truth)
     return truth
 
 
-def _kept_file(annotations: Path) -> Path:
+def _cached_file(annotations: Path) -> Path:
     with annotations.open("rb") as file:
         digest = hashlib.sha256(f"{FORMAT}:".encode())
         while block := file.read(1 << 20):
@@ -109,10 +109,10 @@ def _mask(path: Path, annotation: dict[str, Any], size: tuple[int, int]) -> Rle:
     height, width = size
     segmentation = annotation.get("segmentation")
     if isinstance(segmentation, list):
-        segmentation = [part for part in segmentation if len(part) >= SMALLEST_POLYGON and len(part) % 2 == 0]
+        segmentation = [part for part in segmentation if len(part) >= MIN_POLYGON and len(part) % 2 == 0]
     if not segmentation:
         return NO_MASK
-    if isinstance(segmentation, dict) and runs_of(segmentation["counts"], height * width) is None:
+    if isinstance(segmentation, dict) and read_run_lengths(segmentation["counts"], height * width) is None:
         raise DatasetError(
             f"{path}: the run lengths of annotation {annotation['id']} (image {annotation['image_id']}) do not fill "
             f"its [height, width] = [{height}, {width}]; write them anew, or remove the annotation."
@@ -130,7 +130,7 @@ def _area(annotation: dict[str, Any], mask: Rle) -> float:
     return float(annotation["bbox"][2] * annotation["bbox"][3])
 
 
-def _keep(target: Path, truth: GroundTruth) -> None:
+def _cache(target: Path, truth: GroundTruth) -> None:
     """Written beside and renamed; where the cache cannot be written, the next evaluation converts again."""
     tables = {
         "images": [[key, truth.file_names[key], *truth.sizes[key]] for key in truth.sizes],

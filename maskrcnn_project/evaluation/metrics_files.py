@@ -1,4 +1,4 @@
-"""What a judgement leaves on disk for other programs: metrics.json and per_class.csv."""
+"""What a evaluation leaves on disk for other programs: metrics.json and per_class.csv."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import math
 from dataclasses import fields
 from pathlib import Path
 
-from maskrcnn_project.evaluation.evaluation_result import ClassScores, Judgement, as_metrics
+from maskrcnn_project.evaluation.evaluation_result import ClassScores, EvaluationResult, as_metrics
 from maskrcnn_project.files import write_text
 
 METRICS_NAME = "metrics.json"
 PER_CLASS_NAME = "per_class.csv"
 
 
-def write_metrics(folder: Path, judgement: Judgement) -> None:
+def write_metrics(folder: Path, evaluation: EvaluationResult) -> None:
     """Writes both files into ``folder``, over those of an earlier evaluation."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / METRICS_NAME, json.dumps(as_metrics(judgement), indent=1, allow_nan=False) + "\n")
-    write_text(folder / PER_CLASS_NAME, per_class_table(judgement.classes))
+    write_text(folder / METRICS_NAME, json.dumps(as_metrics(evaluation), indent=1, allow_nan=False) + "\n")
+    write_text(folder / PER_CLASS_NAME, per_class_table(evaluation.classes))
 
 
 def per_class_table(classes: list[ClassScores]) -> str:

@@ -19,7 +19,7 @@ BAR = 40  # characters of the longest bar
 
 
 @dataclass(frozen=True)
-class Evidence:
+class RunEvidence:
     """What a run leaves behind."""
 
     iterations: int
@@ -53,7 +53,7 @@ def read_scores(results_file: Path) -> list[float]:
     return [float(row["score"]) for row in rows]
 
 
-def post_mortem(evidence: Evidence) -> str:
+def post_mortem(evidence: RunEvidence) -> str:
     """Some lines: the evidence, a histogram of the scores, the likely causes in the order in which to look."""
     lines = [
         "The evaluation found next to nothing. What the run shows:",
@@ -69,7 +69,7 @@ def post_mortem(evidence: Evidence) -> str:
     return "\n".join(lines)
 
 
-def likely_causes(evidence: Evidence) -> list[str]:
+def likely_causes(evidence: RunEvidence) -> list[str]:
     """Sentences; at least one."""
     causes = []
     sure = sum(score >= SURE for score in evidence.scores)

@@ -10,7 +10,7 @@ import numpy as np
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.evaluation.coco_results import ResultTable, read_results
 from maskrcnn_project.evaluation.ground_truth import GroundTruth, read_ground_truth
-from maskrcnn_project.evaluation.metrics.image_pairs import Case, Cases, Objects
+from maskrcnn_project.evaluation.metrics.image_pairs import ImagePair, ImagePairs, TrueObjects
 from maskrcnn_project.masks.detections import Detections
 
 
@@ -23,14 +23,14 @@ def read_pairs(
     max_detections: int,
     class_ids: Sequence[int] | None = None,
     class_names: Sequence[str] | None = None,
-) -> Cases:
+) -> ImagePairs:
     """
     Reads ground truth (converted once, see ``read_ground_truth``) and results, both COCO JSON.
 
     Args:
         annotations: COCO file with "images", "annotations", "categories".
         results: COCO results: a list of detections with the category ids of ``annotations``.
-        max_detections: the surest so many of an image and class are kept.
+        max_detections: the most confident so many of an image and class are kept.
         class_ids: category id of each class; None: all of the file by ascending id, Detectron2's order.
         class_names: of each class; None: those of the file.
 
@@ -45,8 +45,8 @@ def read_pairs(
     _require_same_classes(annotations, truth, ids, names)
     found = read_results(results, truth.sizes, ids)
     order = {category: number for number, category in enumerate(ids)}
-    cases = [
-        Case(
+    pairs = [
+        ImagePair(
             image_id,
             truth.file_names[image_id],
             _objects(truth, rows, order),
@@ -54,9 +54,9 @@ def read_pairs(
         )
         for image_id, rows in truth.rows_of_images().items()
     ]
-    counts = [(case.image_id, int((~case.truth.crowd).sum())) for case in cases]
+    counts = [(pair.image_id, int((~pair.truth.crowd).sum())) for pair in pairs]
     over_limit = [(image_id, count) for image_id, count in counts if count > max_detections]
-    return Cases(name, image_root, names, max_detections, cases, over_limit)
+    return ImagePairs(name, image_root, names, max_detections, pairs, over_limit)
 
 
 def _names_of(ids: Sequence[int], truth: GroundTruth, annotations: Path) -> list[str]:
@@ -64,7 +64,7 @@ def _names_of(ids: Sequence[int], truth: GroundTruth, annotations: Path) -> list
     if unknown:
         raise DatasetError(
             f"{annotations} has no category {unknown[0]}, which the model's classes name; "
-            f"it has {sorted(truth.categories)}: judge with the data set that the model was trained for."
+            f"it has {sorted(truth.categories)}: evaluate with the data set that the model was trained for."
         )
     return [truth.categories[category] for category in ids]
 
@@ -78,18 +78,20 @@ def _require_same_classes(annotations: Path, truth: GroundTruth, ids: Sequence[i
         raise DatasetError(
             f"{annotations}: annotation {truth.ids[row]} (image {truth.image_ids[row]}) is of category "
             f"{truth.category_ids[row]}, which is not among the model's {list(ids)}: "
-            "judge with the data set that the model was trained for."
+            "evaluate with the data set that the model was trained for."
         )
 
 
-def _objects(truth: GroundTruth, rows: np.ndarray, order: dict[int, int]) -> Objects:
+def _objects(truth: GroundTruth, rows: np.ndarray, order: dict[int, int]) -> TrueObjects:
     classes = np.array([order[category] for category in truth.category_ids[rows].tolist()], dtype=np.int64)
     masks = [truth.masks[row] for row in rows]
-    return Objects(truth.ids[rows], classes, truth.boxes[rows], truth.areas[rows], truth.crowd[rows], masks)
+    return TrueObjects(truth.ids[rows], classes, truth.boxes[rows], truth.areas[rows], truth.crowd[rows], masks)
 
 
 def _found(table: ResultTable, image_id: int, size: tuple[int, int], most: int) -> Detections:
-    """The surest ``most`` of each class, the surest of all first; equal scores keep the order of the file."""
+    """
+    The most confident ``most`` of each class, the most confident of all first; equal scores keep the order of the file.
+    """
     rows = table.rows_of(image_id)
     if not len(rows):
         return Detections.none(size)

@@ -10,12 +10,12 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.coco_set import IDS_KEY
 from maskrcnn_project.datasets.register import register_descriptions
-from maskrcnn_project.evaluation.metrics.image_pairs import Cases
+from maskrcnn_project.evaluation.metrics.image_pairs import ImagePairs
 from maskrcnn_project.evaluation.read_pairs import read_pairs
 from maskrcnn_project.evaluation.results_folder import RESULTS_NAME, most_detections, results_folder
 
 
-def cases_of_run(folder: Path, dataset: str | None = None) -> Cases:
+def pairs_of_run(folder: Path, dataset: str | None = None) -> ImagePairs:
     """
     Args:
         folder: OUTPUT_DIR of a run, wherever it lies now.
@@ -43,17 +43,17 @@ def cases_of_run(folder: Path, dataset: str | None = None) -> Cases:
             )
         if not MetadataCatalog.get(name).get(IDS_KEY):
             DatasetCatalog.get(name)  # a set that is drawn at first use tells its classes then
-        cases = cases_of(cfg, name)
+        pairs = pairs_of(cfg, name)
     finally:
         for added in set(DatasetCatalog.list()) - before:  # another run may mean another set by the same name
             DatasetCatalog.remove(added)
             MetadataCatalog.remove(added)
-    if cases is None:
-        raise ValueError(f"The set {name} of {folder} has no COCO file, so it cannot be judged.")
-    return cases
+    if pairs is None:
+        raise ValueError(f"The set {name} of {folder} has no COCO file, so it cannot be evaluated.")
+    return pairs
 
 
-def cases_of(cfg: CfgNode, name: str) -> Cases | None:
+def pairs_of(cfg: CfgNode, name: str) -> ImagePairs | None:
     """Ground truth and results of a registered set, once loaded; None where either is missing."""
     metadata = MetadataCatalog.get(name)
     annotations = metadata.get("json_file", None)

@@ -1,4 +1,4 @@
-"""Is it worth looking in tiles? The same images untiled, in tiles, and in tiles and whole, each judged."""
+"""Is it worth looking in tiles? The same images untiled, in tiles, and in tiles and whole, each evaluated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from detectron2.data import MetadataCatalog
 from detectron2.data.detection_utils import read_image
 from tqdm import tqdm
 
-from maskrcnn_project.evaluation.evaluation_result import Judgement, judge
+from maskrcnn_project.evaluation.evaluation_result import EvaluationResult, evaluate
 from maskrcnn_project.evaluation.ground_truth import GroundTruth, read_ground_truth
 from maskrcnn_project.evaluation.read_pairs import read_pairs
 from maskrcnn_project.evaluation.results_folder import COCO_DETECTIONS, RESULTS_NAME, results_folder
@@ -29,7 +29,7 @@ Way = Callable[[np.ndarray], Detections]  # from an image (H, W, 3) uint8 in BGR
 
 
 @dataclass(frozen=True)
-class JudgedWay:
+class EvaluatedWay:
     """
     What one way of looking at the images gave.
 
@@ -39,7 +39,7 @@ class JudgedWay:
     """
 
     name: str
-    judgement: Judgement
+    evaluation: EvaluationResult
     seconds_per_image: float
 
 
@@ -61,9 +61,9 @@ def ways_of_looking(detect_images: DetectImages, size: int, overlap: int, batch_
 
 def compare_ways(
     ways: Mapping[str, Way], annotations: Path, image_root: Path, folder: Path, score_threshold: float
-) -> list[JudgedWay]:
+) -> list[EvaluatedWay]:
     """
-    Looks at every image of a COCO file in every way, and judges what is found.
+    Looks at every image of a COCO file in every way, and evaluates what is found.
 
     As many detections of an image count as the way that gives most: the limit of a tile holds for each.
 
@@ -84,19 +84,19 @@ def compare_ways(
             found[name][image_id] = look(image)
             seconds[name] += time.perf_counter() - begin
     most = max((len(one) for of_way in found.values() for one in of_way.values()), default=0)
-    judged = []
+    evaluated = []
     for name, of_way in found.items():
         results = folder / name.replace(" ", "_") / RESULTS_NAME
         write_results(results, of_way, truth)
-        cases = read_pairs(
+        pairs = read_pairs(
             annotations,
             results,
             name=name,
             image_root=image_root,
             max_detections=max(COCO_DETECTIONS, most),
         )
-        judged.append(JudgedWay(name, judge(cases, score_threshold), seconds[name] / max(1, len(of_way))))
-    return judged
+        evaluated.append(EvaluatedWay(name, evaluate(pairs, score_threshold), seconds[name] / max(1, len(of_way))))
+    return evaluated
 
 
 def write_results(path: Path, found: Mapping[int, Detections], truth: GroundTruth) -> None:
@@ -112,7 +112,7 @@ def write_results(path: Path, found: Mapping[int, Detections], truth: GroundTrut
 COLUMNS = ("way", "mask AP", "AP50", "AP75", "small", "medium", "large", "found", "right", "missed", "duplicates")
 
 
-def compare_tiled(cfg: CfgNode, weights: str, dataset_name: str) -> list[JudgedWay]:
+def compare_tiled(cfg: CfgNode, weights: str, dataset_name: str) -> list[EvaluatedWay]:
     """
     ``compare_ways`` on a registered set that has been loaded, with the tiles of EVALUATION.TILE and AP's score floor,
     MODEL.ROI_HEADS.SCORE_THRESH_TEST. The results go to ``tiled/`` beside those of the evaluation.
@@ -132,18 +132,18 @@ def compare_tiled(cfg: CfgNode, weights: str, dataset_name: str) -> list[JudgedW
     return compare_ways(ways, Path(metadata.json_file), Path(metadata.image_root), folder, cfg.PREDICT.SCORE_THRESHOLD)
 
 
-def rows_of(ways: Sequence[JudgedWay]) -> list[tuple[str, ...]]:
+def rows_of(ways: Sequence[EvaluatedWay]) -> list[tuple[str, ...]]:
     """A row of ``COLUMNS`` and the seconds for each way."""
     rows = []
     for way in ways:
-        mask, errors = way.judgement.mask, way.judgement.errors
+        mask, errors = way.evaluation.mask, way.evaluation.errors
         numbers = [f"{mask[key]:.1f}" for key in ("AP", "AP50", "AP75", "APs", "APm", "APl")]
-        counts = [str(way.judgement.num_found), *(str(errors[key]) for key in ("correct", "missed", "duplicate"))]
+        counts = [str(way.evaluation.num_found), *(str(errors[key]) for key in ("correct", "missed", "duplicate"))]
         rows.append((way.name, *numbers, *counts, f"{way.seconds_per_image:.2f}"))
     return rows
 
 
-def tiled_section(ways: Sequence[JudgedWay], size: int, overlap: int) -> page.Html:
+def tiled_section(ways: Sequence[EvaluatedWay], size: int, overlap: int) -> page.Html:
     """The comparison as a section of a report."""
     return page.section(
         "In tiles or as a whole",

@@ -19,7 +19,7 @@ OUTPUT_NAMES = ("boxes", "classes", "scores", "masks")  # the last only where th
 
 class Deployed(nn.Module):
     """
-    One image to its instances, the surest first. Nothing found is N = 0.
+    One image to its instances, the most confident first. Nothing found is N = 0.
 
     Args:
         model: a GeneralizedRCNN in evaluation mode.

@@ -16,9 +16,9 @@ from torch import nn
 from maskrcnn_project.datasets.register import register_coco_dataset
 from maskrcnn_project.export import onnx_file, torch_export_file, torchscript_file
 from maskrcnn_project.export.deployed import Deployed
-from maskrcnn_project.export.formats import Run
-from maskrcnn_project.export.metadata import facts_of
-from maskrcnn_project.export.parity import Comparison, Tolerance, check, parity_table
+from maskrcnn_project.export.formats import Infer
+from maskrcnn_project.export.metadata import metadata_of
+from maskrcnn_project.export.parity import ParityResult, Tolerance, check, parity_table
 from maskrcnn_project.export.refusals import refuse_what_no_graph_can_be
 from maskrcnn_project.export.samples import sample_images, several_sizes
 from maskrcnn_project.files import atomic_path
@@ -38,9 +38,9 @@ class Exported:
     """What was written, and how it was checked; ``run`` is the file as a function of an image."""
 
     path: Path
-    run: Run
-    facts: dict[str, str]
-    comparisons: list[Comparison]
+    run: Infer
+    metadata: dict[str, str]
+    comparisons: list[ParityResult]
     seconds: float  # to record and write
 
     def report(self) -> str:
@@ -118,14 +118,14 @@ def export(
     model, table = load_model(cfg, annotations)
     refuse_what_no_graph_can_be(cfg, model)
     deployed = Deployed(model, paste).eval()
-    facts = facts_of(cfg, table, paste)
+    metadata = metadata_of(cfg, table, paste)
     pictures = sample_images(cfg, samples)
     example = torch.rand(3, *size, generator=torch.Generator().manual_seed(0)).to(cfg.MODEL.DEVICE) * 255
     write = partial(onnx_file.write, opset=opset) if format == "onnx" else writer.write
     # Beside its place until it has passed, so that a file of that name is one that agrees.
     with atomic_path(output.absolute()) as beside:
         start = time.perf_counter()
-        write(deployed, example, beside, facts)
+        write(deployed, example, beside, metadata)
         seconds = time.perf_counter() - start
         images = (image.to(cfg.MODEL.DEVICE) for image in several_sizes(pictures, cfg))
         run = writer.load(beside)
@@ -133,10 +133,10 @@ def export(
         require_agreement(comparisons)
     if not any(c.count for c in comparisons):
         logger.warning("The model found nothing in any sample, so only empty results were compared: name others.")
-    return Exported(output, run, facts, comparisons, seconds)
+    return Exported(output, run, metadata, comparisons, seconds)
 
 
-def require_agreement(comparisons: Sequence[Comparison]) -> None:
+def require_agreement(comparisons: Sequence[ParityResult]) -> None:
     """Raises ValueError with the table unless all have passed."""
     failed = [c for c in comparisons if not c.passed]
     if failed:

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-Run = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
+Infer = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
 
 FORMATS = ("onnx", "torchscript", "torch_export")
 
 
 @contextlib.contextmanager
-def recorded(title: str) -> Iterator[None]:
+def record_graph(title: str) -> Iterator[None]:
     """
     Raises ValueError in place of whatever a recorder raises: its own last word, without its pages of advice. What it
     writes to standard error is left out: listings of graphs, and warnings of the libraries' age and of sizes that

@@ -5,7 +5,7 @@ Runs an ONNX file of this project on images: python run_onnx.py model.onnx photo
 It needs nothing but Python and three packages (pip install onnxruntime numpy Pillow): copy this one file to wherever
 the model has to run. For each image it writes photo.jpg.json (boxes, scores, classes) and photo.jpg.masks.png, a
 picture of the image's size whose pixels are instance numbers from 1 in the order of the JSON, 0 for none; where masks
-overlap, the surer instance has the pixel.
+overlap, the more confident instance has the pixel.
 """
 
 import argparse
@@ -65,22 +65,24 @@ class Model:
         if not Path(path).is_file():
             raise FileNotFoundError(f"There is no file {path}.")
         self.session = onnxruntime.InferenceSession(path, providers=onnxruntime.get_available_providers())
-        self.facts = self.session.get_modelmeta().custom_metadata_map
-        if "class_names" not in self.facts:
+        self.metadata = self.session.get_modelmeta().custom_metadata_map
+        if "class_names" not in self.metadata:
             raise ValueError(f"{path} does not name its classes: it was not written by export_model.py.")
-        self.class_names = json.loads(self.facts["class_names"])
-        self.class_ids = json.loads(self.facts["class_ids"])
+        self.class_names = json.loads(self.metadata["class_names"])
+        self.class_ids = json.loads(self.metadata["class_ids"])
 
     def __call__(self, image):
         """
         Returns:
-            boxes (N, 4) x1 y1 x2 y2 in pixels, classes (N,) and scores (N,), the surest first; and a list of N masks
-            (x, y, part), part (h, w) bool and the rest of the image empty, or None if the model has no masks.
+            boxes (N, 4) x1 y1 x2 y2 in pixels, classes (N,) and scores (N,), the most confident first; and a list of N
+            masks (x, y, part), part (h, w) bool and the rest of the image empty, or None if the model has no masks.
         """
         height, width = image.shape[:2]
-        new_height, new_width = input_size(height, width, int(self.facts["short_edge"]), int(self.facts["max_size"]))
+        new_height, new_width = input_size(
+            height, width, int(self.metadata["short_edge"]), int(self.metadata["max_size"])
+        )
         resized = np.asarray(Image.fromarray(image).resize((new_width, new_height), Image.Resampling.BILINEAR))
-        if self.facts["channel_order"] == "BGR":
+        if self.metadata["channel_order"] == "BGR":
             resized = resized[:, :, ::-1]
         pixels = np.ascontiguousarray(resized.transpose(2, 0, 1), dtype=np.float32)
         boxes, classes, scores, *masks = self.session.run(None, {"image": pixels})
@@ -92,8 +94,8 @@ class Model:
         return boxes, classes, scores, parts
 
     def _part(self, mask, box, height, width):
-        threshold = float(self.facts["mask_threshold"])
-        if self.facts["masks"] == "box":
+        threshold = float(self.metadata["mask_threshold"])
+        if self.metadata["masks"] == "box":
             x, y, part = paste(mask, box, height, width)
             return x, y, part >= threshold
         # of the input's size: brought back to the image's own, and cut to where something is
@@ -122,7 +124,7 @@ def write(model, name, folder):
     (folder / f"{Path(name).name}.json").write_text(json.dumps(content, indent=1), "utf-8")
     if masks is not None:
         numbers = np.zeros(image.shape[:2], dtype=np.uint16)
-        for index in reversed(range(len(masks))):  # the surest last, over the others
+        for index in reversed(range(len(masks))):  # the most confident last, over the others
             x, y, part = masks[index]
             numbers[y : y + part.shape[0], x : x + part.shape[1]][part] = index + 1
         Image.fromarray(numbers).save(folder / f"{Path(name).name}.masks.png")

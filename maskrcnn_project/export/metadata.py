@@ -17,7 +17,7 @@ METADATA_VERSION = 1
 METADATA_FILE = "metadata.json"
 
 
-def facts_of(cfg: CfgNode, classes: ClassTable, paste: bool) -> dict[str, str]:
+def metadata_of(cfg: CfgNode, classes: ClassTable, paste: bool) -> dict[str, str]:
     """
     The metadata: values are texts, as ONNX takes nothing else; lists and numbers are JSON.
 
@@ -54,7 +54,7 @@ def facts_of(cfg: CfgNode, classes: ClassTable, paste: bool) -> dict[str, str]:
 
 
 def outputs_in_words(masks: str) -> str:
-    """Of N instances, the surest first; ``masks`` as in the metadata."""
+    """Of N instances, the most confident first; ``masks`` as in the metadata."""
     words = "boxes: float32 (N, 4), x1 y1 x2 y2 in pixels of the input; classes: int64 (N,), from 0; "
     words += "scores: float32 (N,), 0 to 1"
     return (

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from maskrcnn_project.export.deployed import INPUT_NAME, OUTPUT_NAMES
-from maskrcnn_project.export.formats import Run, recorded
+from maskrcnn_project.export.formats import Infer, record_graph
 from maskrcnn_project.export.group_norm import with_group_norms_by_means
 from maskrcnn_project.export.torch_export_file import record
 
@@ -18,7 +18,7 @@ NEEDED = ("onnx", "onnxscript", "onnxruntime")
 
 
 def write(
-    module: nn.Module, example: torch.Tensor, path: Path, facts: dict[str, str], opset: int | None = None
+    module: nn.Module, example: torch.Tensor, path: Path, metadata: dict[str, str], opset: int | None = None
 ) -> None:
     """
     Writes the graph with the metadata as ``metadata_props``.
@@ -31,7 +31,7 @@ def write(
         raise ValueError(f"The opset must be at least {OLDEST_OPSET} (half-pixel RoiAlign, sizes), but is {opset}.")
     program = record(with_group_norms_by_means(module, below="roi_heads"), example)
     names = OUTPUT_NAMES[: len(program.graph_signature.user_outputs)]
-    with recorded("ONNX"):
+    with record_graph("ONNX"):
         exported = torch.onnx.export(
             program,
             dynamo=True,
@@ -44,11 +44,11 @@ def write(
     model = exported.model
     for node in model.graph.all_nodes():
         node.metadata_props.clear()  # stack traces: they name files of this machine
-    model.metadata_props.update(facts)
+    model.metadata_props.update(metadata)
     exported.save(path, external_data=False)
 
 
-def load(path: Path) -> Run:
+def load(path: Path) -> Infer:
     """The file as a function of tensors, run by onnxruntime on the CPU."""
     require_onnx()
     import onnxruntime

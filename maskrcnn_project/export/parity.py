@@ -31,7 +31,7 @@ class Tolerance:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ParityResult:
     """
     One image: the largest differences between instances that belong together, 0 where there are none.
 
@@ -58,7 +58,7 @@ def check(
     images: Iterable[torch.Tensor],
     score_threshold: float,
     tolerance: Tolerance | None = None,
-) -> Iterator[Comparison]:
+) -> Iterator[ParityResult]:
     """
     Runs both on each image (3, H, W) and compares.
 
@@ -77,12 +77,12 @@ def check(
                     f"The file fails on an image of {size[0]} x {size[1]} ({type(error).__name__}: {reason}), which "
                     "the model takes: use another format."
                 ) from error
-        yield compare(wanted, came, size, score_threshold, tolerance or Tolerance())
+        yield compare_outputs(wanted, came, size, score_threshold, tolerance or Tolerance())
 
 
-def compare(
+def compare_outputs(
     wanted: Outputs, came: Outputs, size: tuple[int, int], score_threshold: float, tolerance: Tolerance
-) -> Comparison:
+) -> ParityResult:
     """
     Args:
         wanted, came: outputs of the model and of the file.
@@ -101,13 +101,13 @@ def compare(
     if len(wanted) > 3 and masks_pass:
         mask, masks_pass = _compare_masks(wanted[3][first], came[3][second], tolerance)
     passed = not alone and box <= tolerance.box and score <= tolerance.score and masks_pass
-    return Comparison(size, len(wanted[2]), len(alone), box, score, mask, passed)
+    return ParityResult(size, len(wanted[2]), len(alone), box, score, mask, passed)
 
 
 def pair(wanted: Outputs, came: Outputs) -> tuple[list[int], list[int]]:
     """
-    Indices into both sides of what belongs together: for each of the model's instances, the surest first, the nearest
-    box of the same class that is still free and nowhere further away than a pixel.
+    Indices into both sides of what belongs together: for each of the model's instances, the most confident first, the
+    nearest box of the same class that is still free and nowhere further away than a pixel.
     """
     distances = (wanted[0][:, None] - came[0][None]).abs().amax(dim=2)  # (N, M) pixels
     distances[wanted[1][:, None] != came[1][None]] = torch.inf
@@ -141,7 +141,7 @@ def _compare_masks(wanted: torch.Tensor, came: torch.Tensor, tolerance: Toleranc
     )
 
 
-def parity_table(comparisons: Sequence[Comparison], tolerance: Tolerance) -> str:
+def parity_table(comparisons: Sequence[ParityResult], tolerance: Tolerance) -> str:
     """A row for each image, and one with the tolerances."""
     rows: list[list[object]] = [
         [

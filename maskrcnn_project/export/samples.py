@@ -18,9 +18,9 @@ from maskrcnn_project.datasets.shapes.shapes import draw_image
 
 logger = logging.getLogger(__name__)
 
-MOST_SAMPLES = 3  # of the test set, if none are named
+MAX_SAMPLES = 3  # of the test set, if none are named
 # A graph of torch.export takes no image whose coarsest map, a 64th of the padded image, has a side of one cell.
-SMALLEST_SIDE = 65
+MIN_SIDE = 65
 
 
 def sample_images(cfg: CfgNode, files: Sequence[Path]) -> list[np.ndarray]:
@@ -32,7 +32,7 @@ def sample_images(cfg: CfgNode, files: Sequence[Path]) -> list[np.ndarray]:
     chosen = list(files) or _files_of_test_set(cfg)
     if chosen:
         return [read_image(str(file), format=order) for file in chosen]
-    drawn = [draw_image(seed=0, split="val", index=index, size=256)[0] for index in range(MOST_SAMPLES)]
+    drawn = [draw_image(seed=0, split="val", index=index, size=256)[0] for index in range(MAX_SAMPLES)]
     return [picture if order == "RGB" else picture[:, :, ::-1] for picture in drawn]
 
 
@@ -43,7 +43,7 @@ def _files_of_test_set(cfg: CfgNode) -> list[Path]:
     except (OSError, KeyError, ValueError) as error:
         logger.warning("The test set of the config cannot be read, so drawn shapes are used (%s)", error)
         return []
-    return [Path(record["file_name"]) for record in records[:MOST_SAMPLES]]
+    return [Path(record["file_name"]) for record in records[:MAX_SAMPLES]]
 
 
 def model_input(picture: np.ndarray, cfg: CfgNode) -> torch.Tensor:
@@ -63,9 +63,9 @@ def several_sizes(pictures: Sequence[np.ndarray], cfg: CfgNode) -> Iterator[torc
         yield image
         yield image.transpose(1, 2).contiguous()
         eighths = (5, 7) if index % 2 == 0 else (7, 5)
-        sides = [max(SMALLEST_SIDE, side * part // 8 | 1) for side, part in zip(image.shape[1:], eighths, strict=True)]
+        sides = [max(MIN_SIDE, side * part // 8 | 1) for side, part in zip(image.shape[1:], eighths, strict=True)]
         yield image[:, : sides[0], : sides[1]].contiguous()
-    size = (cfg.INPUT.MIN_SIZE_TEST or SMALLEST_SIDE, cfg.INPUT.MAX_SIZE_TEST)
+    size = (cfg.INPUT.MIN_SIZE_TEST or MIN_SIDE, cfg.INPUT.MAX_SIZE_TEST)
     # One grey level of noise: without any, places would be exactly alike, and which of them is found mere chance.
     noise = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
     yield noise + torch.tensor(cfg.MODEL.PIXEL_MEAN)[:, None, None]

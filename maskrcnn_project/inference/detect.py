@@ -33,11 +33,12 @@ def detect(model: nn.Module, batch: Sequence[dict[str, Any]]) -> list[Detections
     found = model.inference(list(batch), do_postprocess=False)
     sizes = [(int(image.get("height", 0)), int(image.get("width", 0))) for image in batch]
     return [
-        placed(raw.to("cpu"), size if all(size) else raw.image_size) for raw, size in zip(found, sizes, strict=True)
+        place_instances(raw.to("cpu"), size if all(size) else raw.image_size)
+        for raw, size in zip(found, sizes, strict=True)
     ]
 
 
-def placed(raw: Instances, size: tuple[int, int]) -> Detections:
+def place_instances(raw: Instances, size: tuple[int, int]) -> Detections:
     """
     A model's instances brought to the image's ``size`` (height, width).
 
@@ -51,11 +52,11 @@ def placed(raw: Instances, size: tuple[int, int]) -> Detections:
     raw, boxes = raw[kept], boxes[kept]
     masks = None
     if raw.has("pred_masks"):
-        masks = [pasted(mask, box, size) for mask, box in zip(raw.pred_masks, boxes.tensor, strict=True)]
+        masks = [paste_mask(mask, box, size) for mask, box in zip(raw.pred_masks, boxes.tensor, strict=True)]
     return Detections(size, boxes.tensor.numpy(), raw.scores.numpy(), raw.pred_classes.numpy(), masks)
 
 
-def pasted(mask: torch.Tensor, box: torch.Tensor, size: tuple[int, int]) -> Rle:
+def paste_mask(mask: torch.Tensor, box: torch.Tensor, size: tuple[int, int]) -> Rle:
     """
     One mask (1, S, S), 0 to 1, in its ``box`` (4,) XYXY, as run lengths of an image of ``size`` (height, width).
 

@@ -1,4 +1,4 @@
-"""What to do where instances lie on one another: leave it, or give each pixel to the surest of them."""
+"""What to do where instances lie on one another: leave it, or give each pixel to the most confident of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from maskrcnn_project.masks.detections import Detections
 POLICIES = ("keep", "highest")
 
 
-def without_overlap(found: Detections, policy: str) -> Detections:
+def remove_overlap(found: Detections, policy: str) -> Detections:
     """
     Args:
         policy: "keep" leaves everything as it is. "highest" gives each pixel to the instance of the highest score (of

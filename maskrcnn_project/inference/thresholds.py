@@ -60,7 +60,7 @@ class ScoreThresholds:
         return ",".join([f"{self.default:g}", *(f"{name}={value:g}" for name, value in self.by_class.items())])
 
 
-def above(found: Detections, thresholds: np.ndarray) -> Detections:
+def select_above(found: Detections, thresholds: np.ndarray) -> Detections:
     """Those of ``found`` whose score reaches the threshold (K,) of their class."""
     return found.kept(found.scores >= thresholds[found.classes])
 

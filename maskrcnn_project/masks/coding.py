@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as mask_util
 
-from maskrcnn_project.masks.run_lengths import crop_of, runs_of
+from maskrcnn_project.masks.run_lengths import crop_of, read_run_lengths
 
 Polygon = list[float]
 Rle = dict[str, Any]  # {"size": [height, width], "counts": text, bytes or a list of runs}
@@ -87,10 +87,10 @@ def decode_crop(rle: Rle) -> tuple[int, int, np.ndarray]:
     """
     height, width = (int(side) for side in rle["size"])
     counts = rle["counts"] if isinstance(rle["counts"], str) else rle["counts"].decode("ascii")
-    runs = runs_of(counts, height * width)
-    if runs is None:
+    lengths = read_run_lengths(counts, height * width)
+    if lengths is None:
         raise ValueError(f"The run lengths of a mask do not fill its [height, width] = [{height}, {width}].")
-    return crop_of(runs, height)
+    return crop_of(lengths, height)
 
 
 def outlines(mask: np.ndarray) -> tuple[list[Polygon], list[Polygon]]:

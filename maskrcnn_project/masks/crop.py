@@ -24,7 +24,7 @@ from maskrcnn_project.masks.coding import (
     polygon_box_xywh,
     segmentation_of,
 )
-from maskrcnn_project.masks.run_lengths import box_of, columns_of, runs_of
+from maskrcnn_project.masks.run_lengths import box_of, columns_of, read_run_lengths
 from maskrcnn_project.masks.tile_grid import Window
 
 DIGITS = 3  # after the point, of moved corners: a thousandth of a pixel, and no 14.100000000000001
@@ -60,16 +60,16 @@ def pixels_of(segmentation: Segmentation, height: int, width: int) -> Pixels:
         ValueError: an RLE that does not fill an image of this size.
     """
     if isinstance(segmentation, dict):
-        runs = runs_of(segmentation["counts"], height * width)
-        if runs is None:
+        lengths = read_run_lengths(segmentation["counts"], height * width)
+        if lengths is None:
             raise ValueError(f"The RLE does not fill the {height}x{width} pixels (height x width) of its image.")
-        x1, y1, x2, y2 = map(int, box_of(runs, height) or (0, 0, 0, 0))
-        return Pixels(Window(x1, y1, x2 - x1, y2 - y1), columns_of(runs, height)[:, y1:y2].T.astype(bool))
+        x1, y1, x2, y2 = map(int, box_of(lengths, height) or (0, 0, 0, 0))
+        return Pixels(Window(x1, y1, x2 - x1, y2 - y1), columns_of(lengths, height)[:, y1:y2].T.astype(bool))
     polygons = [polygon for polygon in segmentation if len(polygon) >= 6]
     window = _window_round(polygons).cut(Window(0, 0, width, height)) if polygons else Window(0, 0, 0, 0)
     if not window.width or not window.height:
         return Pixels(Window(0, 0, 0, 0), np.zeros((0, 0), dtype=bool))
-    mask = decode(moved(polygons, -window.x, -window.y), window.height, window.width)
+    mask = decode(shift(polygons, -window.x, -window.y), window.height, window.width)
     x, y, w, h = map(int, box_xywh_of(mask))
     return Pixels(Window(window.x + x, window.y + y, w, h), mask[y : y + h, x : x + w])
 
@@ -81,7 +81,7 @@ def _window_round(polygons: list[Polygon]) -> Window:
     return Window(left, top, math.ceil(x + width) + 1 - left, math.ceil(y + height) + 1 - top)
 
 
-def moved(polygons: list[Polygon], x: float, y: float) -> list[Polygon]:
+def shift(polygons: list[Polygon], x: float, y: float) -> list[Polygon]:
     """The polygons, each corner moved by x and y."""
     return [np.round(np.reshape(polygon, (-1, 2)) + (x, y), DIGITS).ravel().tolist() for polygon in polygons]
 
@@ -130,4 +130,4 @@ def clip_polygons(polygons: list[Polygon], tile: Window) -> list[Polygon] | None
         for piece in shapely.get_parts(shape.intersection(frame)):
             if piece.geom_type == "Polygon" and piece.area > 0:  # where they only touch, a line or a point is left
                 parts.append(np.asarray(piece.exterior.coords)[:-1].ravel().tolist())
-    return moved(parts, -tile.x, -tile.y)
+    return shift(parts, -tile.x, -tile.y)

@@ -16,8 +16,8 @@ from maskrcnn_project.masks.coding import Rle, decode_crop, encode_crop
 @dataclass(frozen=True)
 class Detections:
     """
-    N instances of one image, the surest first. All of them as pixels would take N * height * width bytes; here a mask
-    takes what its outline does.
+    N instances of one image, the most confident first. All of them as pixels would take N * height * width bytes; here
+    a mask takes what its outline does.
 
     Attributes:
         size: (height, width) of the image in pixels.

@@ -1,8 +1,8 @@
 """
 Run lengths read with suspicion, before a library that trusts them gets to see them.
 
-``runs`` is an integer array of lengths along the columns, background first, as COCO counts them. Compressed counts are
-text of 6-bit characters from "0" on: 5 bits of the number, lowest first, and one that says whether more follow; the
+``lengths`` is an integer array of lengths along the columns, background first, as COCO counts them. Compressed counts
+are text of 6-bit characters from "0" on: 5 bits of the number, lowest first, and one that says whether more follow; the
 highest bit of the last is the sign. From the fourth number on, each is the difference to the one two before.
 """
 
@@ -14,10 +14,10 @@ import numpy as np
 
 FIRST_CHARACTER = ord("0")
 MORE, SIGN, BITS = 0x20, 0x10, 5
-MOST_CHARACTERS = 8  # of one number: 40 bits, more than any image has pixels, and sums of them fit into 64
+MAX_CHARACTERS = 8  # of one number: 40 bits, more than any image has pixels, and sums of them fit into 64
 
 
-def runs_of(counts: Any, pixels: int) -> np.ndarray | None:
+def read_run_lengths(counts: Any, pixels: int) -> np.ndarray | None:
     """
     The runs of the ``counts`` of an RLE, or None if they cannot be read, are negative, or do not fill ``pixels``.
 
@@ -28,20 +28,20 @@ def runs_of(counts: Any, pixels: int) -> np.ndarray | None:
     Returns:
         (R,) int64.
     """
-    runs = _compressed(counts) if isinstance(counts, str) else _listed(counts, pixels)
-    if runs is None or (runs < 0).any() or (runs > pixels).any() or int(runs.sum()) != pixels:
+    lengths = _decompress(counts) if isinstance(counts, str) else _as_list(counts, pixels)
+    if lengths is None or (lengths < 0).any() or (lengths > pixels).any() or int(lengths.sum()) != pixels:
         return None
-    return runs
+    return lengths
 
 
-def area_of(runs: np.ndarray) -> int:
+def area_of(lengths: np.ndarray) -> int:
     """Pixels of the object."""
-    return int(runs[1::2].sum())
+    return int(lengths[1::2].sum())
 
 
-def box_of(runs: np.ndarray, height: int) -> tuple[float, float, float, float] | None:
+def box_of(lengths: np.ndarray, height: int) -> tuple[float, float, float, float] | None:
     """x1, y1, x2, y2 round the object, from edge to edge of its pixels; None if it has no pixel."""
-    starts, ends = _spans(runs)
+    starts, ends = _spans(lengths)
     if not len(starts):
         return None
     left, right = starts[0] // height, (ends[-1] - 1) // height + 1
@@ -50,9 +50,9 @@ def box_of(runs: np.ndarray, height: int) -> tuple[float, float, float, float] |
     return float(left), float((starts % height).min()), float(right), float(((ends - 1) % height).max() + 1)
 
 
-def columns_of(runs: np.ndarray, height: int) -> np.ndarray:
+def columns_of(lengths: np.ndarray, height: int) -> np.ndarray:
     """The columns of the mask from the first to the last with a pixel: (columns, height) uint8, 1 in the object."""
-    starts, ends = _spans(runs)
+    starts, ends = _spans(lengths)
     if not len(starts):
         return np.zeros((0, height), dtype=np.uint8)
     first, last = starts[0] // height, (ends[-1] - 1) // height + 1
@@ -62,40 +62,40 @@ def columns_of(runs: np.ndarray, height: int) -> np.ndarray:
     return np.cumsum(change[:-1], dtype=np.int8).view(np.uint8).reshape(last - first, height)
 
 
-def crop_of(runs: np.ndarray, height: int) -> tuple[int, int, np.ndarray]:
+def crop_of(lengths: np.ndarray, height: int) -> tuple[int, int, np.ndarray]:
     """
     (x, y, pixels): the smallest (h, w) bool that holds the object, and where its upper left pixel lies in the mask. The
     work follows the object, not the height of the mask. At (0, 0) of no pixels if there is no object.
     """
-    box = box_of(runs, height)
+    box = box_of(lengths, height)
     if box is None:
         return 0, 0, np.zeros((0, 0), dtype=bool)
     x, top, right, bottom = (int(side) for side in box)
-    starts, ends = _spans(runs)
+    starts, ends = _spans(lengths)
     columns = starts // height
     if (columns != (ends - 1) // height).any():  # a run that goes on in the next column: all rows are touched
-        return x, top, columns_of(runs, height).T.astype(bool)
+        return x, top, columns_of(lengths, height).T.astype(bool)
     change = np.zeros((right - x, bottom - top + 1), dtype=np.int8)
     np.add.at(change, (columns - x, starts - columns * height - top), 1)
     np.add.at(change, (columns - x, ends - columns * height - top), -1)
     return x, top, np.cumsum(change[:, :-1], axis=1, dtype=np.int8).T.astype(bool)
 
 
-def _spans(runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _spans(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """First pixel and the pixel after the last of every run of the object that has any."""
-    borders = np.cumsum(runs)
+    borders = np.cumsum(lengths)
     starts, ends = borders[:-1:2], borders[1::2]
     full = starts < ends
     return starts[full], ends[full]
 
 
-def _listed(counts: list[Any], pixels: int) -> np.ndarray | None:
+def _as_list(counts: list[Any], pixels: int) -> np.ndarray | None:
     if not all(type(run) is int and 0 <= run <= pixels for run in counts):
         return None
     return np.array(counts, dtype=np.int64)
 
 
-def _compressed(counts: str) -> np.ndarray | None:
+def _decompress(counts: str) -> np.ndarray | None:
     if not counts.isascii():
         return None
     codes = np.frombuffer(counts.encode("ascii"), dtype=np.uint8).astype(np.int64) - FIRST_CHARACTER
@@ -106,7 +106,7 @@ def _compressed(counts: str) -> np.ndarray | None:
         return None
     first = np.concatenate([[0], last[:-1] + 1])
     lengths = last - first + 1
-    if lengths.max() > MOST_CHARACTERS:
+    if lengths.max() > MAX_CHARACTERS:
         return None
     shifts = BITS * (np.arange(len(codes)) - np.repeat(first, lengths))
     numbers = np.add.reduceat((codes & (MORE - 1)) << shifts, first)

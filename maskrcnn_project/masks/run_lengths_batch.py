@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from maskrcnn_project.masks.run_lengths import BITS, FIRST_CHARACTER, MORE, MOST_CHARACTERS, SIGN, runs_of
+from maskrcnn_project.masks.run_lengths import BITS, FIRST_CHARACTER, MAX_CHARACTERS, MORE, SIGN, read_run_lengths
 
 TEXTS_AT_ONCE = 1024  # bounds the arrays of numbers, some dozens of bytes a character
 
 
-def runs_of_each(texts: Sequence[str], pixels: Sequence[int]) -> list[np.ndarray | None]:
+def read_run_lengths_of_each(texts: Sequence[str], pixels: Sequence[int]) -> list[np.ndarray | None]:
     """
-    ``runs_of`` of each text.
+    ``read_run_lengths`` of each text.
 
     Args:
         texts: compressed counts.
@@ -29,11 +29,11 @@ def runs_of_each(texts: Sequence[str], pixels: Sequence[int]) -> list[np.ndarray
     found: list[np.ndarray | None] = []
     for start in range(0, len(texts), TEXTS_AT_ONCE):
         part = texts[start : start + TEXTS_AT_ONCE], pixels[start : start + TEXTS_AT_ONCE]
-        found += _sound_runs(*part) or [runs_of(text, most) for text, most in zip(*part, strict=True)]
+        found += _sound_run_lengths(*part) or [read_run_lengths(text, most) for text, most in zip(*part, strict=True)]
     return found
 
 
-def _sound_runs(texts: Sequence[str], pixels: Sequence[int]) -> list[np.ndarray | None] | None:
+def _sound_run_lengths(texts: Sequence[str], pixels: Sequence[int]) -> list[np.ndarray | None] | None:
     """None if one of the texts is not sound, or has nothing in it: then each has to be looked at."""
     joined = "".join(texts)
     ends = np.cumsum([len(text) for text in texts])  # in characters
@@ -44,21 +44,21 @@ def _sound_runs(texts: Sequence[str], pixels: Sequence[int]) -> list[np.ndarray 
         return None
     last = np.flatnonzero((codes & MORE) == 0)  # of each number
     lengths = np.diff(last, prepend=-1)
-    if lengths.max() > MOST_CHARACTERS:
+    if lengths.max() > MAX_CHARACTERS:
         return None
     first = last - lengths + 1
     shifts = BITS * (np.arange(len(codes)) - np.repeat(first, lengths))
     numbers = np.add.reduceat((codes & (MORE - 1)) << shifts, first)
     numbers -= np.where(codes[last] & SIGN, 1 << (BITS * lengths), 0)
     begins = np.searchsorted(last, np.concatenate([[0], ends[:-1]]))  # number that each text begins with
-    runs = _summed(numbers, begins)
-    most = np.repeat(np.asarray(pixels), np.diff(begins, append=len(runs)))
-    if (runs < 0).any() or (runs > most).any() or (np.add.reduceat(runs, begins) != pixels).any():
+    lengths = _sum(numbers, begins)
+    most = np.repeat(np.asarray(pixels), np.diff(begins, append=len(lengths)))
+    if (lengths < 0).any() or (lengths > most).any() or (np.add.reduceat(lengths, begins) != pixels).any():
         return None
-    return list(np.split(runs, begins[1:]))
+    return list(np.split(lengths, begins[1:]))
 
 
-def _summed(numbers: np.ndarray, begins: np.ndarray) -> np.ndarray:
+def _sum(numbers: np.ndarray, begins: np.ndarray) -> np.ndarray:
     """(R,) differences -> (R,) runs: from the fourth of a text on, each is told from the one two before."""
     counts = np.diff(begins, append=len(numbers))
     place = np.arange(len(numbers)) - np.repeat(begins, counts)  # within the text
@@ -68,6 +68,6 @@ def _summed(numbers: np.ndarray, begins: np.ndarray) -> np.ndarray:
     sums = np.cumsum(numbers[order])
     is_first = np.diff(chain[order], prepend=-1) > 0
     before = (sums - numbers[order])[is_first]  # what the chains before add up to
-    runs = np.empty_like(numbers)
-    runs[order] = sums - np.repeat(before, np.diff(np.flatnonzero(is_first), append=len(order)))
-    return runs
+    lengths = np.empty_like(numbers)
+    lengths[order] = sums - np.repeat(before, np.diff(np.flatnonzero(is_first), append=len(order)))
+    return lengths

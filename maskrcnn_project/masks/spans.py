@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskrcnn_project.masks.coding import Rle
-from maskrcnn_project.masks.run_lengths import runs_of
+from maskrcnn_project.masks.run_lengths import read_run_lengths
 
 REACH = 2  # so far, in pixels, masks may be shifted against each other up and down
 
@@ -58,10 +58,10 @@ def spans_of(rle: Rle) -> Spans:
         ValueError: runs that do not fill the size.
     """
     height, width = (int(side) for side in rle["size"])
-    runs = runs_of(rle["counts"], height * width)
-    if runs is None:
+    lengths = read_run_lengths(rle["counts"], height * width)
+    if lengths is None:
         raise ValueError(f"The run lengths of a mask do not fill its [height, width] = [{height}, {width}].")
-    borders = np.cumsum(runs)
+    borders = np.cumsum(lengths)
     starts, ends = borders[:-1:2], borders[1::2]
     starts, ends = starts[starts < ends], ends[starts < ends]
     first, last = starts // height, (ends - 1) // height
@@ -70,7 +70,7 @@ def spans_of(rle: Rle) -> Spans:
     columns = first[which] + np.arange(len(which)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     tops = np.maximum(starts[which], columns * height) - columns * height
     bottoms = np.minimum(ends[which], (columns + 1) * height) - columns * height
-    return _joined(Spans(columns, tops, bottoms, height))
+    return _join(Spans(columns, tops, bottoms, height))
 
 
 def shared_pixels(one: Spans, other: Spans, dx: int = 0, dy: int = 0) -> int:
@@ -98,7 +98,7 @@ def touch(one: Spans, other: Spans) -> bool:
     return False
 
 
-def _joined(spans: Spans) -> Spans:
+def _join(spans: Spans) -> Spans:
     """Spans of one column that touch, as runs of length 0 between them leave them, made one."""
     follows = (spans.columns[1:] == spans.columns[:-1]) & (spans.tops[1:] == spans.bottoms[:-1])
     if not follows.any():

@@ -44,8 +44,8 @@ class Grid:
 
     def touching(self, window: Window) -> Iterator[int]:
         """The indices of the tiles that have pixels in common with ``window``."""
-        columns = _touching(self.columns, window.x, window.width)
-        for row in _touching(self.rows, window.y, window.height):
+        columns = _indices_touching(self.columns, window.x, window.width)
+        for row in _indices_touching(self.rows, window.y, window.height):
             for column in columns:
                 yield row * len(self.columns) + column
 
@@ -54,6 +54,6 @@ class Grid:
         return (len(self.columns) > 1 and window.width > overlap) or (len(self.rows) > 1 and window.height > overlap)
 
 
-def _touching(spans: Sequence[tuple[int, int]], start: int, length: int) -> list[int]:
+def _indices_touching(spans: Sequence[tuple[int, int]], start: int, length: int) -> list[int]:
     end = start + length
     return [index for index, (first, size) in enumerate(spans) if max(first, start) < min(first + size, end)]

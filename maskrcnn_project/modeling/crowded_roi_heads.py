@@ -28,7 +28,8 @@ class CrowdedOutputLayers(FastRCNNOutputLayers):
 
     Args:
         class_weights: K factors of the classes' loss, or none for 1 each; the background's is 1.
-        across_classes: of two boxes that overlap by more than NMS_THRESH_TEST the surer stays, whatever its class.
+        across_classes: of two boxes that overlap by more than NMS_THRESH_TEST the more confident stays, whatever its
+            class.
     """
 
     class_weights: torch.Tensor
@@ -104,7 +105,7 @@ class CrowdedROIHeads(StandardROIHeads):
         return arguments
 
     def forward_with_given_boxes(self, features: dict[str, torch.Tensor], instances: list[Instances]) -> Any:
-        """As StandardROIHeads; then of two masks that overlap too much the surer stays, within a class."""
+        """As StandardROIHeads; then of two masks that overlap too much the more confident stays, within a class."""
         instances = super().forward_with_given_boxes(features, instances)
         if not self.mask_on or self.mask_nms_thresh >= 1:
             return instances
@@ -113,7 +114,8 @@ class CrowdedROIHeads(StandardROIHeads):
 
 def mask_nms(detections: Instances, threshold: float) -> torch.Tensor:
     """
-    Indices of the detections that stay, surest first, where masks of one class may overlap by ``threshold`` (IoU).
+    Indices of the detections that stay, most confident first, where masks of one class may overlap by ``threshold``
+    (IoU).
 
     Box suppression cannot tell apart long objects that cross, whose boxes overlap though their masks do not; this one
     runs on masks, after a generous one on boxes.

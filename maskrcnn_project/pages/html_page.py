@@ -90,16 +90,16 @@ class Html(str):
     """Markup, made by the functions here. A plain ``str`` is text."""
 
 
-def escaped(content: Any) -> Html:
+def escape(content: Any) -> Html:
     """``content`` as it enters a page or an attribute: Html as it is, anything else as text."""
     if isinstance(content, Html):
         return content
     return Html(html.escape(FORBIDDEN.sub("\ufffd", str(content))))
 
 
-def joined(blocks: Iterable[Any], between: str = "\n") -> Html:
+def join(blocks: Iterable[Any], between: str = "\n") -> Html:
     """Blocks one after the other; ``between`` is markup."""
-    return Html(between.join(escaped(block) for block in blocks))
+    return Html(between.join(escape(block) for block in blocks))
 
 
 def page(title: Any, lead: Any, sections: Sequence[Html], *, generator: str) -> Html:
@@ -114,12 +114,12 @@ def page(title: Any, lead: Any, sections: Sequence[Html], *, generator: str) -> 
     links = [f'<a href="#{place}">{title}</a>' for block in sections for place, title in SECTION_TITLE.findall(block)]
     return Html(
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="generator" content="{escaped(generator)}">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{escaped(CONTENT_POLICY)}">\n'
+        f'<meta name="generator" content="{escape(generator)}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(CONTENT_POLICY)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escaped(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<header><h1>{escaped(title)}</h1>\n{paragraph(lead)}\n<nav>{''.join(links)}</nav></header>\n"
-        f"<main>\n{joined(sections)}\n</main>\n</body>\n</html>\n"
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<header><h1>{escape(title)}</h1>\n{paragraph(lead)}\n<nav>{''.join(links)}</nav></header>\n"
+        f"<main>\n{join(sections)}\n</main>\n</body>\n</html>\n"
     )
 
 
@@ -151,42 +151,42 @@ def generator_of(text: str) -> str | None:
 def section(title: str, *blocks: Any) -> Html:
     """A part of the page under a title, which is also the name of its link."""
     place = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-")
-    return Html(f'<section id="{place}">\n<h2>{escaped(title)}</h2>\n{joined(blocks)}\n</section>')
+    return Html(f'<section id="{place}">\n<h2>{escape(title)}</h2>\n{join(blocks)}\n</section>')
 
 
 def heading(content: Any) -> Html:
     """A title within a section."""
-    return Html(f"<h3>{escaped(content)}</h3>")
+    return Html(f"<h3>{escape(content)}</h3>")
 
 
 def paragraph(content: Any) -> Html:
-    return Html(f"<p>{escaped(content)}</p>")
+    return Html(f"<p>{escape(content)}</p>")
 
 
 def badge(word: Any, kind: str) -> Html:
     """A word in the colour of its kind: "error", "warning" or "note"."""
-    return Html(f'<span class="badge {kind}">{escaped(word)}</span>')
+    return Html(f'<span class="badge {kind}">{escape(word)}</span>')
 
 
 def code(text: Any) -> Html:
     """Text to copy, as it is."""
-    return Html(f"<pre><code>{escaped(text)}</code></pre>")
+    return Html(f"<pre><code>{escape(text)}</code></pre>")
 
 
 def details(summary: Any, *blocks: Any) -> Html:
     """Blocks that are hidden until ``summary`` is clicked."""
-    return Html(f"<details><summary>{escaped(summary)}</summary>\n{joined(blocks)}\n</details>")
+    return Html(f"<details><summary>{escape(summary)}</summary>\n{join(blocks)}\n</details>")
 
 
-def facts(pairs: Iterable[tuple[Any, Any]]) -> Html:
+def fact_list(pairs: Iterable[tuple[Any, Any]]) -> Html:
     """(value, what it is) as a grid of tiles."""
-    tiles = [f"<div><b>{escaped(value)}</b><span>{escaped(meaning)}</span></div>" for value, meaning in pairs]
+    tiles = [f"<div><b>{escape(value)}</b><span>{escape(meaning)}</span></div>" for value, meaning in pairs]
     return Html(f'<div class="facts">{"".join(tiles)}</div>')
 
 
 def legend(colours: Mapping[str, str]) -> Html:
     """What each colour means: name -> a CSS colour, which is markup."""
-    entries = "".join(f'<li><i style="background:{ink}"></i>{escaped(name)}</li>' for name, ink in colours.items())
+    entries = "".join(f'<li><i style="background:{ink}"></i>{escape(name)}</li>' for name, ink in colours.items())
     return Html(f'<ul class="legend">{entries}</ul>')
 
 
@@ -197,13 +197,13 @@ def shot(pictures: Sequence[Html], caption: Any) -> Html:
     """
     return Html(
         f'<details class="shot"><summary><span class="side">{"".join(pictures)}</span>'
-        f'<span class="said">{escaped(caption)}</span></summary></details>'
+        f'<span class="said">{escape(caption)}</span></summary></details>'
     )
 
 
 def gallery(shots: Sequence[Html]) -> Html:
     """Several ``shot``, as many in a row as the page is wide."""
-    return Html(f'<div class="gallery">{joined(shots)}</div>')
+    return Html(f'<div class="gallery">{join(shots)}</div>')
 
 
 def shaded_table(corner: Any, heads: Sequence[Any], rows: Iterable[tuple[Any, Sequence[tuple[Any, str]]]]) -> Html:
@@ -218,11 +218,11 @@ def shaded_table(corner: Any, heads: Sequence[Any], rows: Iterable[tuple[Any, Se
 
     def cell(content: Any, ground: str) -> str:
         style = f' style="background:{ground}"' if ground else ""
-        return f"<td{style}>{escaped(content)}</td>"
+        return f"<td{style}>{escape(content)}</td>"
 
-    head = "".join(f'<th scope="col">{escaped(title)}</th>' for title in (corner, *heads))
+    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in (corner, *heads))
     body = "\n".join(
-        f'<tr><th scope="row">{escaped(name)}</th>{"".join(cell(*each) for each in cells)}</tr>' for name, cells in rows
+        f'<tr><th scope="row">{escape(name)}</th>{"".join(cell(*each) for each in cells)}</tr>' for name, cells in rows
     )
     return Html(
         f'<div class="wide"><table class="shaded">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>'
@@ -239,7 +239,7 @@ def table(head: Sequence[Any], rows: Iterable[Sequence[Any]], *, texts: int = 1)
 
     def line(tag: str, cells: Sequence[Any]) -> str:
         kinds = ["" if column < texts else ' class="number"' for column in range(len(cells))]
-        return "".join(f"<{tag}{kind}>{escaped(cell)}</{tag}>" for kind, cell in zip(kinds, cells, strict=True))
+        return "".join(f"<{tag}{kind}>{escape(cell)}</{tag}>" for kind, cell in zip(kinds, cells, strict=True))
 
     body = "\n".join(f"<tr>{line('td', row)}</tr>" for row in rows)
     return Html(
@@ -251,13 +251,13 @@ def table(head: Sequence[Any], rows: Iterable[Sequence[Any]], *, texts: int = 1)
 def figure(content: Html, caption: Any = "", *, small: bool = False) -> Html:
     """A chart or a picture with what it shows; ``small`` ones stand closer together in a ``row``."""
     kind = ' class="small"' if small else ""
-    said = f"<figcaption>{escaped(caption)}</figcaption>" if caption else ""
+    said = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return Html(f"<figure{kind}>{content}{said}</figure>")
 
 
 def row(*figures: Html) -> Html:
     """Figures side by side, as far as the page is wide."""
-    return Html(f'<div class="row">{joined(figures)}</div>')
+    return Html(f'<div class="row">{join(figures)}</div>')
 
 
 def picture(data: bytes, alt: Any, *, kind: str = "jpeg", size: tuple[int, int] | None = None) -> Html:
@@ -271,4 +271,4 @@ def picture(data: bytes, alt: Any, *, kind: str = "jpeg", size: tuple[int, int] 
     """
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
     bounds = f' width="{size[0]}" height="{size[1]}" style="max-width:min(100%,{size[0]}px)"' if size else ""
-    return Html(f'<img src="{source}" alt="{escaped(alt)}"{bounds}>')
+    return Html(f'<img src="{source}" alt="{escape(alt)}"{bounds}>')

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from maskrcnn_project.pages.html_page import Html, escaped
+from maskrcnn_project.pages.html_page import Html, escape
 
 COLOURS = ("var(--first)", "var(--second)")  # of the series, in their order
 MORE_COLOURS = tuple(f"var(--{name})" for name in ("third", "fourth", "fifth", "sixth", "seventh", "eighth"))
@@ -22,7 +22,7 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 12, 22, 40  # room round the plot, for the labels
 SQUARE_WIDTH, SQUARE_HEIGHT, SQUARE_TOP = 420, 320, 12  # of charts whose axes both go from 0 to 1
 FONT = 11
 CHARACTER = 6.2  # width of an average character of that size
-MOST_LABELS = 13  # under a chart of columns
+MAX_LABELS = 13  # under a chart of columns
 NAME_LENGTH = 28  # characters of a name beside its bar; the rest is shown under the pointer
 
 
@@ -57,7 +57,7 @@ def columns(
             f'width="{max(0.5, pitch - 1):.1f}" height="{height:.1f}" fill="{COLOURS[0]}">'
             f"<title>{between}</title></rect>"
         )
-    step = 2 ** max(0, math.ceil(math.log2(len(edges) / MOST_LABELS)))  # meets every power of two of a scale by factors
+    step = 2 ** max(0, math.ceil(math.log2(len(edges) / MAX_LABELS)))  # meets every power of two of a scale by factors
     for index in range(0, len(counts) if whole else len(edges), step):
         label = _span(edges[index], edges[index + 1], whole) if whole else number(edges[index])
         parts.append(_text(LEFT + (index + whole / 2) * pitch, TOP + plot_h + 14, label, "middle"))
@@ -90,11 +90,11 @@ def bars(names: Sequence[str], series: Mapping[str, Sequence[float]], *, title: 
             y, length = 22 + index * pitch + place * thickness, longest * value / top
             parts.append(
                 f'<rect x="{left:.1f}" y="{y:.1f}" width="{length:.1f}" height="{thickness - 1:.1f}" '
-                f'fill="{COLOURS[place]}"><title>{escaped(name)}: {number(value)} {escaped(what)}</title></rect>'
+                f'fill="{COLOURS[place]}"><title>{escape(name)}: {number(value)} {escape(what)}</title></rect>'
             )
             parts.append(_text(left + length + 4, y + thickness - 2, number(value), "start", min(FONT, thickness + 1)))
     for index, name in enumerate(names):
-        parts.append(_text(left - 6, 22 + index * pitch + pitch / 2, _shortened(name), "end"))
+        parts.append(_text(left - 6, 22 + index * pitch + pitch / 2, _shorten(name), "end"))
     return _svg(WIDTH * 1.5, 24 + len(names) * pitch, title, parts)
 
 
@@ -120,13 +120,13 @@ def intervals(names: Sequence[str], values: Sequence[tuple[float, float, float]]
     for index, (name, (low, value, high)) in enumerate(zip(names, values, strict=True)):
         y = TOP + (index + 0.5) * pitch
         ink = COLOURS[0] if low > 0 or high < 0 else "var(--soft)"
-        said = escaped(f"{name}: {value:+.1f}, from {low:+.1f} to {high:+.1f} {unit}")
+        said = escape(f"{name}: {value:+.1f}, from {low:+.1f} to {high:+.1f} {unit}")
         start, end, dot = (middle + half * each / reach for each in (low, high, value))
         parts.append(
             f'<g><title>{said}</title><path d="M{start:.1f} {y:.1f}H{end:.1f}" stroke="{ink}" stroke-width="3"/>'
             f'<circle cx="{dot:.1f}" cy="{y:.1f}" r="4.5" fill="{ink}"/></g>'
         )
-        parts.append(_text(left - 6, y + 4, _shortened(name), "end"))
+        parts.append(_text(left - 6, y + 4, _shorten(name), "end"))
     return _svg(wide, bottom + 6, title, parts)
 
 
@@ -174,14 +174,14 @@ def lines(
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         parts.append(
             f'<polyline points="{path}" fill="none" stroke="{LINE_COLOURS[index]}" stroke-width="2" '
-            f'stroke-linejoin="round"{dashes}><title>{escaped(name)}</title></polyline>'
+            f'stroke-linejoin="round"{dashes}><title>{escape(name)}</title></polyline>'
         )
         if marks and name in marks:
             x, y = _in_square(*marks[name])
             said = f"{name}: {x_label} {marks[name][0]:.2f}, {y_label} {marks[name][1]:.2f}"
             dots.append(
                 f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{LINE_COLOURS[index]}" stroke="var(--ground)" '
-                f'stroke-width="1.5"><title>{escaped(said)}</title></circle>'
+                f'stroke-width="1.5"><title>{escape(said)}</title></circle>'
             )
     return _svg(SQUARE_WIDTH, SQUARE_HEIGHT, title, parts + dots)
 
@@ -204,7 +204,7 @@ def against_diagonal(
         (left, top), (right, bottom) = _in_square(low, height), _in_square(high, 0.0)
         parts.append(
             f'<rect x="{left + 0.5:.1f}" y="{top:.1f}" width="{max(0.5, right - left - 1):.1f}" '
-            f'height="{bottom - top:.1f}" fill="{COLOURS[0]}" fill-opacity="0.8"><title>{escaped(words)}</title></rect>'
+            f'height="{bottom - top:.1f}" fill="{COLOURS[0]}" fill-opacity="0.8"><title>{escape(words)}</title></rect>'
         )
     (x1, y1), (x2, y2) = _in_square(0, 0), _in_square(1, 1)
     parts.append(f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" stroke="{COLOURS[1]}" stroke-width="2"/>')
@@ -226,7 +226,7 @@ def ticks(top: float) -> list[float]:
     return [step * index for index in range(int(top / step) + 1)]
 
 
-def _shortened(name: str) -> str:
+def _shorten(name: str) -> str:
     return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
 
 
@@ -270,12 +270,12 @@ def _y_axis(top: float, plot_w: float, plot_h: float) -> list[str]:
 def _text(x: float, y: float, content: str, anchor: str, size: float = FONT) -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" text-anchor="{anchor}" fill="var(--soft)">'
-        f"{escaped(content)}</text>"
+        f"{escape(content)}</text>"
     )
 
 
 def _svg(width: float, height: float, title: str, parts: Sequence[str]) -> Html:
     return Html(
         f'<svg viewBox="0 0 {width:g} {height:.0f}" role="img" xmlns="http://www.w3.org/2000/svg">'
-        f"<title>{escaped(title)}</title>{''.join(parts)}</svg>"
+        f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
     )

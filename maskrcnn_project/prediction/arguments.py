@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import math
 
-IMAGE_FORMS = ("drawn", "labelme", "instances", "cutouts")  # a file or a folder for each image
-TABLE_FORMS = ("coco", "measurements")  # one file for all
-DEFAULT_FORMS = ("drawn", "coco", "measurements")
+IMAGE_FORMATS = ("drawn", "labelme", "instances", "cutouts")  # a file or a folder for each image
+TABLE_FORMATS = ("coco", "measurements")  # one file for all
+DEFAULT_FORMATS = ("drawn", "coco", "measurements")
 OVERLAP_POLICIES = ("keep", "highest")
 
 EPILOG = """
@@ -93,7 +93,7 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """What is written."""
     group = parser.add_argument_group("output")
     group.add_argument("--output", default="predictions", metavar="DIR", help="the folder of all that is written")
-    group.add_argument("--write", metavar="LIST", help=f"of those below; default {','.join(DEFAULT_FORMS)}")
+    group.add_argument("--write", metavar="LIST", help=f"of those below; default {','.join(DEFAULT_FORMATS)}")
     group.add_argument("--no-pictures", action="store_true", help="the same as --write without drawn")
     group.add_argument(
         "--polygon-tolerance",
@@ -113,12 +113,20 @@ def check_arguments(args: argparse.Namespace) -> None:
         raise ValueError(
             "Give either --run DIR (a training's output folder) or --config-file FILE with --weights FILE."
         )
-    forms = DEFAULT_FORMS if args.write is None else tuple(form.strip() for form in args.write.split(","))
-    known = (*IMAGE_FORMS, *TABLE_FORMS)
-    for form in forms:
-        if form not in known:
-            raise ValueError(f"--write takes {', '.join(known)}, separated by commas, but {form!r} was given.")
-    args.write = tuple(form for form in known if form in forms and not (args.no_pictures and form == "drawn"))
+    output_formats = (
+        DEFAULT_FORMATS
+        if args.write is None
+        else tuple(output_format.strip() for output_format in args.write.split(","))
+    )
+    known = (*IMAGE_FORMATS, *TABLE_FORMATS)
+    for output_format in output_formats:
+        if output_format not in known:
+            raise ValueError(f"--write takes {', '.join(known)}, separated by commas, but {output_format!r} was given.")
+    args.write = tuple(
+        output_format
+        for output_format in known
+        if output_format in output_formats and not (args.no_pictures and output_format == "drawn")
+    )
     if args.tile is None and args.tile_overlap is not None:
         raise ValueError("--tile-overlap is of tiles: give their size as well, --tile SIZE.")
     if args.tile is not None:

@@ -26,13 +26,13 @@ FOLDER = ".journal"
 SETTINGS = "settings.json"
 BLOCK = 1 << 20  # bytes read at once to find the end of the last line
 OWN_KEYS = ("stamp", "at", "written")  # of a line, beside those of the record
-MOST_NAMED = 3  # so many settings that differ are named; the rest is counted
+MAX_SETTINGS_NAMED = 3  # so many settings that differ are named; the rest is counted
 
 Settings = Mapping[str, Any]  # flat: plain JSON values by name
 
 
 @dataclass(frozen=True)
-class Line:
+class LogRecord:
     """
     Where in which file a line begins; which version of the image it is of; when it was written, in nanoseconds since
     1970; and which files were written of the image, and how: {"labelme": "tolerance 1"}.
@@ -55,7 +55,7 @@ class Journal:
     def __init__(self, output: Path, rank: int = 0):
         self.folder = output / FOLDER
         self._file = self.folder / f"{rank}.jsonl"
-        self._lines: dict[PurePosixPath, Line] = {}
+        self._lines: dict[PurePosixPath, LogRecord] = {}
         self.read()
         self._stream = open(self._file, "ab")  # noqa: SIM115  closed by close()
         self._stream.truncate(_whole_length(self._file))
@@ -66,9 +66,9 @@ class Journal:
             for offset, content in _lines_of(file):
                 name, (size, changed) = PurePosixPath(content["name"]), content["stamp"]
                 if name not in self._lines or self._lines[name].at <= content["at"]:
-                    self._lines[name] = Line(file, offset, (size, changed), content["at"], content["written"])
+                    self._lines[name] = LogRecord(file, offset, (size, changed), content["at"], content["written"])
 
-    def get(self, name: PurePosixPath, stamp: Stamp) -> Line | None:
+    def get(self, name: PurePosixPath, stamp: Stamp) -> LogRecord | None:
         """The line of the image ``name``, if it is of the same version of the file."""
         line = self._lines.get(name)
         return line if line is not None and line.stamp == stamp else None
@@ -77,7 +77,7 @@ class Journal:
         """Of all images that have a line."""
         return list(self._lines)
 
-    def found(self, line: Line) -> Detections:
+    def found(self, line: LogRecord) -> Detections:
         """What a line says was found."""
         with open(line.file, "rb") as stream:
             stream.seek(line.offset)
@@ -88,14 +88,14 @@ class Journal:
         Args:
             name: of the image, the same in the next run.
             stamp: of the image's file.
-            written: see ``Line``; all of it must be on disk.
+            written: see ``LogRecord``; all of it must be on disk.
         """
         at = time.time_ns()
         content = {"stamp": stamp, "at": at, "written": written, **to_record(name, found)}
         offset = self._stream.seek(0, os.SEEK_END)
         self._stream.write(json.dumps(content).encode() + b"\n")
         self._stream.flush()
-        self._lines[name] = Line(self._file, offset, stamp, at, written)
+        self._lines[name] = LogRecord(self._file, offset, stamp, at, written)
 
     def close(self) -> None:
         self._stream.close()
@@ -135,8 +135,8 @@ def _differences(old: Settings, new: Settings) -> str:
     """Which of the settings differ, in words; empty if none does."""
     new = json.loads(json.dumps(new))  # tuples are lists in JSON
     keys = [key for key in {**new, **old} if old.get(key) != new.get(key)]
-    named = [f"{key} was {_short(old.get(key))} and is {_short(new.get(key))}" for key in keys[:MOST_NAMED]]
-    return "; ".join(named) + (f"; and {len(keys) - MOST_NAMED} more" if len(keys) > MOST_NAMED else "")
+    named = [f"{key} was {_short(old.get(key))} and is {_short(new.get(key))}" for key in keys[:MAX_SETTINGS_NAMED]]
+    return "; ".join(named) + (f"; and {len(keys) - MAX_SETTINGS_NAMED} more" if len(keys) > MAX_SETTINGS_NAMED else "")
 
 
 def _short(value: Any) -> str:

@@ -23,7 +23,7 @@ Stamp = tuple[int, int]  # of a file: bytes, and nanoseconds since 1970 of its l
 
 
 @dataclass(frozen=True)
-class Picture:
+class InputImage:
     """An image, or a frame of a video: what it is called in tables, and below the output folder."""
 
     source: Source
@@ -31,7 +31,7 @@ class Picture:
     stamp: Stamp
 
 
-Loaded = tuple[Picture, np.ndarray]  # (H, W, 3) uint8 BGR
+Loaded = tuple[InputImage, np.ndarray]  # (H, W, 3) uint8 BGR
 
 
 def stamp_of(path: Path) -> Stamp:
@@ -43,17 +43,17 @@ def stamp_of(path: Path) -> Stamp:
     return state.st_size, state.st_mtime_ns
 
 
-def image_picture(source: Source) -> Picture:
-    return Picture(source, source.name, stamp_of(source.path))
+def image_picture(source: Source) -> InputImage:
+    return InputImage(source, source.name, stamp_of(source.path))
 
 
-def frame_picture(source: Source, index: int, stamp: Stamp) -> Picture:
-    return Picture(source, source.name / f"{index:06d}", stamp)
+def frame_picture(source: Source, index: int, stamp: Stamp) -> InputImage:
+    return InputImage(source, source.name / f"{index:06d}", stamp)
 
 
 def read_ahead(
-    images: Iterable[Picture], videos: Mapping[Source, Callable[[int], bool]], workers: int
-) -> Generator[tuple[Picture, np.ndarray | Exception], None, None]:
+    images: Iterable[InputImage], videos: Mapping[Source, Callable[[int], bool]], workers: int
+) -> Generator[tuple[InputImage, np.ndarray | Exception], None, None]:
     """
     Reads on ``workers`` threads, in order, at most some images ahead.
 
@@ -92,7 +92,7 @@ def read_ahead(
 
 
 def _feed(
-    images: Iterable[Picture],
+    images: Iterable[InputImage],
     videos: Mapping[Source, Callable[[int], bool]],
     pool: ThreadPoolExecutor,
     put: Callable[[object], bool],
@@ -108,7 +108,7 @@ def _feed(
                 if not put((frame_picture(source, index, stamp), _done(frame))):
                     return
         except Exception as error:  # decoders raise nearly every type of error: it goes to whoever reads the entry
-            if not put((Picture(source, source.name, stamp), _done(error))):
+            if not put((InputImage(source, source.name, stamp), _done(error))):
                 return
     put(None)
 

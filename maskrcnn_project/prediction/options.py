@@ -13,7 +13,7 @@ from detectron2.config import CfgNode
 from detectron2.utils.file_io import PathManager
 
 from maskrcnn_project.inference.thresholds import ScoreThresholds
-from maskrcnn_project.prediction.arguments import DEFAULT_FORMS
+from maskrcnn_project.prediction.arguments import DEFAULT_FORMATS
 from maskrcnn_project.prediction.journal import Settings
 from maskrcnn_project.prediction.sources import Source, common_root
 
@@ -29,7 +29,7 @@ class Options:
     """See ``tools/predict.py --help``, where each is a flag."""
 
     thresholds: ScoreThresholds
-    write: Sequence[str] = DEFAULT_FORMS
+    write: Sequence[str] = DEFAULT_FORMATS
     overlap: str = "keep"
     polygon_tolerance: float = 1.0
     pixel_size: float = 1.0

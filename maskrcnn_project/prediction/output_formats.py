@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from maskrcnn_project.modeling.class_table import ClassTable
 from maskrcnn_project.prediction.journal import Journal
-from maskrcnn_project.prediction.loading import Picture
+from maskrcnn_project.prediction.loading import InputImage
 from maskrcnn_project.prediction.options import Options
 from maskrcnn_project.prediction.sources import Source
 from maskrcnn_project.prediction.video import frame_rate, read_frames, write_video
@@ -28,28 +28,28 @@ from maskrcnn_project.prediction.writing.measurements_writer import Measurements
 
 JSON_NAME = "predictions.json"
 TABLE_NAME = "measurements.csv"
-OF_MASKS = ("labelme", "instances", "cutouts", "measurements")
+MASK_FORMATS = ("labelme", "instances", "cutouts", "measurements")
 FOLDERS = ("labelme", "instances", "cutouts")  # below the output; what is drawn lies in the output itself
 
 
 @dataclass(frozen=True)
-class Form:
+class OutputFormat:
     """
     Files of each image.
 
     Attributes:
-        manner: how they are written; other options are another manner.
+        variant: how they are written; other options are another manner.
         of_frames: whether frames of videos get them, too.
     """
 
     writer: Writer
-    manner: str = ""
+    variant: str = ""
     of_frames: bool = False
 
 
-def check_masks(has_masks: bool, write: Sequence[str]) -> None:
+def require_masks(has_masks: bool, write: Sequence[str]) -> None:
     """Raises ValueError where masks are to be written of a model that finds boxes only."""
-    wanting = [form for form in write if form in OF_MASKS]
+    wanting = [output_format for output_format in write if output_format in MASK_FORMATS]
     if wanting and not has_masks:
         raise ValueError(
             f"The model finds boxes only (MODEL.MASK_ON False), but {', '.join(wanting)} want masks: "
@@ -57,7 +57,9 @@ def check_masks(has_masks: bool, write: Sequence[str]) -> None:
         )
 
 
-def image_forms(output: Path, sources: list[Source], classes: ClassTable, options: Options) -> dict[str, Form]:
+def image_formats(
+    output: Path, sources: list[Source], classes: ClassTable, options: Options
+) -> dict[str, OutputFormat]:
     """
     Those of ``options.write`` that have a file or a folder for each image, by name.
 
@@ -74,13 +76,15 @@ def image_forms(output: Path, sources: list[Source], classes: ClassTable, option
             )
     below = {folder: Layout(output / folder, names) for folder in FOLDERS}
     labelme = LabelMeWriter(below["labelme"], classes.names, sources[0].root, options.polygon_tolerance)
-    forms = {
-        "drawn": Form(DrawnWriter(Layout(output, names), classes.names)),  # a video is drawn as a whole
-        "labelme": Form(labelme, f"tolerance {options.polygon_tolerance:g}"),  # a frame has no image file to name
-        "instances": Form(InstancePngWriter(below["instances"]), of_frames=True),
-        "cutouts": Form(CutOutWriter(below["cutouts"], classes.names), of_frames=True),
+    output_formats = {
+        "drawn": OutputFormat(DrawnWriter(Layout(output, names), classes.names)),  # a video is drawn as a whole
+        "labelme": OutputFormat(
+            labelme, f"tolerance {options.polygon_tolerance:g}"
+        ),  # a frame has no image file to name
+        "instances": OutputFormat(InstancePngWriter(below["instances"]), of_frames=True),
+        "cutouts": OutputFormat(CutOutWriter(below["cutouts"], classes.names), of_frames=True),
     }
-    return {key: form for key, form in forms.items() if key in options.write}
+    return {key: output_format for key, output_format in output_formats.items() if key in options.write}
 
 
 def table_writers(output: Path, sources: list[Source], classes: ClassTable, options: Options) -> list[TableWriter]:
@@ -96,7 +100,7 @@ def table_writers(output: Path, sources: list[Source], classes: ClassTable, opti
 
 
 def write_drawn_video(
-    source: Source, frames: list[Picture], journal: Journal, metadata: Metadata, output: Path
+    source: Source, frames: list[InputImage], journal: Journal, metadata: Metadata, output: Path
 ) -> None:
     """
     Writes a video with what was found in it drawn on it, an object in one colour as long as it can be followed. One

@@ -19,15 +19,15 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from tqdm import tqdm
 
-from maskrcnn_project.inference.overlap import without_overlap
+from maskrcnn_project.inference.overlap import remove_overlap
 from maskrcnn_project.inference.predictor import Predictor
-from maskrcnn_project.inference.thresholds import above
+from maskrcnn_project.inference.thresholds import select_above
 from maskrcnn_project.inference.tiling.tiles import DetectImages, detect_tiled
 from maskrcnn_project.masks.detections import Detections
-from maskrcnn_project.prediction.journal import Journal, Line, prepare_folder
+from maskrcnn_project.prediction.journal import Journal, LogRecord, prepare_folder
 from maskrcnn_project.prediction.loading import (
+    InputImage,
     Loaded,
-    Picture,
     Stamp,
     batches,
     frame_picture,
@@ -36,8 +36,14 @@ from maskrcnn_project.prediction.loading import (
     stamp_of,
 )
 from maskrcnn_project.prediction.options import Options, settings_of
-from maskrcnn_project.prediction.output_formats import Form, check_masks, image_forms, table_writers, write_drawn_video
-from maskrcnn_project.prediction.shard import Share
+from maskrcnn_project.prediction.output_formats import (
+    OutputFormat,
+    image_formats,
+    require_masks,
+    table_writers,
+    write_drawn_video,
+)
+from maskrcnn_project.prediction.shard import Shard
 from maskrcnn_project.prediction.sources import Source
 from maskrcnn_project.prediction.video import frame_count
 
@@ -46,7 +52,7 @@ Failure = tuple[PurePosixPath, str]  # which image could not be read, and why
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PredictionSummary:
     """
     Attributes:
         images: and frames of videos, whenever they were done.
@@ -62,31 +68,35 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Work:
-    """What is done with each image: ``detect`` gives what is to be kept, ``forms`` write files of it."""
+    """What is done with each image: ``detect`` gives what is to be kept, ``output_formats`` write files of it."""
 
     detect: DetectImages
-    forms: Mapping[str, Form]
+    output_formats: Mapping[str, OutputFormat]
     batch_size: int
     workers: int
 
-    def missing(self, picture: Picture, line: Line | None) -> dict[str, Form]:
+    def missing(self, picture: InputImage, line: LogRecord | None) -> dict[str, OutputFormat]:
         """The forms in which an image is not written yet, or otherwise than they would now."""
         done = {} if line is None else line.written
-        wanted = {key: form for key, form in self.forms.items() if form.of_frames or not picture.source.is_video}
-        return {key: form for key, form in wanted.items() if done.get(key) != form.manner}
+        wanted = {
+            key: output_format
+            for key, output_format in self.output_formats.items()
+            if output_format.of_frames or not picture.source.is_video
+        }
+        return {key: output_format for key, output_format in wanted.items() if done.get(key) != output_format.variant}
 
-    def write(self, picture: Picture, image: np.ndarray, line: Line | None, found: Detections) -> Written:
+    def write(self, picture: InputImage, image: np.ndarray, line: LogRecord | None, found: Detections) -> Written:
         """Writes the forms that are missing. Returns what the journal is to note down."""
         missing = self.missing(picture, line)
-        for form in missing.values():
-            form.writer.add(picture.name, image, found)
-        manners = {key: form.manner for key, form in missing.items()}
-        return picture.name, picture.stamp, {**(line.written if line else {}), **manners}, found
+        for output_format in missing.values():
+            output_format.writer.add(picture.name, image, found)
+        variants = {key: output_format.variant for key, output_format in missing.items()}
+        return picture.name, picture.stamp, {**(line.written if line else {}), **variants}, found
 
 
 def predict_files(
-    predictor: Predictor, sources: list[Source], output: Path, options: Options, share: Share | None = None
-) -> Outcome | None:
+    predictor: Predictor, sources: list[Source], output: Path, options: Options, share: Shard | None = None
+) -> PredictionSummary | None:
     """
     Finds instances in every source, and writes below ``output`` in the forms that ``options.write`` names.
 
@@ -102,26 +112,26 @@ def predict_files(
         OSError: not one source can be read.
         ValueError: a threshold of an unknown class; masks are needed, but the model has none.
     """
-    share = share or Share()
-    check_masks(predictor.cfg.MODEL.MASK_ON, options.write)
+    share = share or Shard()
+    require_masks(predictor.cfg.MODEL.MASK_ON, options.write)
     detect = detector(predictor, options)
-    forms = image_forms(output, sources, predictor.classes, options)
+    output_formats = image_formats(output, sources, predictor.classes, options)
     if share.is_first:
         prepare_folder(output, settings_of(predictor.cfg, sources, options), options.force)
     share.wait()
-    work = Work(detect, forms, options.images_at_once(predictor.cfg.MODEL.DEVICE), options.workers)
+    work = Work(detect, output_formats, options.images_at_once(predictor.cfg.MODEL.DEVICE), options.workers)
     with closing(Journal(output, share.rank)) as journal:
-        plan = plan_share(sources, journal, share, work)
+        plan = plan_shard(sources, journal, share, work)
         share.wait()  # what one writes would change another's plan
-        failures = share.gathered(do_share(plan, journal, work, show=share.is_first))
+        failures = share.gathered(do_shard(plan, journal, work, show=share.is_first))
         if not share.is_first:
             return None
         failures = list(dict(failures).items())  # a broken video is told by every process
         journal.read()
         images, instances = write_tables(predictor, sources, output, options, journal, failures)
-    for form in forms.values():
-        form.writer.finish()
-    return Outcome(images, instances, plan.earlier, failures)
+    for output_format in output_formats.values():
+        output_format.writer.finish()
+    return PredictionSummary(images, instances, plan.earlier, failures)
 
 
 def detector(predictor: Predictor, options: Options) -> DetectImages:
@@ -134,7 +144,7 @@ def detector(predictor: Predictor, options: Options) -> DetectImages:
         else:
             tiles = (options.tile, options.tile_overlap, options.images_at_once(predictor.cfg.MODEL.DEVICE))
             found = [detect_tiled(predictor.detect, image, *tiles) for image in images]
-        return [without_overlap(above(one, thresholds), options.overlap) for one in found]
+        return [remove_overlap(select_above(one, thresholds), options.overlap) for one in found]
 
     return detect
 
@@ -149,16 +159,16 @@ class Plan:
         earlier: images and frames that are done, by whatever process.
     """
 
-    images: list[Picture]
+    images: list[InputImage]
     videos: dict[Source, Callable[[int], bool]]
     count: int
     earlier: int
 
 
-def plan_share(sources: list[Source], journal: Journal, share: Share, work: Work) -> Plan:
+def plan_shard(sources: list[Source], journal: Journal, share: Shard, work: Work) -> Plan:
     """What is left to do, and of that this process's part."""
 
-    def is_done(picture: Picture) -> bool:
+    def is_done(picture: InputImage) -> bool:
         line = journal.get(picture.name, picture.stamp)
         return line is not None and not work.missing(picture, line)
 
@@ -176,11 +186,11 @@ def plan_share(sources: list[Source], journal: Journal, share: Share, work: Work
     return Plan(images, videos, count, earlier)
 
 
-def _is_left(share: Share, done: set[int], index: int) -> bool:
+def _is_left(share: Shard, done: set[int], index: int) -> bool:
     return share.has(index) and index not in done
 
 
-def frames_of(source: Source, journal: Journal) -> list[Picture]:
+def frames_of(source: Source, journal: Journal) -> list[InputImage]:
     """The frames of a video that the journal knows, in their order."""
     stamp = stamp_of(source.path)
     numbers = [int(name.name) for name in journal.names() if name.parent == source.name and name.name.isdigit()]
@@ -188,7 +198,7 @@ def frames_of(source: Source, journal: Journal) -> list[Picture]:
     return [frame for frame in frames if journal.get(frame.name, stamp)]
 
 
-def do_share(plan: Plan, journal: Journal, work: Work, show: bool) -> list[Failure]:
+def do_shard(plan: Plan, journal: Journal, work: Work, show: bool) -> list[Failure]:
     """
     Finds, writes and notes down.
 
@@ -206,7 +216,7 @@ def do_share(plan: Plan, journal: Journal, work: Work, show: bool) -> list[Failu
     ):
         written: deque[Future[Written]] = deque()
         try:
-            for batch in batches(_sound(loaded, failures, progress), work.batch_size):
+            for batch in batches(_readable(loaded, failures, progress), work.batch_size):
                 written.extend(pool.submit(work.write, *entry) for entry in search(batch, journal, work.detect))
                 while len(written) > work.workers:
                     journal.add(*written.popleft().result())
@@ -218,8 +228,8 @@ def do_share(plan: Plan, journal: Journal, work: Work, show: bool) -> list[Failu
     return failures
 
 
-def _sound(
-    loaded: Iterable[tuple[Picture, np.ndarray | Exception]], failures: list[Failure], progress: tqdm
+def _readable(
+    loaded: Iterable[tuple[InputImage, np.ndarray | Exception]], failures: list[Failure], progress: tqdm
 ) -> Iterator[Loaded]:
     """Those that could be read; the others go to ``failures``."""
     for picture, image in loaded:
@@ -232,7 +242,7 @@ def _sound(
 
 def search(
     batch: list[Loaded], journal: Journal, detect: DetectImages
-) -> Iterator[tuple[Picture, np.ndarray, Line | None, Detections]]:
+) -> Iterator[tuple[InputImage, np.ndarray, LogRecord | None, Detections]]:
     """What is found in each image of a batch; where only other files are wanted, the journal knows it."""
     lines = [journal.get(picture.name, picture.stamp) for picture, _ in batch]
     fresh = [image for (_, image), line in zip(batch, lines, strict=True) if line is None]
@@ -285,7 +295,7 @@ def write_tables(
     return images, instances
 
 
-def done_pictures(sources: list[Source], journal: Journal) -> Iterator[tuple[Picture, Line]]:
+def done_pictures(sources: list[Source], journal: Journal) -> Iterator[tuple[InputImage, LogRecord]]:
     """All that is done of ``sources``, in their order."""
     for source in sources:
         for picture in frames_of(source, journal) if source.is_video else [image_picture(source)]:

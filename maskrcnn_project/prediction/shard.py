@@ -16,11 +16,11 @@ from detectron2.utils import comm
 Item = TypeVar("Item")
 
 # A process that is done waits for the slowest one; the usual 30 minutes of a group are short for a video.
-LONGEST_WAIT = timedelta(days=30)
+MAX_WAIT = timedelta(days=30)
 
 
 @dataclass(frozen=True)
-class Share:
+class Shard:
     """Every ``size``-th item, beginning with the one at ``rank``. The process of rank 0 writes what is one file."""
 
     rank: int = 0
@@ -48,15 +48,15 @@ class Share:
 
 
 @contextmanager
-def joined_share() -> Iterator[Share]:
+def join_shards() -> Iterator[Shard]:
     """This process's share; under torchrun it joins the others (over the CPU) and takes its own GPU, if there are."""
     if int(os.environ.get("WORLD_SIZE", "1")) < 2 or "RANK" not in os.environ:
-        yield Share()
+        yield Shard()
         return
-    dist.init_process_group("gloo", timeout=LONGEST_WAIT)
+    dist.init_process_group("gloo", timeout=MAX_WAIT)
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     try:
-        yield Share(dist.get_rank(), dist.get_world_size())
+        yield Shard(dist.get_rank(), dist.get_world_size())
     finally:
         dist.destroy_process_group()

@@ -81,10 +81,10 @@ def find_sources(inputs: Iterable[str], images: str | Path | None, output: str |
     inside = next((path for path in found if results in path.parents), None)
     if inside is not None:
         raise ValueError(f"{inside} lies in the output folder {output}: choose another, so that no input is replaced.")
-    return _named(found)
+    return _with_names(found)
 
 
-def _named(found: Mapping[Path, Listed | None]) -> list[Source]:
+def _with_names(found: Mapping[Path, Listed | None]) -> list[Source]:
     """The sources of absolute paths, at least one."""
     listed = [entry for entry in found.values() if entry is not None]
     roots = {entry.root for entry in listed}

@@ -28,7 +28,7 @@ def read_frames(path: Path, wanted: Callable[[int], bool] = lambda index: True) 
     Raises:
         OSError: what is no video, or one without any frame.
     """
-    capture = _opened(path)
+    capture = _open(path)
     try:
         index = 0
         while capture.grab():
@@ -46,7 +46,7 @@ def read_frames(path: Path, wanted: Callable[[int], bool] = lambda index: True) 
 def frame_count(path: Path) -> int:
     """How many frames the file says it has, which some say wrongly; 0 where it cannot be opened or does not say."""
     try:
-        capture = _opened(path)
+        capture = _open(path)
     except OSError:
         return 0
     count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -56,7 +56,7 @@ def frame_count(path: Path) -> int:
 
 def frame_rate(path: Path) -> float:
     """Frames a second. Raises OSError for what is no video."""
-    capture = _opened(path)
+    capture = _open(path)
     rate = capture.get(cv2.CAP_PROP_FPS)
     capture.release()
     return rate if math.isfinite(rate) and 0 < rate <= 1000 else USUAL_RATE
@@ -89,7 +89,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], rate: float) -> None:
             raise OSError(f"The video {path} could not be written: is the folder writable, and is there a frame?")
 
 
-def _opened(path: Path) -> cv2.VideoCapture:
+def _open(path: Path) -> cv2.VideoCapture:
     capture = cv2.VideoCapture(str(path))
     if not capture.isOpened():
         raise OSError(f"The video {path} cannot be opened: is it there, and a video?")

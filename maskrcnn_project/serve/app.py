@@ -18,14 +18,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from maskrcnn_project.masks.detections import Detections
-from maskrcnn_project.serve.host_check import Guard
-from maskrcnn_project.serve.queue import Turns
+from maskrcnn_project.serve.host_check import HostCheck
+from maskrcnn_project.serve.queue import Queue
 from maskrcnn_project.serve.result_store import Result, Results
-from maskrcnn_project.serve.settings import Choice, as_csv, measured, table
+from maskrcnn_project.serve.settings import PageSettings, as_csv, measure_shown, table
 from maskrcnn_project.serve.upload import Limits, decode, picture, shown_step
 
 PAGE = Path(__file__).parent / "page"
-LONGEST_NAME = 120  # characters of a file's name that are kept
+MAX_NAME = 120  # characters of a file's name that are kept
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Model:
     What is tried.
 
     Attributes:
-        detect: of one image (H, W, 3) uint8 BGR; the surest first. Never called twice at the same time.
+        detect: of one image (H, W, 3) uint8 BGR; the most confident first. Never called twice at the same time.
         thresholds: (K,) of each class, where the sliders begin.
         lowest: the score from which on ``detect`` finds instances, where the sliders end.
         most: so many instances at most it finds in an image; None: there is no limit.
@@ -58,7 +58,7 @@ class Page:
     results: Results = field(default_factory=Results)
 
     def __post_init__(self) -> None:
-        self.turns = Turns(self.limits.waiting)
+        self.queue = Queue(self.limits.waiting)
 
     async def about(self, request: Request) -> Response:
         """GET /api/model: what the page has to know before the first image."""
@@ -85,13 +85,13 @@ class Page:
 
     async def predict(self, request: Request) -> Response:
         """POST /api/predict?name=FILE, an image file as the body: what was found in it."""
-        with self.turns.place():
+        with self.queue.place():
             try:
                 data = await asyncio.wait_for(read_body(request, self.limits), self.limits.seconds)
             except asyncio.TimeoutError as error:  # noqa: UP041  another class before Python 3.11
                 raise HTTPException(408, f"The upload took longer than {self.limits.seconds:g} seconds.") from error
-            name = request.query_params.get("name", "image")[:LONGEST_NAME]
-            return JSONResponse(await self.turns.run(lambda: self.look(name, data)))
+            name = request.query_params.get("name", "image")[:MAX_NAME]
+            return JSONResponse(await self.queue.run(lambda: self.look(name, data)))
 
     def look(self, name: str, data: bytes) -> dict:
         image, remarks = decode(data, self.limits)
@@ -136,22 +136,22 @@ class Page:
 
     def measurements(self, request: Request) -> Response:
         """GET /api/results/TOKEN/measurements?thresholds=...: the rows of the table (see choice.py)."""
-        _, choice, indices, left = self.chosen(request)
-        rows = measured(left, self.model.class_names, choice.pixel_size)
-        return JSONResponse(table(rows, indices, left.boxes, choice))
+        _, settings, indices, left = self.chosen(request)
+        rows = measure_shown(left, self.model.class_names, settings.pixel_size)
+        return JSONResponse(table(rows, indices, left.boxes, settings))
 
     def measurements_csv(self, request: Request) -> Response:
         """GET /api/results/TOKEN/measurements.csv?thresholds=...: the same as a file."""
-        name, choice, _, left = self.chosen(request)
+        name, settings, _, left = self.chosen(request)
         if left.masks is None:
             raise HTTPException(409, "Instances are measured by their masks, but this model finds boxes only.")
-        return Response(as_csv(left, self.model.class_names, choice, name), media_type="text/csv; charset=utf-8")
+        return Response(as_csv(left, self.model.class_names, settings, name), media_type="text/csv; charset=utf-8")
 
-    def chosen(self, request: Request) -> tuple[str, Choice, list[int], Detections]:
+    def chosen(self, request: Request) -> tuple[str, PageSettings, list[int], Detections]:
         """(name of the image, what is set, indices of the instances that are left, these)."""
         result = self.results.get(request.path_params["token"])
-        choice = Choice.from_query(request.query_params, len(self.model.class_names))
-        return result.name, choice, *choice.left(result.found)
+        settings = PageSettings.from_query(request.query_params, len(self.model.class_names))
+        return result.name, settings, *settings.left(result.found)
 
 
 async def read_body(request: Request, limits: Limits) -> bytes:
@@ -180,7 +180,7 @@ def make_app(model: Model, limits: Limits, examples: Sequence[Path] = (), names:
 
     Args:
         examples: image files that may be tried with a button.
-        names: of this machine, under which the page may be opened (see ``Guard``).
+        names: of this machine, under which the page may be opened (see ``HostCheck``).
     """
     page = Page(model, limits, examples)
     app = Starlette(
@@ -196,7 +196,7 @@ def make_app(model: Model, limits: Limits, examples: Sequence[Path] = (), names:
         ],
         exception_handlers={HTTPException: refused, Exception: failed},
     )
-    return Guard(app, names)
+    return HostCheck(app, names)
 
 
 async def refused(request: Request, error: Exception) -> Response:

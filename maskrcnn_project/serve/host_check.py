@@ -26,7 +26,7 @@ HEADERS = {
 }
 
 
-class Guard:
+class HostCheck:
     """
     Refuses what another web site makes a browser send here, and adds the headers that fence the page in.
 

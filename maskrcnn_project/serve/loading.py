@@ -15,13 +15,13 @@ from maskrcnn_project.inference.tiling.tiles import check_tiles, detect_tiled
 from maskrcnn_project.masks.detections import Detections
 from maskrcnn_project.serve.app import Model
 
-MOST_EXAMPLES = 200  # a folder may hold a hundred thousand
+MAX_EXAMPLES = 200  # a folder may hold a hundred thousand
 
 
 def find_examples(folder: Path) -> list[Path]:
     """The first images of a folder, at any depth. Raises FileNotFoundError where there is none."""
     images = (f for f in sorted(folder.rglob("*")) if f.suffix.lower() in IMAGE_SUFFIXES and f.is_file())
-    found = list(islice(images, MOST_EXAMPLES))
+    found = list(islice(images, MAX_EXAMPLES))
     if not found:
         raise FileNotFoundError(f"--examples {folder} is no folder with images ({', '.join(IMAGE_SUFFIXES)}).")
     return found

@@ -10,10 +10,10 @@ from typing import TypeVar
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-Result = TypeVar("Result")
+Returned = TypeVar("Returned")
 
 
-class Turns:
+class Queue:
     """
     A place is taken before an upload is read, so that at most ``waiting`` + 1 of them are in memory; the turn, when
     the model is free.
@@ -37,7 +37,7 @@ class Turns:
         finally:
             self.taken -= 1
 
-    async def run(self, function: Callable[[], Result]) -> Result:
+    async def run(self, function: Callable[[], Returned]) -> Returned:
         """``function()`` on another thread, when nobody else's is running."""
         async with self.lock:
             return await run_in_threadpool(function)

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from maskrcnn_project.masks.detections import Detections
 
 # So many images are held: for a few open tabs, each with a picture of some megabytes.
-MOST_HELD = 8
+MAX_HELD = 8
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Result:
 class Results:
     """The last results by their tokens. The oldest is dropped for a new one."""
 
-    def __init__(self, most: int = MOST_HELD):
+    def __init__(self, most: int = MAX_HELD):
         self.most = most
         self.held: OrderedDict[str, Result] = OrderedDict()
 

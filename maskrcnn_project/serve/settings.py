@@ -13,17 +13,17 @@ import numpy as np
 from starlette.exceptions import HTTPException
 
 from maskrcnn_project.errors import sentence
-from maskrcnn_project.inference.overlap import check_policy, without_overlap
+from maskrcnn_project.inference.overlap import check_policy, remove_overlap
 from maskrcnn_project.masks.detections import Detections
 from maskrcnn_project.masks.measurements import Measurement, check_pixel_size, measure
 from maskrcnn_project.prediction.writing.measurements_writer import FILE_NAME, MeasurementsWriter, check_unit
 
-LONGEST_UNIT = 12  # letters, which no unit has, so that the table stays one
+MAX_UNIT = 12  # letters, which no unit has, so that the table stays one
 DIGITS = 4  # significant, in the table; the CSV has all
 
 
 @dataclass(frozen=True)
-class Choice:
+class PageSettings:
     """
     Attributes:
         thresholds: (K,) float32, of each class: instances from this score on are shown.
@@ -38,7 +38,7 @@ class Choice:
     unit: str
 
     @classmethod
-    def from_query(cls, query: Mapping[str, str], classes: int) -> Choice:
+    def from_query(cls, query: Mapping[str, str], classes: int) -> PageSettings:
         """
         Args:
             query: "thresholds" (numbers with commas between them, one for each of ``classes`` classes), and, where
@@ -58,20 +58,20 @@ class Choice:
             raise HTTPException(400, sentence(error)) from error
         if len(thresholds) != classes or not ((thresholds >= 0) & (thresholds <= 1)).all():
             raise HTTPException(400, f"Wanted {classes} thresholds from 0 to 1, one for each class.")
-        if len(unit) > LONGEST_UNIT:
-            raise HTTPException(400, f"The unit should have at most {LONGEST_UNIT} letters, but has {len(unit)}.")
+        if len(unit) > MAX_UNIT:
+            raise HTTPException(400, f"The unit should have at most {MAX_UNIT} letters, but has {len(unit)}.")
         return cls(thresholds, overlap, pixel_size, unit)
 
     def left(self, found: Detections) -> tuple[list[int], Detections]:
         """(their indices in ``found``, what is left): from the threshold on, and with pixels after the policy."""
         kept = np.flatnonzero(found.scores >= self.thresholds[found.classes])
         # the policy may drop some: the indices travel through it in the place of the classes
-        numbered = without_overlap(replace(found.kept(kept), classes=kept), self.overlap)
+        numbered = remove_overlap(replace(found.kept(kept), classes=kept), self.overlap)
         indices = numbered.classes.astype(np.int64)
         return indices.tolist(), replace(numbered, classes=found.classes[indices])
 
 
-def measured(found: Detections, names: Sequence[str], pixel_size: float) -> list[Measurement]:
+def measure_shown(found: Detections, names: Sequence[str], pixel_size: float) -> list[Measurement]:
     """As ``measure``; of a model without masks, what a box tells."""
     if found.masks is not None:
         return measure(found, names, pixel_size)
@@ -83,7 +83,9 @@ def measured(found: Detections, names: Sequence[str], pixel_size: float) -> list
     ]
 
 
-def table(rows: Sequence[Measurement], indices: Sequence[int], boxes: np.ndarray, choice: Choice) -> dict[str, Any]:
+def table(
+    rows: Sequence[Measurement], indices: Sequence[int], boxes: np.ndarray, settings: PageSettings
+) -> dict[str, Any]:
     """
     What the page shows of ``rows``.
 
@@ -94,7 +96,7 @@ def table(rows: Sequence[Measurement], indices: Sequence[int], boxes: np.ndarray
         {"columns": [{"title", "number": whether it is set to the right}], "rows": [{"instance": of ``indices``,
         "box": of ``boxes``, "cells": texts, numbers, or None where nothing can be measured}]}.
     """
-    unit = choice.unit or ("px" if choice.pixel_size == 1 else "")
+    unit = settings.unit or ("px" if settings.pixel_size == 1 else "")
     length, area = (f" ({unit})", f" ({unit}²)") if unit else ("", "")
     titles = ("#", "Class", "Score", f"Area{area}", f"Perimeter{length}", f"Diameter{length}", "Solidity",
               "Orientation (°)", "Touching", f"Centre x{length}", f"Centre y{length}", f"Box{length}")  # fmt: skip
@@ -108,11 +110,11 @@ def table(rows: Sequence[Measurement], indices: Sequence[int], boxes: np.ndarray
     }
 
 
-def as_csv(found: Detections, names: Sequence[str], choice: Choice, name: str) -> bytes:
+def as_csv(found: Detections, names: Sequence[str], settings: PageSettings, name: str) -> bytes:
     """The same as a file: the measurements.csv that predict.py writes, of the image ``name``."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / FILE_NAME
-        writer = MeasurementsWriter(path, names, choice.pixel_size, choice.unit)
+        writer = MeasurementsWriter(path, names, settings.pixel_size, settings.unit)
         writer.add(PurePosixPath(name), None, found)
         writer.finish()
         return path.read_bytes()
@@ -125,14 +127,14 @@ def _cells(row: Measurement) -> list[str | float | None]:
         row.index,
         row.class_name,
         round(row.score, 3),
-        *(_shown(number) for number in numbers),
+        *(_rounded(number) for number in numbers),
         row.neighbours,
-        *(_shown(number) for number in row.centroid),
+        *(_rounded(number) for number in row.centroid),
         box,
     ]
 
 
-def _shown(number: float) -> float | None:
+def _rounded(number: float) -> float | None:
     """Whole digits stay; after the point, so many as make DIGITS."""
     if not math.isfinite(number):
         return None

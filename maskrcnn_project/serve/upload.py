@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 # Pillow's names of what IMAGE_SUFFIXES (files.py) stand for. No format that starts another program is among them.
 FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "WEBP")
 # Pillow itself refuses an image of more than this, twice its MAX_IMAGE_PIXELS, as a decompression bomb.
-MOST_MEGAPIXELS = 178
+MAX_MEGAPIXELS = 178
 # A canvas of more pixels is slow to draw, and some browsers have none. Larger images are shown reduced.
 SHOWN_PIXELS = 16_000_000
 # Below this a picture is sent to the page without loss.
@@ -40,9 +40,9 @@ class Limits:
     def __post_init__(self) -> None:
         if not self.megabytes > 0:
             raise ValueError(f"--max-mb must be above 0, but {self.megabytes:g} was given.")
-        if not 0 < self.megapixels <= MOST_MEGAPIXELS:
+        if not 0 < self.megapixels <= MAX_MEGAPIXELS:
             raise ValueError(
-                f"--max-megapixels must be above 0 and at most {MOST_MEGAPIXELS}, the largest image that is read, but "
+                f"--max-megapixels must be above 0 and at most {MAX_MEGAPIXELS}, the largest image that is read, but "
                 f"{self.megapixels:g} was given."
             )
 
@@ -81,7 +81,7 @@ def decode(data: bytes, limits: Limits) -> tuple[np.ndarray, list[str]]:
             415, "This is no image that can be read here: choose a JPEG, PNG, TIFF, WebP, BMP or PPM file."
         ) from error
     except Image.DecompressionBombError as error:
-        raise too_many_pixels(f"The image has more than {MOST_MEGAPIXELS} megapixels", limits) from error
+        raise too_many_pixels(f"The image has more than {MAX_MEGAPIXELS} megapixels", limits) from error
     except Exception as error:  # on damaged files Pillow's decoders raise nearly every type of error
         raise HTTPException(422, f"The image is damaged and cannot be decoded ({error}): save it anew.") from error
     return np.ascontiguousarray(image), remarks

@@ -89,7 +89,7 @@ def _short_schedule(cfg: CfgNode, count: int) -> None:
     cfg.HOOKS.NAMES = tuple(name for name in cfg.HOOKS.NAMES if name in HOOKS_KEPT)
 
 
-def verdict(results: Mapping[str, Mapping[str, float]], folder: str) -> str:
+def overfit_summary(results: Mapping[str, Mapping[str, float]], folder: str) -> str:
     """
     One sentence on the results of an overfitted model.
 

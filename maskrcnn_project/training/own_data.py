@@ -20,7 +20,7 @@ from detectron2.config import CfgNode
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.categories import change_classes, find_roots_of
 from maskrcnn_project.datasets.checking.precheck import check_images, refuse_errors
-from maskrcnn_project.datasets.checking.split_tables import Side
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.class_consistency import check_same_categories
 from maskrcnn_project.datasets.coco_file import CocoFile, read_coco_file
 from maskrcnn_project.datasets.editing.split import split_coco
@@ -29,7 +29,7 @@ from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import write_text
 from maskrcnn_project.modeling.weights import fetch_weights
 from maskrcnn_project.training.arguments import DEFAULT_BATCH_SIZE, DEFAULT_SCORE_THRESHOLD
-from maskrcnn_project.training.recommend import BASE_CONFIG, Wishes, apply_choices, choices_table, recommend
+from maskrcnn_project.training.recommend import BASE_CONFIG, UserOptions, apply_settings, recommend, settings_table
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class OwnData:
     split_from: Path | None  # the one file that both come from
 
 
-def wishes_from(args: argparse.Namespace) -> Wishes:
+def user_options_from(args: argparse.Namespace) -> UserOptions:
     """The knobs, checked. Raises ValueError for an impossible value; logs a warning outside the recommended range."""
     batch_size = DEFAULT_BATCH_SIZE if args.batch_size is None else args.batch_size
     threshold = DEFAULT_SCORE_THRESHOLD if args.score_threshold is None else args.score_threshold
@@ -71,7 +71,7 @@ def wishes_from(args: argparse.Namespace) -> Wishes:
     _advise("--batch-size", batch_size, BATCH_SIZE_RANGE, "")
     if rate is not None:
         _advise("--learning-rate", rate, LEARNING_RATE_RANGE, " (0.001 to 0.002 for small data)")
-    return Wishes(
+    return UserOptions(
         backbone=args.backbone or "resnet50",
         batch_size=batch_size,
         learning_rate=rate,
@@ -110,9 +110,9 @@ def read_own_data(args: argparse.Namespace, seed: int) -> OwnData:
 
 
 def check_given_files(args: argparse.Namespace) -> None:
-    """The quick rules over the files of the command line. Raises DatasetError with the commands that show and mend."""
-    train = Side.read("train", args.annotations, args.images)
-    val = Side.read("val", args.val_annotations, args.val_images) if args.val_annotations is not None else None
+    """The quick rules over the files of the command line. Raises DatasetError with the commands that show and fix."""
+    train = SplitTables.read("train", args.annotations, args.images)
+    val = SplitTables.read("val", args.val_annotations, args.val_images) if args.val_annotations is not None else None
     refuse_errors(train, val)
 
 
@@ -123,15 +123,15 @@ def config_for_own_data(args: argparse.Namespace) -> CfgNode:
     Raises:
         ValueError, DatasetError, FileNotFoundError: one sentence; nothing has been written then.
     """
-    wishes = wishes_from(args)
-    data = read_own_data(args, wishes.seed)
+    options = user_options_from(args)
+    data = read_own_data(args, options.seed)
     statistics = dataset_statistics(data.train.as_dict())
     coco_weights = (
-        model_zoo.get_checkpoint_url(COCO_CONFIGS[wishes.backbone]) if wishes.backbone in COCO_CONFIGS else ""
+        model_zoo.get_checkpoint_url(COCO_CONFIGS[options.backbone]) if options.backbone in COCO_CONFIGS else ""
     )
-    choices = recommend(statistics, wishes, coco_weights)
+    choices = recommend(statistics, options, coco_weights)
     cfg = get_config(BASE_CONFIG)
-    apply_choices(cfg, choices)
+    apply_settings(cfg, choices)
     cfg.INPUT.MASK_FORMAT = statistics.mask_format
     cfg.HOOKS.NAMES = HOOKS
     cfg.DATALOADER.NUM_WORKERS = min(4, os.cpu_count() or 1)
@@ -145,11 +145,11 @@ def config_for_own_data(args: argparse.Namespace) -> CfgNode:
     write_description(Path(cfg.OUTPUT_DIR) / "dataset", name, data)
     print(
         f"Training images: {len(data.train.images)}, validation images: {len(data.val.images)}"
-        + (f" (a seeded split of {data.split_from}, seed {wishes.seed})" if data.split_from else "")
+        + (f" (a seeded split of {data.split_from}, seed {options.seed})" if data.split_from else "")
     )
     print(statistics.table())
     print("Settings chosen for this data set (KEY VALUE at the end of the command overrides any):")
-    print(choices_table(choices))
+    print(settings_table(choices))
     return cfg
 
 

@@ -9,7 +9,7 @@ from detectron2.config import CfgNode, get_cfg
 from detectron2.data import MetadataCatalog
 
 from maskrcnn_project.datasets.checking.precheck import refuse_errors
-from maskrcnn_project.datasets.checking.split_tables import Side
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.class_consistency import check_sets_agree, registered_classes
 from maskrcnn_project.datasets.coco_set import ARGUMENTS_KEY
 from maskrcnn_project.datasets.register import register_descriptions
@@ -55,11 +55,11 @@ def infer_num_classes(cfg: CfgNode) -> str:
 
 def check_registered_sets(cfg: CfgNode) -> None:
     """Runs the quick rules over the sets that this project registered; others are their registrar's affair."""
-    sides: dict[str, Side] = {}
+    splits: dict[str, SplitTables] = {}
     for split, names in (("train", cfg.DATASETS.TRAIN), ("val", cfg.DATASETS.TEST)):
         for name in names:
             files = MetadataCatalog.get(name).get(ARGUMENTS_KEY)
-            if files is not None and Path(files["json_file"]).is_file() and files["json_file"] not in sides:
-                sides[files["json_file"]] = Side.read(split, files["json_file"], files["image_root"])
-    for side in sides.values():
-        refuse_errors(side, detections_per_image=cfg.TEST.DETECTIONS_PER_IMAGE)
+            if files is not None and Path(files["json_file"]).is_file() and files["json_file"] not in splits:
+                splits[files["json_file"]] = SplitTables.read(split, files["json_file"], files["image_root"])
+    for tables in splits.values():
+        refuse_errors(tables, detections_per_image=cfg.TEST.DETECTIONS_PER_IMAGE)

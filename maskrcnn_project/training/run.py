@@ -20,7 +20,7 @@ from detectron2.utils.logger import setup_logger
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.class_consistency import check_sets_agree
 from maskrcnn_project.datasets.register import register_descriptions
-from maskrcnn_project.evaluation.post_mortem import Evidence, found_nothing, post_mortem, read_scores
+from maskrcnn_project.evaluation.post_mortem import RunEvidence, found_nothing, post_mortem, read_scores
 from maskrcnn_project.evaluation.report.run_report import report_run
 from maskrcnn_project.evaluation.results_folder import RESULTS_NAME, results_folder
 from maskrcnn_project.files import write_text
@@ -94,7 +94,7 @@ def set_up(cfg: CfgNode | None, args: argparse.Namespace) -> CfgNode:
     check_sets_agree([*(() if args.eval_only else cfg.DATASETS.TRAIN), *cfg.DATASETS.TEST])
     choose_device(cfg)
     cfg.freeze()
-    with kept(Path(cfg.OUTPUT_DIR) / "config.yaml", args.eval_only):
+    with preserve_file(Path(cfg.OUTPUT_DIR) / "config.yaml", args.eval_only):
         default_setup(cfg, args)
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="maskrcnn_project", abbrev_name="maskrcnn")
     logger.info("%s", detectron2_info())
@@ -102,7 +102,7 @@ def set_up(cfg: CfgNode | None, args: argparse.Namespace) -> CfgNode:
 
 
 @contextmanager
-def kept(config_file: Path, evaluating: bool) -> Iterator[None]:
+def preserve_file(config_file: Path, evaluating: bool) -> Iterator[None]:
     """Evaluation leaves the training's config as it was, though Detectron2's set-up writes its own in its place."""
     text = config_file.read_text("utf-8") if evaluating and config_file.is_file() else None
     yield
@@ -130,7 +130,7 @@ def train(cfg: CfgNode, resume: bool = False, fit_memory: bool = False) -> Mappi
                 raise
             if not fit_memory or comm.get_world_size() > 1 or cfg.SOLVER.IMS_PER_BATCH < 2:
                 raise out_of_memory_error(error, cfg) from error
-        cfg = halved_batch(cfg)
+        cfg = halve_batch(cfg)
         resume = (Path(cfg.OUTPUT_DIR) / "last_checkpoint").is_file()
         logger.warning(
             "Out of memory: going on with SOLVER.IMS_PER_BATCH %d SOLVER.ACCUMULATE_STEPS %d, from %s.",
@@ -164,7 +164,7 @@ def write_reports(cfg: CfgNode, weights: str) -> None:
         report_run(cfg, weights)
 
 
-def halved_batch(cfg: CfgNode) -> CfgNode:
+def halve_batch(cfg: CfgNode) -> CfgNode:
     """Half the images at a time, twice as often a step; written to OUTPUT_DIR/config.yaml, for --resume."""
     smaller = cfg.clone()
     smaller.defrost()
@@ -182,10 +182,10 @@ def explain_if_nothing(cfg: CfgNode, results: Mapping[str, Any], iterations: int
     logger.warning("%s", post_mortem(evidence_of(cfg, results, iterations)))
 
 
-def evidence_of(cfg: CfgNode, results: Mapping[str, Any], iterations: int) -> Evidence:
+def evidence_of(cfg: CfgNode, results: Mapping[str, Any], iterations: int) -> RunEvidence:
     """What the run in OUTPUT_DIR shows."""
     records = [record for name in cfg.DATASETS.TEST for record in DatasetCatalog.get(name)]
-    return Evidence(
+    return RunEvidence(
         iterations=iterations,
         images_per_step=images_per_step(cfg),
         training_images=len(MaskRCNNTrainer.training_records(cfg)),

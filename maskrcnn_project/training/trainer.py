@@ -21,7 +21,7 @@ from maskrcnn_project.modeling import build_model
 from maskrcnn_project.modeling.class_table import CHECKPOINT_KEY, ClassMismatchError, ClassTable
 from maskrcnn_project.training.augmentation.build import Mapper, build_training_mapper
 from maskrcnn_project.training.hooks import arrange_hooks, build_named_hooks
-from maskrcnn_project.training.hooks.undisturbed import unwrapped
+from maskrcnn_project.training.hooks.undisturbed import unwrap
 from maskrcnn_project.training.optimization.parameter_groups import build_optimizer
 from maskrcnn_project.training.optimization.repeat_table import repeat_table
 from maskrcnn_project.training.training_step import install_training_step
@@ -88,7 +88,7 @@ class MaskRCNNTrainer(DefaultTrainer):
             evaluators = [cls.build_evaluator(cfg, name) for name in cfg.DATASETS.TEST]
         if not all(isinstance(evaluator, DetectionEvaluator) for evaluator in evaluators):
             return super().test(cfg, model, evaluators)
-        detecting = Detecting(unwrapped(model))
+        detecting = Detecting(unwrap(model))
         results = super().test(cfg, detecting, evaluators)
         if comm.is_main_process():
             write_speed(cfg, detecting.seconds_per_image)

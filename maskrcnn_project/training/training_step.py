@@ -24,18 +24,18 @@ from torch.nn.parallel import DistributedDataParallel
 from maskrcnn_project.training.hooks.step_guard import StepGuard, StepState
 
 # GradScaler halves its scale at each overflow. Below 1 it makes small gradients smaller, and has given up.
-SMALLEST_SCALE = 1.0
+MIN_SCALE = 1.0
 
 
 class RefuseNonFiniteLoss:
     """Ends the training, on every process, when a loss of any is infinite or NaN."""
 
-    def admits(self, facts: StepState) -> bool:
-        broken = {name: value for each in comm.all_gather(facts.broken_losses()) for name, value in each.items()}
+    def admits(self, state: StepState) -> bool:
+        broken = {name: value for each in comm.all_gather(state.broken_losses()) for name, value in each.items()}
         if broken:
             told = ", ".join(f"{name} = {value:g}" for name, value in broken.items())
             raise FloatingPointError(
-                f"The loss became infinite or NaN at iteration {facts.iteration} ({told}): lower SOLVER.BASE_LR, "
+                f"The loss became infinite or NaN at iteration {state.iteration} ({told}): lower SOLVER.BASE_LR, "
                 "lengthen SOLVER.WARMUP_ITERS, or set SOLVER.CLIP_GRADIENTS.ENABLED True; the hook NonFiniteGuard "
                 "says more."
             )
@@ -95,7 +95,7 @@ class TrainingStep(SimpleTrainer):
                 readers.append(self._add_gradients(batches[-1]))
         self.after_backward()
         losses = [read() for read in readers]
-        if not self.guard.admits(self._facts(batches, losses)):
+        if not self.guard.admits(self._state(batches, losses)):
             self.optimizer.zero_grad()
             return
         write_losses(losses, data_time, self.iter)
@@ -123,9 +123,9 @@ class TrainingStep(SimpleTrainer):
             return self.model.no_sync()
         return nullcontext()
 
-    def _facts(self, batches: list[list[dict[str, Any]]], losses: list[dict[str, float]]) -> StepState:
+    def _state(self, batches: list[list[dict[str, Any]]], losses: list[dict[str, float]]) -> StepState:
         scale = self.grad_scaler.get_scale()
-        return StepState(self.iter, batches, losses, scale < SMALLEST_SCALE, self.precision, scale)
+        return StepState(self.iter, batches, losses, scale < MIN_SCALE, self.precision, scale)
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "grad_scaler": self.grad_scaler.state_dict()}

@@ -12,13 +12,13 @@ from PIL import Image
 
 from maskrcnn_project.datasets.checking.mask_form import NUMBERS
 from maskrcnn_project.datasets.checking.split_tables import is_number
-from maskrcnn_project.masks.run_lengths import box_of, columns_of, runs_of
+from maskrcnn_project.masks.run_lengths import box_of, columns_of, read_run_lengths
 
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises for a broken file
 BOX_COLOUR, MASK_COLOUR = (60, 160, 255), (255, 220, 60)  # BGR: orange, light blue
 BEYOND = (128, 128, 128)  # what lies outside of the image
-LEAST_MARGIN = 16.0  # pixels of the image round a tiny annotation
-LARGEST_SCALE = 4.0  # a picture enlarged further shows its pixels, and nothing more
+MIN_MARGIN = 16.0  # pixels of the image round a tiny annotation
+MAX_SCALE = 4.0  # a picture enlarged further shows its pixels, and nothing more
 # So far beyond its image (as a part of its sides) an annotation is followed.
 REACH = 1.0
 SHIFT = 4  # binary digits behind the point in coordinates for OpenCV
@@ -69,10 +69,10 @@ def shapes_of(annotation: Mapping[str, Any], height: int, width: int) -> Shapes:
                 shapes.polygons.append(points)
     elif isinstance(segmentation, dict) and segmentation.get("size") == [height, width]:
         counts = segmentation.get("counts")
-        runs = runs_of(counts, height * width) if isinstance(counts, (str, list)) else None
-        where = None if runs is None else box_of(runs, height)
-        if runs is not None and where is not None:
-            shapes.mask, shapes.mask_left = columns_of(runs, height).T, int(where[0])
+        lengths = read_run_lengths(counts, height * width) if isinstance(counts, (str, list)) else None
+        where = None if lengths is None else box_of(lengths, height)
+        if lengths is not None and where is not None:
+            shapes.mask, shapes.mask_left = columns_of(lengths, height).T, int(where[0])
     return shapes
 
 
@@ -91,7 +91,7 @@ def annotation_crop(image: np.ndarray, annotation: Mapping[str, Any] | None, siz
     height, width = image.shape[:2]
     shapes = Shapes() if annotation is None else shapes_of(annotation, height, width)
     window = _window(shapes.extent(), height, width)
-    scale = min(LARGEST_SCALE, size / max(window[2] - window[0], window[3] - window[1]))
+    scale = min(MAX_SCALE, size / max(window[2] - window[0], window[3] - window[1]))
     picture = _cut(image, window, scale)
     if shapes.box is not None:
         x1, y1, x2, y2 = shapes.box
@@ -118,7 +118,7 @@ def _window(extent: np.ndarray | None, height: int, width: int) -> np.ndarray:
     """(4,) float whole x1, y1, x2, y2 of what is shown: the extent with a margin, though not far beyond the image."""
     if extent is None:
         return np.array([0.0, 0.0, width, height])
-    margin = max(LEAST_MARGIN, 0.5 * float((extent[2:] - extent[:2]).max()))
+    margin = max(MIN_MARGIN, 0.5 * float((extent[2:] - extent[:2]).max()))
     sides = np.array([width, height], dtype=float)
     beyond = (extent[:2] < 0).any() or (extent[2:] > sides).any()
     reach = REACH * sides if beyond else np.zeros(2)

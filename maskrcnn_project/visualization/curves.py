@@ -37,7 +37,7 @@ def read_metrics(path: Path) -> dict[str, list[tuple[int, float]]]:
     return {key: sorted(points.items()) for key, points in series.items()}
 
 
-def smoothed(values: list[float], weight: float = 0.8) -> list[float]:
+def smooth(values: list[float], weight: float = 0.8) -> list[float]:
     """Exponential moving average with the bias of its start removed; non-finite values are stepped over."""
     average, norm, out = 0.0, 0.0, []
     for value in values:
@@ -79,7 +79,7 @@ def _draw_loss(axes, name: str, points: list[tuple[int, float]]) -> None:
     total = name == "total_loss"
     (line,) = axes.plot(
         iterations,
-        smoothed(values),
+        smooth(values),
         label=name,
         linewidth=2.2 if total else 1.3,
         color="black" if total else None,

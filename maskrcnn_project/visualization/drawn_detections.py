@@ -22,15 +22,15 @@ from PIL import Image, ImageDraw, ImageFont
 from maskrcnn_project.masks.detections import Detections
 from maskrcnn_project.visualization.pictures import drawing_scale
 
-OPACITY = 0.4  # of the colour on a mask: what lies below can still be judged
+OPACITY = 0.4  # of the colour on a mask: what lies below can still be seen
 # Lines are a pixel thicker, and letters a pixel higher, for so many pixels of the longer side: to be seen when a whole
 # large picture is on the screen.
 PIXELS_PER_LINE = 2400
 PIXELS_PER_LETTER = 130
-SMALLEST_LETTER, LARGEST_LETTER = 11, 48
+MIN_LETTER, MAX_LETTER = 11, 48
 BRIGHT = 140  # luminance from which on black letters are easier to read than white ones
 
-Place = tuple[int, int, int, int]  # x1, y1, x2, y2 in the picture
+LabelPlace = tuple[int, int, int, int]  # x1, y1, x2, y2 in the picture
 
 
 def draw_detections(
@@ -43,8 +43,8 @@ def draw_detections(
         by_class: a colour for each class, or (False) for each instance; default: for each class, if there are several.
 
     Returns:
-        The picture, (H', W', 3) uint8 BGR; small images are enlarged by a whole number. The surest lie on top. A label
-        that would cover a surer one, or the middle of another instance, is left out.
+        The picture, (H', W', 3) uint8 BGR; small images are enlarged by a whole number. The most confident lie on top.
+        A label that would cover a more confident one, or the middle of another instance, is left out.
     """
     scale = math.ceil(drawing_scale(*image.shape[:2]))
     picture = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) if scale > 1 else image.copy()
@@ -100,11 +100,11 @@ def _draw_labels(
 ) -> None:
     """
     Args:
-        order: of the instances, the surest first; ``labels`` and ``colours`` (N, 3) uint8 are in this order.
+        order: of the instances, the most confident first; ``labels`` and ``colours`` (N, 3) uint8 are in this order.
     """
     height, width = picture.shape[:2]
     scale = width / found.size[1]
-    letters = min(max(max(height, width) // PIXELS_PER_LETTER, SMALLEST_LETTER), LARGEST_LETTER)
+    letters = min(max(max(height, width) // PIXELS_PER_LETTER, MIN_LETTER), MAX_LETTER)
     middles = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2 * scale
     taken = np.zeros((0, 4), dtype=np.int64)
     for index, label, colour in zip(order, labels, colours, strict=True):
@@ -123,7 +123,7 @@ def _draw_labels(
         picture[y1:y2, x1:x2] = (ink * strength + colour * (1 - strength)).round().astype(np.uint8)
 
 
-def _place(box: np.ndarray, shape: tuple[int, ...], size: tuple[int, int]) -> Place:
+def _place(box: np.ndarray, shape: tuple[int, ...], size: tuple[int, int]) -> LabelPlace:
     """Above the upper left corner of a box, moved into the picture of ``size`` (height, width) where that is beyond."""
     x = max(0, min(int(box[0]), size[1] - shape[1]))
     y = max(0, min(int(box[1]) - shape[0], size[0] - shape[0]))

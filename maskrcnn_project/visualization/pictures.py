@@ -14,13 +14,13 @@ from detectron2.utils.visualizer import ColorMode, Visualizer
 from maskrcnn_project.files import atomic_path
 
 # A picture is drawn at least this large (short edge, pixels): labels on a 128-pixel image cannot be read.
-SMALLEST_DRAWING = 480
-LARGEST_SCALE = 4
+MIN_DRAWING = 480
+MAX_SCALE = 4
 
 
 def drawing_scale(height: int, width: int) -> float:
     """How much an image is enlarged for drawing, so that lines and labels stay readable."""
-    return float(min(LARGEST_SCALE, max(1.0, SMALLEST_DRAWING / max(1, min(height, width)))))
+    return float(min(MAX_SCALE, max(1.0, MIN_DRAWING / max(1, min(height, width)))))
 
 
 def draw_predictions(image: np.ndarray, instances: Instances, metadata: Metadata) -> np.ndarray:

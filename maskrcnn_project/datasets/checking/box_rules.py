@@ -6,29 +6,29 @@ from typing import Any, TypeGuard
 
 from maskrcnn_project.datasets.checking.findings import Findings
 from maskrcnn_project.datasets.checking.mask_form import Box, can_be_drawn, form_box, form_faults, is_outside
-from maskrcnn_project.datasets.checking.split_tables import Row, Side, is_crowd, is_number, shown
+from maskrcnn_project.datasets.checking.split_tables import Row, SplitTables, is_crowd, is_number, short_repr
 
 # Detectron2 drops boxes of a smaller side (filter_empty_instances).
 EMPTY_SIDE = 1e-5
 # Pixel masks, outlines through pixel centres and outlines along pixel edges give boxes that differ by a pixel on each
 # side; a drawn box by a hand's width. Beyond both, the box belongs to something else than the mask.
-MOST_DIFFERENCE_PIXELS = 2.0
-MOST_DIFFERENCE_SHARE = 0.1  # of the mask's width or height
+MAX_DIFFERENCE_PIXELS = 2.0
+MAX_DIFFERENCE_SHARE = 0.1  # of the mask's width or height
 # Without masks corners show only in boxes that leave the image, as wrong boxes do too. In a file of corners, though,
 # every box would also be a box if read as corners.
 CORNER_SHARE = 0.9
 
 
-def check_boxes(side: Side, findings: Findings, *, progress: bool = True) -> None:
+def check_boxes(tables: SplitTables, findings: Findings, *, progress: bool = True) -> None:
     """
     All rules on boxes; what is wrong with the masks is left to theirs.
 
     Args:
         progress: shows a bar where standard error is a terminal.
     """
-    likely_corners = reads_as_corners(side)
+    likely_corners = reads_as_corners(tables)
     corners = []
-    for image, rows in side.images_with_annotations("Checking the boxes", progress):
+    for image, rows in tables.images_with_annotations("Checking the boxes", progress):
         height, width = int(image["height"]), int(image["width"])
         for annotation in rows:
             mask_box = box_of_mask(annotation, height, width)
@@ -36,11 +36,11 @@ def check_boxes(side: Side, findings: Findings, *, progress: bool = True) -> Non
                 if rule_id == "box-corners":
                     corners.append((detail, annotation))
                 else:
-                    findings.add(rule_id, side.split, detail, **side.place(annotation))
-    total = len(side.sound_annotations)
+                    findings.add(rule_id, tables.split, detail, **tables.place(annotation))
+    total = len(tables.sound_annotations)
     for detail, annotation in corners:
         detail += f"; so {len(corners)} of the {total} boxes of the file"
-        findings.add("box-corners", side.split, detail, **side.place(annotation))
+        findings.add("box-corners", tables.split, detail, **tables.place(annotation))
 
 
 def box_of_mask(annotation: Row, height: int, width: int) -> Box | None:
@@ -51,16 +51,16 @@ def box_of_mask(annotation: Row, height: int, width: int) -> Box | None:
     return form_box(segmentation, height, width)
 
 
-def reads_as_corners(side: Side) -> bool:
+def reads_as_corners(tables: SplitTables) -> bool:
     """
     Whether nearly every box of the file would also be a box if read as [x1, y1, x2, y2] in its image.
 
     False as well where every annotation has a mask, which tells better.
     """
-    if all(row.get("segmentation") for row in side.sound_annotations):
+    if all(row.get("segmentation") for row in tables.sound_annotations):
         return False
     total = fits = 0
-    for image, rows in side.images_with_annotations():
+    for image, rows in tables.images_with_annotations():
         for annotation in rows:
             box = annotation.get("bbox")
             if is_box(box):
@@ -78,7 +78,7 @@ def box_faults(
     annotation: Row, mask_box: Box | None, height: int, width: int, likely_corners: bool
 ) -> list[tuple[str, str]]:
     """
-    The rules that the box of an annotation breaks, each with a phrase; the first has to be mended first.
+    The rules that the box of an annotation breaks, each with a phrase; the first has to be fixed first.
 
     Args:
         mask_box: x1, y1, x2, y2 round the mask; None if there is none to compare with.
@@ -86,7 +86,7 @@ def box_faults(
     """
     box = annotation.get("bbox")
     if not is_box(box):
-        return [("box-malformed", f"bbox {shown(box)}" if "bbox" in annotation else "no bbox")]
+        return [("box-malformed", f"bbox {short_repr(box)}" if "bbox" in annotation else "no bbox")]
     x, y, w, h = box
     as_written = (x, y, x + w, y + h)
     outside = is_outside(as_written, height, width)
@@ -97,15 +97,17 @@ def box_faults(
             seems_so = _differ(as_written, mask_box) and not _differ((x, y, w, h), mask_box)
         if seems_so:
             why = "reaches beyond the image" if outside else "is not that of the mask"
-            return [("box-corners", f"bbox {shown(box)} {why}, but fits as corners")]
+            return [("box-corners", f"bbox {short_repr(box)} {why}, but fits as corners")]
     if w < EMPTY_SIDE or h < EMPTY_SIDE:
-        return [("box-empty", f"bbox {shown(box)}")]
+        return [("box-empty", f"bbox {short_repr(box)}")]
     faults = []
     if outside:
-        faults.append(("box-outside", f"bbox {shown(box)} in an image of {height} x {width} (height x width)"))
+        faults.append(("box-outside", f"bbox {short_repr(box)} in an image of {height} x {width} (height x width)"))
     # a crowd's box may be that of a part of it
     if mask_box is not None and not is_crowd(annotation) and _differ(cut(as_written, height, width), mask_box):
-        faults.append(("box-mask-differ", f"bbox {shown(box)}, but that of the mask is {shown(xywh(mask_box))}"))
+        faults.append(
+            ("box-mask-differ", f"bbox {short_repr(box)}, but that of the mask is {short_repr(xywh(mask_box))}")
+        )
     return faults
 
 
@@ -128,8 +130,8 @@ def _are_corners(box: list[float], height: int, width: int) -> bool:
 
 def _differ(box: Box, mask_box: Box) -> bool:
     """Whether an edge of a box lies away from that of the mask."""
-    across = max(MOST_DIFFERENCE_PIXELS, MOST_DIFFERENCE_SHARE * (mask_box[2] - mask_box[0]))
-    down = max(MOST_DIFFERENCE_PIXELS, MOST_DIFFERENCE_SHARE * (mask_box[3] - mask_box[1]))
+    across = max(MAX_DIFFERENCE_PIXELS, MAX_DIFFERENCE_SHARE * (mask_box[2] - mask_box[0]))
+    down = max(MAX_DIFFERENCE_PIXELS, MAX_DIFFERENCE_SHARE * (mask_box[3] - mask_box[1]))
     return (
         abs(box[0] - mask_box[0]) > across
         or abs(box[2] - mask_box[2]) > across

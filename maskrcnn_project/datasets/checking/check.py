@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from maskrcnn_project.datasets.checking.box_rules import check_boxes
 from maskrcnn_project.datasets.checking.findings import Findings
-from maskrcnn_project.datasets.checking.image_reading import Picture
+from maskrcnn_project.datasets.checking.image_reading import DecodedImage
 from maskrcnn_project.datasets.checking.image_rules import check_image_files, check_shared_images
 from maskrcnn_project.datasets.checking.mask_rules import check_masks
-from maskrcnn_project.datasets.checking.set_rules import check_same_categories, check_set
-from maskrcnn_project.datasets.checking.split_tables import Side
+from maskrcnn_project.datasets.checking.set_rules import check_category_consistency, check_set
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.checking.table_rules import check_tables
 
 
 def check_dataset(
-    train: Side,
-    val: Side | None = None,
+    train: SplitTables,
+    val: SplitTables | None = None,
     *,
     quick: bool = False,
     detections_per_image: int = 100,
@@ -29,19 +29,19 @@ def check_dataset(
         progress: shows bars where standard error is a terminal.
     """
     findings = Findings()
-    pictures: dict[str, Picture] = {}  # each file is read once for all rules
-    for side, other in ((train, val), (val, train)):
-        if side is None:
+    pictures: dict[str, DecodedImage] = {}  # each file is read once for all rules
+    for tables, other in ((train, val), (val, train)):
+        if tables is None:
             continue
-        check_tables(side, findings, other)
-        findings.image_faults[side.split] = check_image_files(
-            side, findings, quick=quick, progress=progress, other=other, pictures=pictures
+        check_tables(tables, findings, other)
+        findings.image_faults[tables.split] = check_image_files(
+            tables, findings, quick=quick, progress=progress, other=other, pictures=pictures
         )
-        check_boxes(side, findings, progress=progress)
-        check_masks(side, findings, quick=quick, progress=progress)
-        check_set(side, findings, detections_per_image)
+        check_boxes(tables, findings, progress=progress)
+        check_masks(tables, findings, quick=quick, progress=progress)
+        check_set(tables, findings, detections_per_image)
     if val is not None:
-        check_same_categories(train, val, findings)
+        check_category_consistency(train, val, findings)
         if not quick:
             check_shared_images(train, val, findings, progress=progress, pictures=pictures)
     return findings

@@ -1,4 +1,4 @@
-"""The findings as one page of text, or as JSON; and the commands that show and mend them."""
+"""The findings as one page of text, or as JSON; and the commands that show and fix them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 from maskrcnn_project.datasets.checking.findings import Example, Finding, Findings
 from maskrcnn_project.datasets.checking.fixes import Change
 from maskrcnn_project.datasets.checking.rules import SEVERITIES
-from maskrcnn_project.datasets.checking.split_tables import Side
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
 
 TOOL = "python tools/check_dataset.py"
-MOST_LINES = 3  # of examples of one rule, so that the page stays one; the JSON has more
+MAX_LINES = 3  # of examples of one rule, so that the page stays one; the JSON has more
 MEANING = {
     "error": "training would stop, or learn something false",
     "warning": "likely mistakes",
@@ -23,19 +23,19 @@ MEANING = {
 }
 
 
-def as_text(findings: Findings, train: Side, val: Side | None = None) -> str:
-    """The page: what is wrong, the worst first, an example of each; the verdict; the command that mends."""
-    lines = [_measure(side) for side in (train, val) if side is not None]
+def as_text(findings: Findings, train: SplitTables, val: SplitTables | None = None) -> str:
+    """The page: what is wrong, the worst first, an example of each; the verdict; the command that fixes."""
+    lines = [_measure(tables) for tables in (train, val) if tables is not None]
     for severity in SEVERITIES:
         found = [finding for finding in findings if finding.rule.severity == severity]
         if found:
             lines += ["", f"{severity.upper()}S: {MEANING[severity]}"]
         for finding in found:
             lines += _paragraph(finding, with_split=val is not None)
-    lines += ["", verdict(findings)]
-    if any(map(_is_worth_mending, findings)):
-        lines.append("What can be mended, this mends in a copy, and lists every change:")
-        lines.append(f"  {mend_command(findings, train, val)}")
+    lines += ["", check_summary(findings)]
+    if any(map(_is_worth_fixing, findings)):
+        lines.append("What can be fixed, this fixes in a copy, and lists every change:")
+        lines.append(f"  {fix_command(findings, train, val)}")
     return "\n".join(lines)
 
 
@@ -55,7 +55,7 @@ def as_json(findings: Findings) -> dict[str, Any]:
                 "count": finding.count,
                 "title": finding.rule.title,
                 "advice": finding.rule.advice,
-                "mends": finding.rule.mends,
+                "fixes": finding.rule.fixes,
                 "examples": [asdict(example) for example in finding.examples],
             }
             for finding in findings
@@ -63,7 +63,7 @@ def as_json(findings: Findings) -> dict[str, Any]:
     }
 
 
-def verdict(findings: Findings) -> str:
+def check_summary(findings: Findings) -> str:
     """One sentence."""
     counts = [f"{_places(findings, severity)} with {severity}s" for severity in SEVERITIES if findings.count(severity)]
     if findings.count("error"):
@@ -73,78 +73,78 @@ def verdict(findings: Findings) -> str:
     return f"Sound{': ' + counts[0] if counts else ''}."
 
 
-def left_over(findings: Findings, changes: Mapping[str, Collection[Change]]) -> list[str]:
+def remaining(findings: Findings, changes: Mapping[str, Collection[Change]]) -> list[str]:
     """
-    The ids of the rules with errors that mending left.
+    The ids of the rules with errors that fixing left.
 
     Args:
-        changes: of every split that was mended.
+        changes: of every split that was fixed.
     """
     left = []
     for finding in findings:
         made = changes.get(finding.split)
-        if finding.rule.severity == "error" and (made is None or not _is_mended(finding, made)):
+        if finding.rule.severity == "error" and (made is None or not _is_fixed(finding, made)):
             left.append(finding.rule.id)
     return list(dict.fromkeys(left))
 
 
-def show_command(train: Side, val: Side | None = None) -> str:
+def show_command(train: SplitTables, val: SplitTables | None = None) -> str:
     """The command that prints the page."""
     return f"{TOOL} {shlex.join(_arguments(train, '--') + ([] if val is None else _arguments(val, '--val-')))}"
 
 
-def mend_command(findings: Findings, train: Side, val: Side | None = None) -> str:
-    """The command that mends the splits with anything to mend."""
-    splits = {finding.split for finding in findings if _is_worth_mending(finding)}
+def fix_command(findings: Findings, train: SplitTables, val: SplitTables | None = None) -> str:
+    """The command that fixes the splits with anything to fix."""
+    splits = {finding.split for finding in findings if _is_worth_fixing(finding)}
     flags = []
-    for side, flag in ((train, "--fix"), (val, "--val-fix")):
-        if side is not None and side.split in splits:
-            flags += [flag, str(new_name(side.json_file))]
+    for tables, flag in ((train, "--fix"), (val, "--val-fix")):
+        if tables is not None and tables.split in splits:
+            flags += [flag, str(new_name(tables.json_file))]
     return f"{show_command(train, val)} {shlex.join(flags)}"
 
 
 def new_name(json_file: Path) -> Path:
-    """NAME_mended.json beside the file, or NAME_mended_2.json, ... if that is taken."""
+    """NAME_fixed.json beside the file, or NAME_fixed_2.json, ... if that is taken."""
     number = 1
     while True:
-        name = json_file.with_name(f"{json_file.stem}_mended{f'_{number}' if number > 1 else ''}.json")
+        name = json_file.with_name(f"{json_file.stem}_fixed{f'_{number}' if number > 1 else ''}.json")
         if not name.exists() and not name.with_suffix(".changes.json").exists():
             return name
         number += 1
 
 
 def changes_table(changes: Collection[Change]) -> str:
-    """How often each rule was mended, one a line."""
+    """How often each rule was fixed, one a line."""
     counts = Counter(change.rule for change in changes)
-    return "\n".join(f"  {rule_id:<24} {count}" for rule_id, count in counts.items()) or "  nothing to mend"
+    return "\n".join(f"  {rule_id:<24} {count}" for rule_id, count in counts.items()) or "  nothing to fix"
 
 
-def _is_worth_mending(finding: Finding) -> bool:
-    return bool(finding.rule.mends) and finding.rule.severity != "note"
+def _is_worth_fixing(finding: Finding) -> bool:
+    return bool(finding.rule.fixes) and finding.rule.severity != "note"
 
 
-def _is_mended(finding: Finding, changes: Collection[Change]) -> bool:
+def _is_fixed(finding: Finding, changes: Collection[Change]) -> bool:
     if finding.rule.id == "image-size":  # only where the annotations fit
         return len({change.image_id for change in changes if change.rule == "image-size"}) == finding.count
-    return bool(finding.rule.mends)
+    return bool(finding.rule.fixes)
 
 
-def _measure(side: Side) -> str:
-    numbers = f"{len(side.images)} images, {len(side.annotations)} annotations, {len(side.categories)} categories"
-    files = "" if side.image_root is not None else "; the image files were not looked at"
-    return f"{side.split}: {side.json_file}: {numbers}{files}"
+def _measure(tables: SplitTables) -> str:
+    numbers = f"{len(tables.images)} images, {len(tables.annotations)} annotations, {len(tables.categories)} categories"
+    files = "" if tables.image_root is not None else "; the image files were not looked at"
+    return f"{tables.split}: {tables.json_file}: {numbers}{files}"
 
 
 def _paragraph(finding: Finding, with_split: bool) -> list[str]:
     rule = finding.rule
     where = f" in {finding.split}" if with_split else ""
     lines = [f"  {rule.id}{where} ({finding.count}): {rule.title}"]
-    lines += [f"      {place_and_detail(example)}" for example in finding.examples[:MOST_LINES]]
-    more = finding.count - min(len(finding.examples), MOST_LINES)
+    lines += [f"      {place_and_detail(example)}" for example in finding.examples[:MAX_LINES]]
+    more = finding.count - min(len(finding.examples), MAX_LINES)
     if more > 0 and len(finding.examples) > 1:  # one example may speak for all
         lines.append(f"      ... and {more} more")
-    mends = f" (--fix: {rule.mends})" if rule.mends else ""
-    return [*lines, f"    -> {rule.advice}{mends}"]
+    fixes = f" (--fix: {rule.fixes})" if rule.fixes else ""
+    return [*lines, f"    -> {rule.advice}{fixes}"]
 
 
 def place_and_detail(example: Example) -> str:
@@ -163,6 +163,6 @@ def _places(findings: Findings, severity: str) -> str:
     return f"{count} place{'' if count == 1 else 's'}"
 
 
-def _arguments(side: Side, prefix: str) -> list[str]:
-    images = [] if side.image_root is None else [f"{prefix}images", str(side.image_root)]
-    return [*images, f"{prefix}annotations", str(side.json_file)]
+def _arguments(tables: SplitTables, prefix: str) -> list[str]:
+    images = [] if tables.image_root is None else [f"{prefix}images", str(tables.image_root)]
+    return [*images, f"{prefix}annotations", str(tables.json_file)]

@@ -15,17 +15,17 @@ from maskrcnn_project.datasets.checking.mask_form import NUMBERS, polygons_box
 from maskrcnn_project.datasets.checking.polygons import shapes_of
 from maskrcnn_project.datasets.checking.split_tables import Row, is_crowd
 from maskrcnn_project.masks.coding import Rle, Segmentation, as_rle
-from maskrcnn_project.masks.run_lengths import columns_of, runs_of
+from maskrcnn_project.masks.run_lengths import columns_of, read_run_lengths
 
 DUPLICATE_IOU = 0.9  # two careful outlines of one object agree so far; two objects hardly do
-MOST_PARTS = 200  # a mask of more parts is noise; the largest tell
+MAX_PARTS = 200  # a mask of more parts is noise; the largest tell
 ROWS = 256  # of a matrix of overlaps at a time, so that ten thousand instances of an image do not fill the memory
 AREA_SHARE, AREA_PIXELS = 0.05, 4.0  # rounding of corners to pixels, in large and in small masks
 
 
 def draw(segmentation: Segmentation, height: int, width: int) -> Rle | None:
     """Run lengths of a segmentation whose form is sound; None if its own run lengths cannot be read."""
-    if isinstance(segmentation, dict) and runs_of(segmentation["counts"], height * width) is None:
+    if isinstance(segmentation, dict) and read_run_lengths(segmentation["counts"], height * width) is None:
         return None
     return as_rle(segmentation, height, width)
 
@@ -82,13 +82,13 @@ def parts_of(segmentation: Segmentation, height: int, width: int) -> np.ndarray:
         boxes = np.array([polygons_box([polygon]) for polygon in segmentation]).reshape(-1, 4)
         extent = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     else:
-        runs = runs_of(segmentation["counts"], height * width)
+        runs = read_run_lengths(segmentation["counts"], height * width)
         assert runs is not None, "only masks that can be drawn have parts"
         # rows of this array are columns of the image, from the first with a pixel on: only distances matter here
         _, _, stats, _ = cv2.connectedComponentsWithStats(columns_of(runs, height), connectivity=8)
         y, x, h, w, extent = stats[1:].T  # the background is component 0
         boxes = np.stack([x, y, x + w, y + h], axis=1).astype(float)
-    return boxes[np.argsort(-extent, kind="stable")[:MOST_PARTS]]
+    return boxes[np.argsort(-extent, kind="stable")[:MAX_PARTS]]
 
 
 def groups_of(parts: np.ndarray) -> int:

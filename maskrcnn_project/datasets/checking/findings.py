@@ -8,7 +8,7 @@ from typing import Any
 
 from maskrcnn_project.datasets.checking.rules import RULES, SEVERITIES, Rule
 
-MOST_EXAMPLES = 5  # of one rule in one split; the rest is counted
+MAX_EXAMPLES = 5  # of one rule in one split; the rest is counted
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Finding:
 @dataclass
 class ImageFaults:
     """
-    What mending wants to know. Where an id occurs twice, both tables speak of its first image.
+    What fixing wants to know. Where an id occurs twice, both tables speak of its first image.
 
     ``sizes`` holds the true (height, width) of images whose size in the JSON is wrong, and to whose picture, as
     Detectron2 reads it, the annotations may belong: not of those made on a picture before it was turned upright.
@@ -49,7 +49,7 @@ class Findings:
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], Finding] = {}
-        self.image_faults: dict[str, ImageFaults] = {}  # by split: what mending wants to know of the image files
+        self.image_faults: dict[str, ImageFaults] = {}  # by split: what fixing wants to know of the image files
 
     def add(
         self,
@@ -65,7 +65,7 @@ class Findings:
         """Notes that ``rule_id`` is broken in ``split``. Raises KeyError for a rule that RULES does not list."""
         finding = self._found.setdefault((rule_id, split), Finding(RULES[rule_id], split))
         finding.count += count
-        if len(finding.examples) < MOST_EXAMPLES:
+        if len(finding.examples) < MAX_EXAMPLES:
             finding.examples.append(Example(detail, image_id, file_name, annotation_id))
 
     def __iter__(self) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""A mended copy of a COCO file. The original is never touched, and every change is listed."""
+"""A fixed copy of a COCO file. The original is never touched, and every change is listed."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from maskrcnn_project.datasets.checking.box_rules import reads_as_corners
 from maskrcnn_project.datasets.checking.drawn_masks import area_is_wrong, draw, duplicates
 from maskrcnn_project.datasets.checking.findings import Findings
 from maskrcnn_project.datasets.checking.fix_instances import REMOVED, box_of_drawn, box_steps, mask_steps
-from maskrcnn_project.datasets.checking.fix_tables import mend_categories, mend_images, mend_references, mend_rows
-from maskrcnn_project.datasets.checking.fixes import Change, Mending
+from maskrcnn_project.datasets.checking.fix_tables import fix_categories, fix_images, fix_references, fix_rows
+from maskrcnn_project.datasets.checking.fixes import Change, Fixes
 from maskrcnn_project.datasets.checking.mask_form import can_be_drawn, form_faults
 from maskrcnn_project.datasets.checking.mask_rules import wrong_crowds
-from maskrcnn_project.datasets.checking.split_tables import Row, Side
+from maskrcnn_project.datasets.checking.split_tables import Row, SplitTables
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import write_text
 from maskrcnn_project.masks.coding import Rle, areas_of
 
 
-def mend(
-    side: Side, findings: Findings | None = None, *, other: Side | None = None, progress: bool = True
+def fix(
+    tables: SplitTables, findings: Findings | None = None, *, other: SplitTables | None = None, progress: bool = True
 ) -> tuple[dict[str, Any], list[Change]]:
     """
-    Mends every rule as its ``Rule.mends`` says. Checked again, the result breaks none of these; mended again, it
+    Fixes every rule as its ``Rule.fixes`` says. Checked again, the result breaks none of these; fixed again, it
     stays as it is.
 
     Args:
@@ -39,32 +39,32 @@ def mend(
         progress: shows a bar where standard error is a terminal.
 
     Returns:
-        the content of the mended COCO file, and all changes in the order they were made.
+        the content of the fixed COCO file, and all changes in the order they were made.
 
     Raises:
         DatasetError: nothing would be left, as where all images are looked for in a wrong folder.
     """
-    likely_corners = reads_as_corners(side)
-    work = Mending.of(side)
-    mend_rows(work)
-    files = None if findings is None else findings.image_faults.get(side.split)
-    mend_images(work, files.unusable if files else {}, files.sizes if files else {})
-    mend_references(work)
+    likely_corners = reads_as_corners(tables)
+    work = Fixes.of(tables)
+    fix_rows(work)
+    files = None if findings is None else findings.image_faults.get(tables.split)
+    fix_images(work, files.unusable if files else {}, files.sizes if files else {})
+    fix_references(work)
     images = {row["id"]: (int(row["height"]), int(row["width"])) for row in work.images}
     while True:
-        _mend_masks(work, images, progress)
-        _mend_crowds(work)
-        _mend_instances(work, images, likely_corners, progress)
+        _fix_masks(work, images, progress)
+        _fix_crowds(work)
+        _fix_instances(work, images, likely_corners, progress)
         # what was removed may have been all that spoke against it
         if not wrong_crowds(work.annotations):
             break
-    mend_categories(work, side, other)
-    _refuse_nothing_left(work, side)
-    coco = {**side.other, "images": work.images, "annotations": work.annotations, "categories": work.categories}
+    fix_categories(work, tables, other)
+    _refuse_nothing_left(work, tables)
+    coco = {**tables.other, "images": work.images, "annotations": work.annotations, "categories": work.categories}
     return coco, work.changes
 
 
-def write_mended(coco: Mapping[str, Any], changes: list[Change], output: str | Path) -> tuple[Path, Path]:
+def write_fixed(coco: Mapping[str, Any], changes: list[Change], output: str | Path) -> tuple[Path, Path]:
     """
     Writes OUT.json and, beside it, the list of changes as OUT.changes.json, one change a line.
 
@@ -84,7 +84,7 @@ def write_mended(coco: Mapping[str, Any], changes: list[Change], output: str | P
 
 
 def changes_file(output: str | Path) -> Path:
-    """Where the changes of a mended file are listed."""
+    """Where the changes of a fixed file are listed."""
     return Path(output).with_suffix(".changes.json")
 
 
@@ -105,22 +105,22 @@ def refuse_existing(*outputs: str | Path | None) -> None:
             named.append(file.absolute())
 
 
-def _refuse_nothing_left(work: Mending, side: Side) -> None:
+def _refuse_nothing_left(work: Fixes, tables: SplitTables) -> None:
     for table in ("images", "annotations"):
-        before = len(getattr(side, table))
+        before = len(getattr(tables, table))
         if before and not getattr(work, table):
             rules = dict.fromkeys(
                 change.rule for change in work.changes if change.table == table and change.key is None
             )
             raise DatasetError(
-                f"Mending {side.json_file} would remove all {before} {table} ({', '.join(rules)}), so nothing is "
-                "written: one mistake is behind them all, which only you can mend."
+                f"Fixing {tables.json_file} would remove all {before} {table} ({', '.join(rules)}), so nothing is "
+                "written: one mistake is behind them all, which only you can fix."
             )
 
 
-def _mend_masks(work: Mending, images: Mapping[int, tuple[int, int]], progress: bool) -> None:
+def _fix_masks(work: Fixes, images: Mapping[int, tuple[int, int]], progress: bool) -> None:
     gone: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in tqdm(work.annotations, desc="Mending the masks", unit="mask", leave=False, disable=_hidden(progress)):
+    for row in tqdm(work.annotations, desc="Fixing the masks", unit="mask", leave=False, disable=_hidden(progress)):
         for rule_id, segmentation in mask_steps(row.get("segmentation"), *images[row["image_id"]]):
             if segmentation is REMOVED:
                 gone[rule_id].append(row)
@@ -130,42 +130,42 @@ def _mend_masks(work: Mending, images: Mapping[int, tuple[int, int]], progress: 
         work.remove(rule_id, "annotations", rows)
 
 
-def _mend_crowds(work: Mending) -> None:
+def _fix_crowds(work: Fixes) -> None:
     for row in wrong_crowds(work.annotations):
         work.set("rle-all-crowd", "annotations", row, "iscrowd", 0)
 
 
-def _mend_instances(work: Mending, images: Mapping[int, tuple[int, int]], likely_corners: bool, progress: bool) -> None:
+def _fix_instances(work: Fixes, images: Mapping[int, tuple[int, int]], likely_corners: bool, progress: bool) -> None:
     """Duplicates, boxes and areas, image by image: all three need the masks drawn."""
     of_image: defaultdict[int, list[Row]] = defaultdict(list)
     for row in work.annotations:
         of_image[row["image_id"]].append(row)
     gone: defaultdict[str, list[Row]] = defaultdict(list)
-    bar = tqdm(of_image.items(), desc="Mending the boxes", unit="image", leave=False, disable=_hidden(progress))
+    bar = tqdm(of_image.items(), desc="Fixing the boxes", unit="image", leave=False, disable=_hidden(progress))
     for image_id, rows in bar:
         size = images[image_id]
-        drawn = {id(row): rle for row in rows if (rle := _drawn(row, *size)) is not None}
+        drawn = {id(row): rle for row in rows if (rle := _draw(row, *size)) is not None}
         masked = [row for row in rows if id(row) in drawn]
         repeated = {id(masked[later]) for later, _, _ in duplicates(masked, [drawn[id(row)] for row in masked])}
         for row in rows:
             if id(row) in repeated:
                 gone["instance-duplicate"].append(row)
                 continue
-            removed_by = _mend_box(work, row, drawn.get(id(row)), size, likely_corners)
+            removed_by = _fix_box(work, row, drawn.get(id(row)), size, likely_corners)
             if removed_by is None:
-                _mend_area(work, row, drawn.get(id(row)))
+                _fix_area(work, row, drawn.get(id(row)))
             else:
                 gone[removed_by].append(row)
     for rule_id, removed in gone.items():
         work.remove(rule_id, "annotations", removed)
 
 
-def _drawn(annotation: Row, height: int, width: int) -> Rle | None:
+def _draw(annotation: Row, height: int, width: int) -> Rle | None:
     segmentation: Any = annotation.get("segmentation")
     return draw(segmentation, height, width) if can_be_drawn(form_faults(segmentation, height, width)) else None
 
 
-def _mend_box(work: Mending, row: Row, rle: Rle | None, size: tuple[int, int], likely_corners: bool) -> str | None:
+def _fix_box(work: Fixes, row: Row, rle: Rle | None, size: tuple[int, int], likely_corners: bool) -> str | None:
     """The rule by which the annotation has to go, or None."""
     mask_box = None if rle is None else box_of_drawn(row["segmentation"], rle, *size)
     for rule_id, box in box_steps(row, mask_box, *size, likely_corners):
@@ -175,7 +175,7 @@ def _mend_box(work: Mending, row: Row, rle: Rle | None, size: tuple[int, int], l
     return None
 
 
-def _mend_area(work: Mending, row: Row, rle: Rle | None) -> None:
+def _fix_area(work: Fixes, row: Row, rle: Rle | None) -> None:
     """Without a mask, the area of the box is all that is known."""
     area = row["bbox"][2] * row["bbox"][3] if rle is None else int(areas_of([rle])[0])
     if row.get("area") is None:

@@ -1,4 +1,4 @@
-"""Mends of masks and boxes. Each is found by the rule's own function, mended, and looked at again until it is sound."""
+"""Fixes of masks and boxes. Each is found by the rule's own function, fixed, and looked at again until it is sound."""
 
 from __future__ import annotations
 
@@ -11,33 +11,35 @@ from maskrcnn_project.datasets.checking.box_rules import EMPTY_SIDE, box_faults,
 from maskrcnn_project.datasets.checking.drawn_masks import draw
 from maskrcnn_project.datasets.checking.fixes import REMOVED
 from maskrcnn_project.datasets.checking.mask_form import Box, can_be_drawn, form_box, form_faults, is_short
-from maskrcnn_project.datasets.checking.polygons import clipped, crossings, parted, shapes_of
+from maskrcnn_project.datasets.checking.polygons import clip_polygon, crossings, shapes_of, split_parts
 from maskrcnn_project.datasets.checking.split_tables import Row, is_number
 from maskrcnn_project.masks.coding import Rle, areas_of, as_rle
 
-Step = tuple[str, Any]  # a rule, and what its mend makes of a mask or a box; REMOVED if nothing
+FixStep = tuple[str, Any]  # a rule, and what its fix makes of a mask or a box; REMOVED if nothing
 
 
-def mask_steps(segmentation: Any, height: int, width: int) -> Iterator[Step]:
+def mask_steps(segmentation: Any, height: int, width: int) -> Iterator[FixStep]:
     """
-    Mends a segmentation, one rule at a time, until none is left to mend.
+    Fixes a segmentation, one rule at a time, until none is left to fix.
 
     Yields:
         the rule and the segmentation after it; REMOVED comes last: the annotation has to go.
     """
     done: set[str] = set()
     while (rule_id := _first_fault(segmentation, height, width)) is not None:
-        # what one mend did not mend, a second will not
-        segmentation = REMOVED if rule_id in done else MASK_MENDS[rule_id](segmentation, height, width)
+        # what one fix did not fix, a second will not
+        segmentation = REMOVED if rule_id in done else MASK_FIXES[rule_id](segmentation, height, width)
         yield rule_id, segmentation
         if segmentation is REMOVED:
             return
         done.add(rule_id)
 
 
-def box_steps(annotation: Row, mask_box: Box | None, height: int, width: int, likely_corners: bool) -> Iterator[Step]:
+def box_steps(
+    annotation: Row, mask_box: Box | None, height: int, width: int, likely_corners: bool
+) -> Iterator[FixStep]:
     """
-    Mends the ``bbox`` of an annotation, one rule at a time; arguments as of ``box_faults``.
+    Fixes the ``bbox`` of an annotation, one rule at a time; arguments as of ``box_faults``.
 
     Yields:
         the rule and the [x, y, width, height] after it; REMOVED comes last: the annotation has to go.
@@ -45,7 +47,7 @@ def box_steps(annotation: Row, mask_box: Box | None, height: int, width: int, li
     row, done = dict(annotation), set[str]()
     while faults := box_faults(row, mask_box, height, width, likely_corners):
         rule_id = faults[0][0]
-        box = REMOVED if rule_id in done else _mended_box(rule_id, row.get("bbox"), mask_box, height, width)
+        box = REMOVED if rule_id in done else _fixed_box(rule_id, row.get("bbox"), mask_box, height, width)
         yield rule_id, box
         if box is REMOVED:
             return
@@ -63,9 +65,9 @@ def box_of_drawn(segmentation: Any, rle: Rle, height: int, width: int) -> Box:
 
 
 def _first_fault(segmentation: Any, height: int, width: int) -> str | None:
-    """The rule to mend next: the form first, then what needs drawing."""
+    """The rule to fix next: the form first, then what needs drawing."""
     faults = form_faults(segmentation, height, width)
-    found = [rule_id for rule_id, _ in faults if rule_id in MASK_MENDS]
+    found = [rule_id for rule_id, _ in faults if rule_id in MASK_FIXES]
     if not can_be_drawn(faults):
         return found[0] if found else None
     rle = draw(segmentation, height, width)
@@ -78,7 +80,7 @@ def _first_fault(segmentation: Any, height: int, width: int) -> str | None:
     return None if areas_of([rle])[0] else "mask-empty"
 
 
-def _mended_box(rule_id: str, box: Any, mask_box: Box | None, height: int, width: int) -> list[float] | None:
+def _fixed_box(rule_id: str, box: Any, mask_box: Box | None, height: int, width: int) -> list[float] | None:
     if rule_id == "box-corners":
         return xywh((box[0], box[1], box[2], box[3]))
     if rule_id == "box-outside":
@@ -90,11 +92,11 @@ def _mended_box(rule_id: str, box: Any, mask_box: Box | None, height: int, width
 
 def _without_points(polygons: list, height: int, width: int) -> list:
     """Drops the points with a value that is no number, and keeps an odd value at the end for the rule on these."""
-    mended = []
+    fixed = []
     for polygon in polygons:
         pairs = [polygon[start : start + 2] for start in range(0, len(polygon), 2)]
-        mended.append([value for pair in pairs if all(map(is_number, pair)) for value in pair])
-    return mended
+        fixed.append([value for pair in pairs if all(map(is_number, pair)) for value in pair])
+    return fixed
 
 
 def _without_short(polygons: list, height: int, width: int) -> list | None:
@@ -103,32 +105,32 @@ def _without_short(polygons: list, height: int, width: int) -> list | None:
 
 def _without_crossings(polygons: list, height: int, width: int) -> list | None:
     crossed = crossings(shapes_of(polygons)) > 0
-    pieces = [parted(polygon) if bad else [polygon] for polygon, bad in zip(polygons, crossed, strict=True)]
+    pieces = [split_parts(polygon) if bad else [polygon] for polygon, bad in zip(polygons, crossed, strict=True)]
     return [piece for some in pieces for piece in some] or REMOVED
 
 
 def _within(polygons: list, height: int, width: int) -> list | None:
-    return [piece for polygon in polygons for piece in clipped(polygon, height, width)] or REMOVED
+    return [piece for polygon in polygons for piece in clip_polygon(polygon, height, width)] or REMOVED
 
 
-def _compressed(rle: Rle, height: int, width: int) -> Rle:
+def _compress(rle: Rle, height: int, width: int) -> Rle:
     counts = as_rle(rle, height, width)["counts"]
     return {"size": [height, width], "counts": counts.decode("ascii")}
 
 
-def _removed(segmentation: Any, height: int, width: int) -> None:
+def _remove(segmentation: Any, height: int, width: int) -> None:
     return REMOVED
 
 
-MASK_MENDS: dict[str, Callable[[Any, int, int], Any]] = {
-    "mask-malformed": _removed,
+MASK_FIXES: dict[str, Callable[[Any, int, int], Any]] = {
+    "mask-malformed": _remove,
     "polygon-flat": lambda polygon, height, width: [polygon],
     "polygon-not-finite": _without_points,
     "polygon-short": _without_short,
     "polygon-crossing": _without_crossings,
     "mask-outside": _within,
-    "rle-size": _removed,
-    "rle-malformed": _removed,
-    "rle-uncompressed": _compressed,
-    "mask-empty": _removed,
+    "rle-size": _remove,
+    "rle-malformed": _remove,
+    "rle-uncompressed": _compress,
+    "mask-empty": _remove,
 }

@@ -1,4 +1,4 @@
-"""Mends of ids, references and keys."""
+"""Fixes of ids, references and keys."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from maskrcnn_project.datasets.checking.box_rules import is_box
-from maskrcnn_project.datasets.checking.fixes import Mending
+from maskrcnn_project.datasets.checking.fixes import Fixes
 from maskrcnn_project.datasets.checking.mask_form import form_faults, is_outside
-from maskrcnn_project.datasets.checking.split_tables import Row, Side
+from maskrcnn_project.datasets.checking.split_tables import Row, SplitTables
 from maskrcnn_project.datasets.checking.table_rules import FAULTS, crowd_fault, file_key, root_categories
 
 WHOLE_NUMBERS = ("id", "image_id", "category_id", "height", "width")
 READS_AS_CROWD = ("1", "true")  # in lower case, written as a text
 
 
-def mend_rows(work: Mending) -> None:
+def fix_rows(work: Fixes) -> None:
     """After this, every row is sound."""
     for table, fault_of in FAULTS.items():
         rows = getattr(work, table)
@@ -28,9 +28,9 @@ def mend_rows(work: Mending) -> None:
         work.remove("row-malformed", table, [row for row in rows if fault_of(row) is not None])
 
 
-def mend_images(work: Mending, unusable: Mapping[int, str], true_sizes: Mapping[int, tuple[int, int]]) -> None:
+def fix_images(work: Fixes, unusable: Mapping[int, str], true_sizes: Mapping[int, tuple[int, int]]) -> None:
     """
-    Removes images that cannot be used, mends their sizes, and lists each file once, under an id of its own.
+    Removes images that cannot be used, fixes their sizes, and lists each file once, under an id of its own.
 
     Args:
         unusable: {image id: rule} of files that are missing or cannot be decoded.
@@ -40,18 +40,18 @@ def mend_images(work: Mending, unusable: Mapping[int, str], true_sizes: Mapping[
         bad = {image_id for image_id, rule in unusable.items() if rule == rule_id}
         work.remove(rule_id, "images", [row for row in work.images if row["id"] in bad])
         work.remove(rule_id, "annotations", [row for row in work.annotations if row["image_id"] in bad])
-    _mend_sizes(work, true_sizes)
-    _mend_image_ids(work)
-    _mend_files(work)
+    _fix_sizes(work, true_sizes)
+    _fix_image_ids(work)
+    _fix_files(work)
 
 
-def mend_categories(work: Mending, side: Side, other: Side | None) -> None:
+def fix_categories(work: Fixes, tables: SplitTables, other: SplitTables | None) -> None:
     """Removes what an exporter added; ``other`` as in ``check_tables``."""
-    current = Side(side.split, side.json_file, None, work.images, work.annotations, work.categories)
+    current = SplitTables(tables.split, tables.json_file, None, work.images, work.annotations, work.categories)
     work.remove("category-root", "categories", root_categories(current, other))
 
 
-def mend_references(work: Mending) -> None:
+def fix_references(work: Fixes) -> None:
     """Removes annotations of nothing, and gives each an id of its own and a right ``iscrowd``."""
     images = {row["id"] for row in work.images}
     work.remove("image-unknown", "annotations", [row for row in work.annotations if row["image_id"] not in images])
@@ -72,7 +72,7 @@ def mend_references(work: Mending) -> None:
             work.set("crowd-malformed", "annotations", row, "iscrowd", value)
 
 
-def _mend_sizes(work: Mending, true_sizes: Mapping[int, tuple[int, int]]) -> None:
+def _fix_sizes(work: Fixes, true_sizes: Mapping[int, tuple[int, int]]) -> None:
     outgrown = {
         row["image_id"]
         for row in work.annotations
@@ -94,7 +94,7 @@ def _lies_within(annotation: Row, height: int, width: int) -> bool:
     return not any(rule_id in ("mask-outside", "rle-size") for rule_id, _ in faults)
 
 
-def _mend_image_ids(work: Mending) -> None:
+def _fix_image_ids(work: Fixes) -> None:
     first: dict[int, Row] = {}
     again: list[Row] = []
     free = max((row["id"] for row in work.images), default=0) + 1
@@ -110,7 +110,7 @@ def _mend_image_ids(work: Mending) -> None:
     work.remove("image-id-repeated", "images", again)
 
 
-def _mend_files(work: Mending) -> None:
+def _fix_files(work: Fixes) -> None:
     first: dict[str, Row] = {}
     again = [row for row in work.images if first.setdefault(file_key(row), row) is not row]
     moved = {row["id"]: first[file_key(row)]["id"] for row in again}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from maskrcnn_project.datasets.checking.split_tables import Row, Side
+from maskrcnn_project.datasets.checking.split_tables import Row, SplitTables
 
 REMOVED = None  # what a removed row or mask is now
 
@@ -25,7 +25,7 @@ class Change:
 
 
 @dataclass
-class Mending:
+class Fixes:
     """Rows are copies of the side's, their values are replaced and never altered: the side stays as it is."""
 
     images: list[Any]
@@ -34,8 +34,8 @@ class Mending:
     changes: list[Change] = field(default_factory=list)
 
     @classmethod
-    def of(cls, side: Side) -> Mending:
-        return cls(_copies(side.images), _copies(side.annotations), _copies(side.categories))
+    def of(cls, tables: SplitTables) -> Fixes:
+        return cls(_copies(tables.images), _copies(tables.annotations), _copies(tables.categories))
 
     def set(self, rule_id: str, table: str, row: Row, key: str, value: Any) -> None:
         """Writes one value of a row."""

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from maskrcnn_project.datasets.checking.box_rules import is_box
-from maskrcnn_project.datasets.checking.image_reading import TURNS, Picture, Size
+from maskrcnn_project.datasets.checking.image_reading import TURNS, DecodedImage, Size
 from maskrcnn_project.datasets.checking.mask_form import form_faults, is_outside
 from maskrcnn_project.datasets.checking.split_tables import Row
 
 STORED, UPRIGHT, UNKNOWN = "stored", "upright", "unknown"
 
 
-def annotated_orientation(picture: Picture, image: Row, annotations: Sequence[Row]) -> tuple[str, str]:
+def annotated_orientation(picture: DecodedImage, image: Row, annotations: Sequence[Row]) -> tuple[str, str]:
     """
     Args:
         picture: with an EXIF orientation other than 1.
@@ -43,7 +43,7 @@ def annotated_orientation(picture: Picture, image: Row, annotations: Sequence[Ro
     return UNKNOWN, f"the size in the JSON, {_by(size)} (height x width), is that of neither"
 
 
-def turn_of(picture: Picture) -> str:
+def turn_of(picture: DecodedImage) -> str:
     """The EXIF orientation of a picture in words."""
     return f"EXIF orientation {picture.orientation}: the stored picture is {TURNS[picture.orientation][1]} when read"
 

@@ -79,7 +79,7 @@ class LikelyNames:
         """``paths``: the image files below ``root``."""
         self._by_name: dict[str, list[str]] = defaultdict(list)
         for path in paths:
-            self._by_name[_folded(os.path.basename(path))].append(os.path.relpath(path, root))
+            self._by_name[_fold(os.path.basename(path))].append(os.path.relpath(path, root))
 
     def __len__(self) -> int:
         return sum(map(len, self._by_name.values()))
@@ -87,22 +87,22 @@ class LikelyNames:
     def hint(self, file_name: str) -> str:
         """What the folder holds instead, as a phrase; empty if nothing resembles it."""
         name = os.path.normpath(file_name.replace("\\", "/"))  # so exporters on Windows write it
-        alike = self._by_name.get(_folded(os.path.basename(name)), [])
+        alike = self._by_name.get(_fold(os.path.basename(name)), [])
         for found in alike:
             if found == name:
                 return f"the folder holds {found!r}"
-            if _folded(found) == _folded(name):
-                accents = _composed(found) == _composed(name)
+            if _fold(found) == _fold(name):
+                accents = _compose(found) == _compose(name)
                 difference = "how accents are encoded" if accents else "upper and lower case"
                 return f"the folder holds {found!r}, which differs in {difference}"
         return f"the folder holds {alike[0]!r}" if len(alike) == 1 else ""
 
 
-def _folded(name: str) -> str:
+def _fold(name: str) -> str:
     """The same for names that differ in letter case or in how accents are encoded."""
-    return _composed(name).casefold()
+    return _compose(name).casefold()
 
 
-def _composed(name: str) -> str:
+def _compose(name: str) -> str:
     """macOS parts an accent from its letter in file names, most others do not."""
     return unicodedata.normalize("NFC", name)

@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 Size = tuple[int, int]
 Item = TypeVar("Item")
-Result = TypeVar("Result")
+Output = TypeVar("Output")
 
 # Four even on a single core, as some wait for the disk; at sixteen most disks are busy.
 WORKERS = min(16, max(4, os.cpu_count() or 1))
@@ -67,7 +67,7 @@ NO_PICTURES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class DecodedImage:
     """What reading a file has told. ``rule``: the id of the rule that it breaks if it cannot be used, else empty."""
 
     rule: str = ""
@@ -86,12 +86,12 @@ class Picture:
 
 def read_pictures(
     paths: Iterable[str],
-    pictures: dict[str, Picture] | None = None,
+    pictures: dict[str, DecodedImage] | None = None,
     *,
     hashed: bool = True,
     progress: bool = True,
     label: str = "Reading images",
-) -> dict[str, Picture]:
+) -> dict[str, DecodedImage]:
     """
     Reads and decodes every file in full, each once.
 
@@ -124,17 +124,17 @@ def read_pictures(
 
 
 @overload
-def read_picture(path: str, hashed: bool = True) -> Picture: ...
+def read_picture(path: str, hashed: bool = True) -> DecodedImage: ...
 @overload
-def read_picture(path: str, hashed: bool = True, *, most_pixels: int) -> Picture | None: ...
-def read_picture(path: str, hashed: bool = True, *, most_pixels: int | None = None) -> Picture | None:
+def read_picture(path: str, hashed: bool = True, *, most_pixels: int) -> DecodedImage | None: ...
+def read_picture(path: str, hashed: bool = True, *, most_pixels: int | None = None) -> DecodedImage | None:
     """Reads one file, see :func:`read_pictures`; None if it has more than ``most_pixels``."""
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
-        return Picture("image-missing", "is not there")
+        return DecodedImage("image-missing", "is not there")
     except (OSError, ValueError) as error:
-        return Picture("image-unreadable", f"cannot be opened ({getattr(error, 'strerror', None) or error})")
+        return DecodedImage("image-unreadable", f"cannot be opened ({getattr(error, 'strerror', None) or error})")
     formats = [name for name in Image.ID if name not in EXECUTED_FORMATS]
     try:
         with Image.open(io.BytesIO(data), formats=formats) as image:
@@ -149,8 +149,8 @@ def read_picture(path: str, hashed: bool = True, *, most_pixels: int | None = No
             orientation = _orientation(image)
             pixels = _pixel_digest(image, orientation) if hashed else b""
     except Exception as error:  # on damaged files Pillow's decoders raise nearly every type of error
-        return _broken(data, error)
-    return Picture("", "", stored, orientation, _digest(data) if hashed else b"", pixels)
+        return _fault(data, error)
+    return DecodedImage("", "", stored, orientation, _digest(data) if hashed else b"", pixels)
 
 
 def ends_early(data: bytes) -> bool:
@@ -182,11 +182,13 @@ def _start_of_scan(data: bytes) -> int:
     return place
 
 
-def _broken(data: bytes, error: Exception) -> Picture:
+def _fault(data: bytes, error: Exception) -> DecodedImage:
     if not data:
-        return Picture("image-unreadable", "cannot be decoded (the file is empty)")
+        return DecodedImage("image-unreadable", "cannot be decoded (the file is empty)")
     if "truncated" in str(error).lower() or ends_early(data):
-        return Picture("image-truncated", f"cannot be decoded to its end (the file stops after {len(data):,} bytes)")
+        return DecodedImage(
+            "image-truncated", f"cannot be decoded to its end (the file stops after {len(data):,} bytes)"
+        )
     if isinstance(error, UnidentifiedImageError):
         start = data[:64].lstrip()
         kinds = [kind for beginning, kind in NO_PICTURES.items() if start.startswith(beginning)]
@@ -195,7 +197,7 @@ def _broken(data: bytes, error: Exception) -> Picture:
         why = f"it has more than the {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels that Pillow reads: cut it into tiles"
     else:
         why = str(error) or type(error).__name__
-    return Picture("image-unreadable", f"cannot be decoded ({why})")
+    return DecodedImage("image-unreadable", f"cannot be decoded ({why})")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -226,7 +228,7 @@ def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def _in_order(pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def _in_order(pool: ThreadPoolExecutor, function: Callable[[Item], Output], items: Iterable[Item]) -> Iterator[Output]:
     """``pool.map`` that runs ahead of its reader by a few items only, so that memory stays small."""
     running: deque = deque()
     for item in items:

@@ -8,19 +8,19 @@ from collections.abc import Iterable
 from maskrcnn_project.datasets.checking.findings import Findings, ImageFaults
 from maskrcnn_project.datasets.checking.image_exif import UNKNOWN, UPRIGHT, annotated_orientation, turn_of
 from maskrcnn_project.datasets.checking.image_listing import LikelyNames, Listings, image_path
-from maskrcnn_project.datasets.checking.image_reading import TURNS, Picture, read_pictures
-from maskrcnn_project.datasets.checking.split_tables import Row, Side
+from maskrcnn_project.datasets.checking.image_reading import TURNS, DecodedImage, read_pictures
+from maskrcnn_project.datasets.checking.split_tables import Row, SplitTables
 from maskrcnn_project.files import IMAGE_SUFFIXES
 
 
 def check_image_files(
-    side: Side,
+    tables: SplitTables,
     findings: Findings,
     *,
     quick: bool = False,
     progress: bool = True,
-    other: Side | None = None,
-    pictures: dict[str, Picture] | None = None,
+    other: SplitTables | None = None,
+    pictures: dict[str, DecodedImage] | None = None,
 ) -> ImageFaults:
     """
     All rules on the image files of one split; none if its ``image_root`` is None.
@@ -34,32 +34,32 @@ def check_image_files(
         DatasetError: a folder cannot be listed.
     """
     faults = ImageFaults()
-    if side.image_root is None:
+    if tables.image_root is None:
         return faults
-    images = _files(side)
+    images = _files(tables)
     listings = Listings()
     present = {path: rows for path, rows in images.items() if listings.holds(path)}
-    _check_missing(side, findings, listings, {path: rows for path, rows in images.items() if path not in present})
-    _check_unlisted(side, findings, listings, images, {} if other is None else _files(other))
+    _check_missing(tables, findings, listings, {path: rows for path, rows in images.items() if path not in present})
+    _check_unlisted(tables, findings, listings, images, {} if other is None else _files(other))
     for path, rows in images.items():
         if path not in present:
-            _note(faults.unusable, side, rows, "image-missing")
+            _note(faults.unusable, tables, rows, "image-missing")
     if quick:
         return faults
-    pictures = read_pictures(present, pictures, progress=progress, label=f"Reading the images of {side.split}")
+    pictures = read_pictures(present, pictures, progress=progress, label=f"Reading the images of {tables.split}")
     for path, rows in present.items():
         for row in rows:
-            _check_picture(side, findings, faults, row, pictures[path])
-    _check_duplicates(side, findings, present, pictures)
+            _check_picture(tables, findings, faults, row, pictures[path])
+    _check_duplicates(tables, findings, present, pictures)
     return faults
 
 
 def check_shared_images(
-    train: Side,
-    val: Side,
+    train: SplitTables,
+    val: SplitTables,
     findings: Findings,
     progress: bool = True,
-    pictures: dict[str, Picture] | None = None,
+    pictures: dict[str, DecodedImage] | None = None,
 ) -> None:
     """
     Finds the images of ``val`` that ``train`` has too: the same file, or another with the same picture.
@@ -85,7 +85,7 @@ def check_shared_images(
             findings.add("image-in-both", val.split, detail, image_id=row["id"], file_name=row["file_name"])
 
 
-def size_fault(image: Row, picture: Picture) -> str:
+def size_fault(image: Row, picture: DecodedImage) -> str:
     """How the size in the JSON differs from that of a picture (a phrase), or an empty text."""
     stated, (height, width) = (image.get("height"), image.get("width")), picture.upright
     if stated == (height, width):
@@ -98,69 +98,75 @@ def size_fault(image: Row, picture: Picture) -> str:
     return detail
 
 
-def _files(side: Side) -> dict[str, list[Row]]:
+def _files(tables: SplitTables) -> dict[str, list[Row]]:
     """The paths of the images, each with the rows that name it, in the order of the JSON."""
     files: dict[str, list[Row]] = {}
-    if side.image_root is not None:
-        for row in side.sound_images:
-            files.setdefault(image_path(side.image_root, row["file_name"]), []).append(row)
+    if tables.image_root is not None:
+        for row in tables.sound_images:
+            files.setdefault(image_path(tables.image_root, row["file_name"]), []).append(row)
     return files
 
 
-def _note(table: dict, side: Side, rows: Iterable[Row], value: object) -> None:
+def _note(table: dict, tables: SplitTables, rows: Iterable[Row], value: object) -> None:
     """Enters ``value`` by image id, for the rows that are the first of their id."""
     for row in rows:
-        if side.image_by_id[row["id"]] is row:
+        if tables.image_by_id[row["id"]] is row:
             table[row["id"]] = value
 
 
-def _check_missing(side: Side, findings: Findings, listings: Listings, missing: dict[str, list[Row]]) -> None:
+def _check_missing(tables: SplitTables, findings: Findings, listings: Listings, missing: dict[str, list[Row]]) -> None:
     if not missing:
         return
-    root = os.path.abspath(str(side.image_root))
+    root = os.path.abspath(str(tables.image_root))
     likely = LikelyNames(root, listings.images_below([root]))
     for rows in missing.values():
         for row in rows:
             name = row["file_name"]
-            hint = likely.hint(name) if len(likely) else f"{side.image_root} holds no image file"
-            detail = f"{name} is not in {side.image_root}" + (f"; {hint}" if hint else "")
-            findings.add("image-missing", side.split, detail, image_id=row["id"], file_name=name)
+            hint = likely.hint(name) if len(likely) else f"{tables.image_root} holds no image file"
+            detail = f"{name} is not in {tables.image_root}" + (f"; {hint}" if hint else "")
+            findings.add("image-missing", tables.split, detail, image_id=row["id"], file_name=name)
 
 
 def _check_unlisted(
-    side: Side, findings: Findings, listings: Listings, images: dict[str, list[Row]], others: dict[str, list[Row]]
+    tables: SplitTables,
+    findings: Findings,
+    listings: Listings,
+    images: dict[str, list[Row]],
+    others: dict[str, list[Row]],
 ) -> None:
     """Looks into the folders that listed images lie in, and below: beside them may lie those of other sets."""
-    root = os.path.abspath(str(side.image_root))
+    root = os.path.abspath(str(tables.image_root))
     folders = {os.path.dirname(path) for path in images} or {root}
     suffixes = {os.path.splitext(path)[1].lower() for path in images}.union(IMAGE_SUFFIXES) - {""}
     for path in listings.images_below(folders, suffixes):
         if path not in images and path not in others:
             name = os.path.relpath(path, root)
-            findings.add("image-unlisted", side.split, "no entry names it", file_name=name)
+            findings.add("image-unlisted", tables.split, "no entry names it", file_name=name)
 
 
-def _check_picture(side: Side, findings: Findings, faults: ImageFaults, image: Row, picture: Picture) -> None:
+def _check_picture(
+    tables: SplitTables, findings: Findings, faults: ImageFaults, image: Row, picture: DecodedImage
+) -> None:
     place = {"image_id": image["id"], "file_name": image["file_name"]}
     if picture.rule:
-        findings.add(picture.rule, side.split, picture.detail, **place)
-        _note(faults.unusable, side, [image], picture.rule)
+        findings.add(picture.rule, tables.split, picture.detail, **place)
+        _note(faults.unusable, tables, [image], picture.rule)
         return
-    annotations = side.annotations_by_image.get(image["id"], [])
+    annotations = tables.annotations_by_image.get(image["id"], [])
     agreed = UPRIGHT
     if picture.orientation in TURNS:
         agreed, why = annotated_orientation(picture, image, annotations)
         told = "cannot be told which picture was annotated" if agreed == UNKNOWN else f"the {agreed} one was annotated"
-        findings.add("image-exif", side.split, f"{turn_of(picture)}; {told} ({why})", **place)
+        findings.add("image-exif", tables.split, f"{turn_of(picture)}; {told} ({why})", **place)
     wrong = size_fault(image, picture)
     if wrong:
-        findings.add("image-size", side.split, wrong, **place)
+        findings.add("image-size", tables.split, wrong, **place)
         if agreed == UPRIGHT or not annotations:
-            _note(faults.sizes, side, [image], picture.upright)
+            _note(faults.sizes, tables, [image], picture.upright)
 
 
 def _check_duplicates(
-    side: Side, findings: Findings, files: dict[str, list[Row]], pictures: dict[str, Picture]
+    tables: SplitTables, findings: Findings, files: dict[str, list[Row]], pictures: dict[str, DecodedImage]
 ) -> None:
     first: dict[bytes, str] = {}
     for path, rows in files.items():
@@ -170,8 +176,10 @@ def _check_duplicates(
         if same != path:
             twin = files[same][0]
             detail = f"{_likeness(pictures[path], pictures[same])} as image {twin['id']} ({twin['file_name']})"
-            findings.add("image-duplicate", side.split, detail, image_id=rows[0]["id"], file_name=rows[0]["file_name"])
+            findings.add(
+                "image-duplicate", tables.split, detail, image_id=rows[0]["id"], file_name=rows[0]["file_name"]
+            )
 
 
-def _likeness(picture: Picture, other: Picture) -> str:
+def _likeness(picture: DecodedImage, other: DecodedImage) -> str:
     return "byte for byte the same" if picture.file_digest == other.file_digest else "the same pixels"

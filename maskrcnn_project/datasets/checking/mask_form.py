@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from maskrcnn_project.datasets.checking.split_tables import LARGEST_COORDINATE, is_number, shown
-from maskrcnn_project.masks.run_lengths import box_of, runs_of
+from maskrcnn_project.datasets.checking.split_tables import MAX_COORDINATE, is_number, short_repr
+from maskrcnn_project.masks.run_lengths import box_of, read_run_lengths
 
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels
 
@@ -28,7 +28,7 @@ def form_faults(segmentation: Any, height: int, width: int) -> list[tuple[str, s
     if isinstance(segmentation, dict):
         return _rle_faults(segmentation, height, width)
     if not isinstance(segmentation, list):
-        return [("mask-malformed", f"its segmentation is {shown(segmentation)}")]
+        return [("mask-malformed", f"its segmentation is {short_repr(segmentation)}")]
     return _polygons_faults(segmentation, height, width)
 
 
@@ -40,7 +40,7 @@ def can_be_drawn(faults: Iterable[tuple[str, str]]) -> bool:
 def form_box(segmentation: Any, height: int, width: int) -> Box | None:
     """The box round a segmentation that can be drawn, cut at the image's edges; None if nothing is in the image."""
     if isinstance(segmentation, dict):
-        runs = runs_of(segmentation["counts"], height * width)
+        runs = read_run_lengths(segmentation["counts"], height * width)
         return None if runs is None else box_of(runs, height)
     x1, y1, x2, y2 = polygons_box(segmentation)
     box = max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
@@ -69,7 +69,7 @@ def is_finite(polygon: Sequence[float]) -> bool:
         return False
     if total != total:  # NaN, which min and max may miss
         return False
-    return min(polygon) >= -LARGEST_COORDINATE and max(polygon) <= LARGEST_COORDINATE
+    return min(polygon) >= -MAX_COORDINATE and max(polygon) <= MAX_COORDINATE
 
 
 def is_short(polygon: Sequence[float]) -> bool:
@@ -85,10 +85,10 @@ def is_outside(box: Box, height: int, width: int) -> bool:
 
 def _rle_faults(rle: dict[str, Any], height: int, width: int) -> list[tuple[str, str]]:
     size, counts = rle.get("size"), rle.get("counts")
-    if not isinstance(size, list) or len(size) != 2 or not all(is_number(side) for side in size):
-        return [("mask-malformed", f"its run lengths have the size {shown(size)}")]
+    if not isinstance(size, list) or len(size) != 2 or not all(is_number(tables) for tables in size):
+        return [("mask-malformed", f"its run lengths have the size {short_repr(size)}")]
     if not isinstance(counts, (str, list)):
-        return [("mask-malformed", f"its run lengths have the counts {shown(counts)}")]
+        return [("mask-malformed", f"its run lengths have the counts {short_repr(counts)}")]
     faults = []
     if size != [height, width]:
         faults.append(("rle-size", f"size {size}, but the image has [height, width] = [{height}, {width}]"))
@@ -103,12 +103,12 @@ def _polygons_faults(polygons: list[Any], height: int, width: int) -> list[tuple
     faults = []
     for number, polygon in enumerate(polygons):
         if not isinstance(polygon, list) or not NUMBERS.issuperset(map(type, polygon)):
-            return [("mask-malformed", f"polygon {number} is {shown(polygon)}")]
+            return [("mask-malformed", f"polygon {number} is {short_repr(polygon)}")]
         if not polygon:
             faults.append(("polygon-short", f"polygon {number} is empty"))
         elif not is_finite(polygon):
             bad = [value for value in polygon if not is_number(value)]
-            faults.append(("polygon-not-finite", f"polygon {number} holds {shown(bad[0])}"))
+            faults.append(("polygon-not-finite", f"polygon {number} holds {short_repr(bad[0])}"))
         elif is_short(polygon):
             faults.append(("polygon-short", f"polygon {number} has {len(polygon)} values"))
     if not faults:

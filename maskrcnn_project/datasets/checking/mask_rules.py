@@ -8,18 +8,18 @@ from maskrcnn_project.datasets.checking.drawn_masks import area_is_wrong, draw, 
 from maskrcnn_project.datasets.checking.findings import Findings
 from maskrcnn_project.datasets.checking.mask_form import can_be_drawn, form_faults, points_of
 from maskrcnn_project.datasets.checking.polygons import crossings, shapes_of
-from maskrcnn_project.datasets.checking.split_tables import Row, Side, is_crowd, shown
+from maskrcnn_project.datasets.checking.split_tables import Row, SplitTables, is_crowd, short_repr
 from maskrcnn_project.masks.coding import Rle, areas_of
 
 FULL_SHARE = 0.99  # of the image; hand-drawn outlines stop a little before the edge
 # Rectangles are the masks of a tool that had only boxes. A set of panels or books may have many; not nearly all.
-BOXES_SHARE, FEWEST_BOXES = 0.9, 20
+BOXES_SHARE, MIN_BOXES = 0.9, 20
 # COCO marks as crowds the run lengths of whole groups, one annotation in a hundred. Where half of a set's masks are
 # crowds, and every one that is not a polygon, a tool did it.
 CROWD_SHARE = 0.5
 
 
-def check_masks(side: Side, findings: Findings, *, quick: bool = False, progress: bool = True) -> None:
+def check_masks(tables: SplitTables, findings: Findings, *, quick: bool = False, progress: bool = True) -> None:
     """
     All rules on masks.
 
@@ -28,26 +28,26 @@ def check_masks(side: Side, findings: Findings, *, quick: bool = False, progress
         progress: shows a bar where standard error is a terminal.
     """
     rectangles = masks = 0
-    for image, rows in side.images_with_annotations("Checking the masks", progress):
+    for image, rows in tables.images_with_annotations("Checking the masks", progress):
         height, width = int(image["height"]), int(image["width"])
         sound = []
         for annotation in rows:
             faults = form_faults(annotation.get("segmentation"), height, width)
             for rule_id, detail in faults:
-                findings.add(rule_id, side.split, detail, **side.place(annotation))
+                findings.add(rule_id, tables.split, detail, **tables.place(annotation))
             if can_be_drawn(faults):
                 sound.append(annotation)
         masks += len(sound)
         rectangles += sum(map(_is_rectangle, sound))
         if not quick and sound:
-            _check_pixels(side, sound, height, width, findings)
-    if rectangles >= FEWEST_BOXES and rectangles > BOXES_SHARE * masks:
+            _check_pixels(tables, sound, height, width, findings)
+    if rectangles >= MIN_BOXES and rectangles > BOXES_SHARE * masks:
         detail = f"{rectangles} of {masks} masks are upright rectangles"
-        findings.add("masks-all-boxes", side.split, detail, count=rectangles)
-    wrong = wrong_crowds(side.sound_annotations)
+        findings.add("masks-all-boxes", tables.split, detail, count=rectangles)
+    wrong = wrong_crowds(tables.sound_annotations)
     for annotation in wrong:
-        detail = f"so {len(wrong)} of {len(side.sound_annotations)} annotations"
-        findings.add("rle-all-crowd", side.split, detail, **side.place(annotation))
+        detail = f"so {len(wrong)} of {len(tables.sound_annotations)} annotations"
+        findings.add("rle-all-crowd", tables.split, detail, **tables.place(annotation))
 
 
 def wrong_crowds(annotations: Iterable[Row]) -> list[Row]:
@@ -70,7 +70,7 @@ def _is_rectangle(annotation: Row) -> bool:
     return len(set(polygons[0][::2])) == len(set(polygons[0][1::2])) == 2
 
 
-def _check_pixels(side: Side, annotations: list[Row], height: int, width: int, findings: Findings) -> None:
+def _check_pixels(tables: SplitTables, annotations: list[Row], height: int, width: int, findings: Findings) -> None:
     """The rules that need pixels, on the annotations of one image whose masks have a sound form."""
     drawn: list[Row] = []
     rles: list[Rle] = []
@@ -78,21 +78,21 @@ def _check_pixels(side: Side, annotations: list[Row], height: int, width: int, f
         rle = draw(annotation["segmentation"], height, width)
         if rle is None:
             detail = f"they do not fill the {height} x {width} pixels of the image, or cannot be read"
-            findings.add("rle-malformed", side.split, detail, **side.place(annotation))
+            findings.add("rle-malformed", tables.split, detail, **tables.place(annotation))
         else:
             drawn.append(annotation)
             rles.append(rle)
-    _check_crossings(side, drawn, findings)
+    _check_crossings(tables, drawn, findings)
     areas = areas_of(rles)
     for annotation, area in zip(drawn, areas.tolist(), strict=True):
-        _check_extent(side, annotation, area, height, width, findings)
+        _check_extent(tables, annotation, area, height, width, findings)
     for later, earlier, iou in duplicates(drawn, rles):
         if areas[later]:
             detail = f"as annotation {drawn[earlier]['id']}, IoU {iou:.2f}"
-            findings.add("instance-duplicate", side.split, detail, **side.place(drawn[later]))
+            findings.add("instance-duplicate", tables.split, detail, **tables.place(drawn[later]))
 
 
-def _check_crossings(side: Side, annotations: list[Row], findings: Findings) -> None:
+def _check_crossings(tables: SplitTables, annotations: list[Row], findings: Findings) -> None:
     owners = [(row, polygon) for row in annotations if isinstance(row["segmentation"], list)
               for polygon in row["segmentation"]]  # fmt: skip
     if not owners:
@@ -100,26 +100,26 @@ def _check_crossings(side: Side, annotations: list[Row], findings: Findings) -> 
     for (annotation, _), area in zip(owners, crossings(shapes_of([polygon for _, polygon in owners])), strict=True):
         if area:
             detail = f"{area:.1f} square pixels are turned inside out"
-            findings.add("polygon-crossing", side.split, detail, **side.place(annotation))
+            findings.add("polygon-crossing", tables.split, detail, **tables.place(annotation))
 
 
-def _check_extent(side: Side, annotation: Row, area: int, height: int, width: int, findings: Findings) -> None:
+def _check_extent(tables: SplitTables, annotation: Row, area: int, height: int, width: int, findings: Findings) -> None:
     """How much a mask covers, and where; ``area`` in pixels."""
-    place, segmentation = side.place(annotation), annotation["segmentation"]
+    place, segmentation = tables.place(annotation), annotation["segmentation"]
     if area == 0:
-        findings.add("mask-empty", side.split, "no pixel", **place)
+        findings.add("mask-empty", tables.split, "no pixel", **place)
         return
     stated = annotation.get("area")
     if stated is not None and area_is_wrong(stated, segmentation, area):
-        findings.add("area-wrong", side.split, f"area {shown(stated)}, but the mask has {area} pixels", **place)
+        findings.add("area-wrong", tables.split, f"area {short_repr(stated)}, but the mask has {area} pixels", **place)
     if is_crowd(annotation):
         return
     if area >= FULL_SHARE * height * width:
-        findings.add("mask-full", side.split, f"{area / (height * width):.1%} of the image", **place)
+        findings.add("mask-full", tables.split, f"{area / (height * width):.1%} of the image", **place)
     if isinstance(segmentation, list) and len(segmentation) == 1:
         return
     parts = parts_of(segmentation, height, width)
     groups = groups_of(parts)
     if groups > 1:
         detail = f"{len(parts)} parts in {groups} groups, each farther from the others than it is long"
-        findings.add("mask-parts", side.split, detail, **place)
+        findings.add("mask-parts", tables.split, detail, **place)

@@ -13,9 +13,9 @@ from maskrcnn_project.masks.coding import Polygon
 
 # A crossing turns the area between its two sides inside out. Below both, it draws all but the same mask: a slip of the
 # hand at a corner, or a simplified outline.
-LEAST_CROSSING_PIXELS = 1.0
-LEAST_CROSSING_SHARE = 0.01  # of the polygon
-LEAST_PIECE = 1e-6  # square pixels; pieces below are left by rounding
+MIN_CROSSING_PIXELS = 1.0
+MIN_CROSSING_SHARE = 0.01  # of the polygon
+MIN_PIECE = 1e-6  # square pixels; pieces below are left by rounding
 
 
 def shapes_of(polygons: Sequence[Polygon]) -> np.ndarray:
@@ -39,17 +39,17 @@ def crossings(shapes: np.ndarray) -> np.ndarray:
         drawn = shapely.area(shapely.make_valid(shapes[doubtful]))
         inverted = np.abs(shapely.area(shapes[doubtful]) - drawn)
         found[doubtful] = np.where(
-            inverted >= np.maximum(LEAST_CROSSING_PIXELS, LEAST_CROSSING_SHARE * drawn), inverted, 0.0
+            inverted >= np.maximum(MIN_CROSSING_PIXELS, MIN_CROSSING_SHARE * drawn), inverted, 0.0
         )
     return found
 
 
-def parted(polygon: Polygon) -> list[Polygon]:
+def split_parts(polygon: Polygon) -> list[Polygon]:
     """The same area under the even-odd rule, as polygons that do not cross themselves. A border drawn twice is one."""
     return _flat(shapely.make_valid(shapes_of([polygon])[0]))
 
 
-def clipped(polygon: Polygon, height: int, width: int) -> list[Polygon]:
+def clip_polygon(polygon: Polygon, height: int, width: int) -> list[Polygon]:
     """What of a polygon lies in the image."""
     inside = shapely.intersection(shapely.make_valid(shapes_of([polygon])[0]), shapely.box(0, 0, width, height))
     return _flat(inside)
@@ -63,7 +63,7 @@ def _flat(geometry: BaseGeometry) -> list[Polygon]:
         piece = waiting.pop()
         if piece.geom_type != "Polygon":
             waiting += [part for part in shapely.get_parts(piece) if part is not piece and hasattr(part, "exterior")]
-        elif piece.area < LEAST_PIECE:
+        elif piece.area < MIN_PIECE:
             continue
         elif not len(piece.interiors):
             pieces.append([float(value) for point in piece.exterior.coords[:-1] for value in point])

@@ -1,14 +1,14 @@
-"""Before a training: the quick rules, and a refusal that says how to see and mend what they found."""
+"""Before a training: the quick rules, and a refusal that says how to see and fix what they found."""
 
 from __future__ import annotations
 
 from maskrcnn_project.datasets.checking.check import check_dataset
-from maskrcnn_project.datasets.checking.check_report import mend_command, place_and_detail, show_command
+from maskrcnn_project.datasets.checking.check_report import fix_command, place_and_detail, show_command
 from maskrcnn_project.datasets.checking.findings import Findings
 from maskrcnn_project.datasets.checking.image_listing import image_path
 from maskrcnn_project.datasets.checking.image_reading import read_pictures
 from maskrcnn_project.datasets.checking.image_rules import size_fault
-from maskrcnn_project.datasets.checking.split_tables import Side
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.coco_file import CocoFile
 from maskrcnn_project.errors import DatasetError
 
@@ -16,7 +16,7 @@ MAX_RULES_NAMED = 4  # in the sentence; the page shows all
 MAX_IMAGES_NAMED = 3  # so many examples make an error readable; the rest is counted
 
 
-def refuse_errors(train: Side, val: Side | None = None, detections_per_image: int = 100) -> Findings:
+def refuse_errors(train: SplitTables, val: SplitTables | None = None, detections_per_image: int = 100) -> Findings:
     """
     Runs the quick rules, which read no image and draw no mask.
 
@@ -24,7 +24,7 @@ def refuse_errors(train: Side, val: Side | None = None, detections_per_image: in
         The findings, of which none is an error.
 
     Raises:
-        DatasetError: there are errors; it names the rules, and the commands that show and mend them.
+        DatasetError: there are errors; it names the rules, and the commands that show and fix them.
     """
     findings = check_dataset(train, val, quick=True, detections_per_image=detections_per_image, progress=False)
     errors = [finding for finding in findings if finding.rule.severity == "error"]
@@ -35,10 +35,10 @@ def refuse_errors(train: Side, val: Side | None = None, detections_per_image: in
         for finding in errors[:MAX_RULES_NAMED]
     )
     more = f"; and {len(errors) - MAX_RULES_NAMED} more rules" if len(errors) > MAX_RULES_NAMED else ""
-    mend = mend_command(findings, train, val)
-    mending = f" Mend what can be mended: {mend}." if mend != f"{show_command(train, val)} " else ""
+    fix = fix_command(findings, train, val)
+    fixing = f" Fix what can be fixed: {fix}." if fix != f"{show_command(train, val)} " else ""
     raise DatasetError(
-        f"The annotations have errors: {named}{more}. See them: {show_command(train, val)}.{mending} Or train past "
+        f"The annotations have errors: {named}{more}. See them: {show_command(train, val)}.{fixing} Or train past "
         "them with --skip-data-check."
     )
 
@@ -61,6 +61,6 @@ def check_images(data: CocoFile) -> None:
         more = f"; and {len(faults) - MAX_IMAGES_NAMED} more" if len(faults) > MAX_IMAGES_NAMED else ""
         raise DatasetError(
             f"{len(faults)} of {len(data.images)} images of {data.path} cannot be used: "
-            f"{'; '.join(faults[:MAX_IMAGES_NAMED])}{more}. Mend or remove them "
+            f"{'; '.join(faults[:MAX_IMAGES_NAMED])}{more}. Fix or remove them "
             "(or train past them with --skip-image-check)."
         )

@@ -17,7 +17,7 @@ class Rule:
     title: str  # what is found, as a phrase
     advice: str  # what to do, as a phrase
     quick: bool = True
-    mends: str = ""  # what ``--fix`` does; empty: nothing
+    fixes: str = ""  # what ``--fix`` does; empty: nothing
 
 
 def _rules(*rules: Rule) -> dict[str, Rule]:
@@ -31,21 +31,21 @@ RULES = _rules(
         "error",
         "rows without a usable id, name, size or reference",
         "write the row anew, or remove it",
-        mends="numbers written as text are written as numbers; otherwise the row is removed",
+        fixes="numbers written as text are written as numbers; otherwise the row is removed",
     ),
     Rule(
         "image-id-repeated",
         "error",
         "image ids that occur more than once",
         "give every image an id of its own",
-        mends="the same file: one entry; other files: new ids, their annotations stay with the first",
+        fixes="the same file: one entry; other files: new ids, their annotations stay with the first",
     ),
     Rule(
         "annotation-id-repeated",
         "error",
         "annotation ids that occur more than once",
         "number the annotations anew",
-        mends="the later ones get new ids",
+        fixes="the later ones get new ids",
     ),
     Rule(
         "category-id-repeated",
@@ -64,21 +64,21 @@ RULES = _rules(
         "warning",
         "image files listed under several image ids",
         "list each file once",
-        mends="the entries become one with all annotations",
+        fixes="the entries become one with all annotations",
     ),
     Rule(
         "image-unknown",
         "error",
         "annotations of images that the file does not list",
         "add the image or remove the annotation",
-        mends="the annotation is removed",
+        fixes="the annotation is removed",
     ),
     Rule(
         "category-unknown",
         "error",
         "annotations of categories that the file does not list",
         "add the category or remove the annotation",
-        mends="the annotation is removed",
+        fixes="the annotation is removed",
     ),
     Rule(
         "category-unused",
@@ -91,21 +91,21 @@ RULES = _rules(
         "note",
         "a root category that an exporter added: it is the supercategory of others and owns nothing",
         "nothing: it is dropped when the set is registered (keep_root_category keeps it)",
-        mends="the category is removed",
+        fixes="the category is removed",
     ),
     Rule(
         "key-missing",
         "note",
         "annotations without an optional key (iscrowd, area)",
         "nothing: the default is taken",
-        mends="iscrowd 0 and the area of the mask are written",
+        fixes="iscrowd 0 and the area of the mask are written",
     ),
     Rule(
         "crowd-malformed",
         "error",
         "iscrowd values other than 0 and 1: training takes them for crowds and leaves them out",
         "write 0 for an object, 1 for a crowd",
-        mends="what reads as 1 is written as 1, everything else as 0",
+        fixes="what reads as 1 is written as 1, everything else as 0",
     ),
     # The files of the images.
     Rule(
@@ -113,7 +113,7 @@ RULES = _rules(
         "error",
         "images that are not in the folder",
         "check --images, or remove the entries",
-        mends="the image and its annotations are removed",
+        fixes="the image and its annotations are removed",
     ),
     Rule(
         "image-unlisted",
@@ -127,7 +127,7 @@ RULES = _rules(
         "files that cannot be decoded",
         "replace the file",
         quick=False,
-        mends="the image and its annotations are removed",
+        fixes="the image and its annotations are removed",
     ),
     Rule(
         "image-truncated",
@@ -135,7 +135,7 @@ RULES = _rules(
         "files that end before the picture does",
         "copy or download the file again",
         quick=False,
-        mends="the image and its annotations are removed",
+        fixes="the image and its annotations are removed",
     ),
     Rule(
         "image-size",
@@ -143,7 +143,7 @@ RULES = _rules(
         "images whose size is not the one in the JSON",
         "find out which of the two the annotations were made for",
         quick=False,
-        mends="the size of the file is written where every annotation lies within it",
+        fixes="the size of the file is written where every annotation lies within it",
     ),
     Rule(
         "image-exif",
@@ -165,35 +165,35 @@ RULES = _rules(
         "error",
         "boxes that are not four finite numbers",
         "write [x, y, width, height]",
-        mends="the box of the mask is written; without a mask the annotation is removed",
+        fixes="the box of the mask is written; without a mask the annotation is removed",
     ),
     Rule(
         "box-empty",
         "error",
         "boxes of no width or height",
         "remove the annotation",
-        mends="the box of the mask is written; without one the annotation is removed",
+        fixes="the box of the mask is written; without one the annotation is removed",
     ),
     Rule(
         "box-outside",
         "warning",
         "boxes that reach beyond their image",
         "clip them",
-        mends="the box is clipped; wholly outside, as one that is empty",
+        fixes="the box is clipped; wholly outside, as one that is empty",
     ),
     Rule(
         "box-corners",
         "error",
         "boxes that seem written as [x1, y1, x2, y2]",
         "write [x, y, width, height]",
-        mends="width and height are computed from the corners",
+        fixes="width and height are computed from the corners",
     ),
     Rule(
         "box-mask-differ",
         "warning",
         "boxes that are not the box of their mask",
         "write the box of the mask",
-        mends="the box of the mask is written",
+        fixes="the box of the mask is written",
     ),
     # Masks.
     Rule("mask-missing", "warning", "annotations without a mask", "draw the mask, or remove the annotation"),
@@ -202,24 +202,24 @@ RULES = _rules(
         "error",
         "segmentations that are neither polygons nor run lengths",
         'write [[x, y, ...]] or {"size", "counts"}',
-        mends="the annotation is removed",
+        fixes="the annotation is removed",
     ),
     Rule(
-        "polygon-flat", "error", "polygons written as one flat list", "write [[x, y, ...]]", mends="wrapped in a list"
+        "polygon-flat", "error", "polygons written as one flat list", "write [[x, y, ...]]", fixes="wrapped in a list"
     ),
     Rule(
         "polygon-short",
         "error",
         "polygons of fewer than three points, or with an odd number of values",
         "remove them",
-        mends="the polygon is removed, and the annotation with its last one",
+        fixes="the polygon is removed, and the annotation with its last one",
     ),
     Rule(
         "polygon-not-finite",
         "error",
         "polygons with NaN or infinite values",
         "write finite numbers",
-        mends="the point is removed",
+        fixes="the point is removed",
     ),
     Rule(
         "polygon-crossing",
@@ -227,17 +227,17 @@ RULES = _rules(
         "polygons that cross themselves",
         "draw them without crossing",
         quick=False,
-        mends="parted at the crossings, with the same area under the even-odd rule",
+        fixes="parted at the crossings, with the same area under the even-odd rule",
     ),
     Rule(
-        "mask-outside", "warning", "polygons that reach beyond their image", "clip them", mends="clipped to the image"
+        "mask-outside", "warning", "polygons that reach beyond their image", "clip them", fixes="clipped to the image"
     ),
     Rule(
         "rle-size",
         "error",
         "run lengths of another size than their image",
         "encode the mask at the size of the image",
-        mends="the annotation is removed",
+        fixes="the annotation is removed",
     ),
     Rule(
         "rle-malformed",
@@ -245,21 +245,21 @@ RULES = _rules(
         "run lengths that do not fill their size or cannot be read",
         "encode the mask again",
         quick=False,
-        mends="the annotation is removed",
+        fixes="the annotation is removed",
     ),
     Rule(
         "rle-uncompressed",
         "note",
         "run lengths as lists of numbers",
         "nothing: they are read too, though slower",
-        mends="compressed",
+        fixes="compressed",
     ),
     Rule(
         "rle-all-crowd",
         "error",
         "masks all marked iscrowd, as some tools mark all run lengths: training would see nothing",
         "set iscrowd to 0 where the mask is one object",
-        mends="iscrowd is set to 0",
+        fixes="iscrowd is set to 0",
     ),
     Rule(
         "masks-all-boxes",
@@ -273,7 +273,7 @@ RULES = _rules(
         "masks without a pixel",
         "remove the annotation",
         quick=False,
-        mends="the annotation is removed",
+        fixes="the annotation is removed",
     ),
     Rule(
         "mask-full",
@@ -295,7 +295,7 @@ RULES = _rules(
         "instances annotated more than once (same class, nearly the same mask)",
         "keep one",
         quick=False,
-        mends="the later ones are removed",
+        fixes="the later ones are removed",
     ),
     Rule(
         "area-wrong",
@@ -303,7 +303,7 @@ RULES = _rules(
         "areas that are not those of the mask",
         "write the area of the mask: the small, medium and large AP depend on it",
         quick=False,
-        mends="the area of the mask is written",
+        fixes="the area of the mask is written",
     ),
     # All of a set at once.
     Rule(

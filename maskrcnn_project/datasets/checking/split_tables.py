@@ -18,12 +18,12 @@ Row = dict[str, Any]
 
 # No image has more pixels a side (whole slides have some 200,000). What lies beyond is a mistake, as NaN is, and
 # would exhaust the memory of what draws it.
-LARGEST_COORDINATE = 1e6
-MOST_SHOWN = 60  # characters of a value in a sentence
+MAX_COORDINATE = 1e6
+MAX_SHOWN = 60  # characters of a value in a sentence
 
 
 @dataclass
-class Side:
+class SplitTables:
     """
     One split of a dataset: the tables as in the JSON, whatever they hold, and the rows that rules can rely on.
 
@@ -39,9 +39,9 @@ class Side:
     other: dict[str, Any] = field(default_factory=dict)  # what else the file holds: info, licenses, ...
 
     @classmethod
-    def read(cls, split: str, json_file: str | Path, image_root: str | Path | None = None) -> Side:
+    def read(cls, split: str, json_file: str | Path, image_root: str | Path | None = None) -> SplitTables:
         """
-        Reads a COCO file without judging its rows.
+        Reads a COCO file without evaluating its rows.
 
         Raises:
             DatasetError: no file, no JSON object, a table that is missing or no list, or no image folder.
@@ -149,7 +149,7 @@ def is_id(value: Any) -> bool:
 def is_number(value: Any) -> bool:
     """A finite number that can be a coordinate in pixels."""
     # compared, and not converted: a JSON integer may be too large for a float
-    return type(value) in (int, float) and -LARGEST_COORDINATE <= value <= LARGEST_COORDINATE
+    return type(value) in (int, float) and -MAX_COORDINATE <= value <= MAX_COORDINATE
 
 
 def is_side(value: Any) -> bool:
@@ -162,10 +162,10 @@ def is_crowd(annotation: Row) -> bool:
     return annotation.get("iscrowd", 0) != 0
 
 
-def shown(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """A JSON value in a sentence, cut where it gets long."""
     text = repr(value)
-    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
 
 
 def _is_name(value: Any) -> bool:
@@ -174,8 +174,8 @@ def _is_name(value: Any) -> bool:
 
 def _fault(row: Any, wanted: dict[str, tuple[Callable[[Any], bool], str]]) -> str | None:
     if not isinstance(row, dict):
-        return f"is no object, but {shown(row)}"
+        return f"is no object, but {short_repr(row)}"
     for key, (is_right, kind) in wanted.items():
         if not is_right(row.get(key)):
-            return f"wants {kind} as {key!r}, but has {shown(row[key])}" if key in row else f"has no {key!r}"
+            return f"wants {kind} as {key!r}, but has {short_repr(row[key])}" if key in row else f"has no {key!r}"
     return None

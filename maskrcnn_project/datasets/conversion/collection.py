@@ -13,7 +13,7 @@ import numpy as np
 from pycocotools import mask as mask_util
 from tqdm import tqdm
 
-from maskrcnn_project.datasets.conversion.counts import Tally
+from maskrcnn_project.datasets.conversion.counts import Counts
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import write_text
@@ -38,7 +38,7 @@ class Patch:
     top: int
 
 
-Part = Polygon | Patch  # an object is the union of its parts
+ObjectPart = Polygon | Patch  # an object is the union of its parts
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Conversion:
     image_root: Path
     class_order: str  # where it comes from, as a phrase
     unannotated: int  # images listed without objects because nobody has annotated them
-    tally: Tally
+    left_out: Counts
 
     def report(self) -> str:
         """The class table, the counts, and what was left out."""
@@ -72,8 +72,8 @@ class Conversion:
                 f"{self.unannotated} images have no annotation and are listed as images without objects; "
                 "--annotated-only leaves them out."
             )
-        if self.tally.counts:
-            lines += ["Left out or changed:", self.tally.table()]
+        if self.left_out.counts:
+            lines += ["Left out or changed:", self.left_out.table()]
         return "\n".join(lines)
 
     def write(self, path: Path) -> None:
@@ -103,7 +103,7 @@ class Collection:
         if classes is not None and (not classes or not all(classes) or len(set(classes)) < len(classes)):
             raise DatasetError(f"The classes should be different names, at least one, but are {', '.join(classes)!r}.")
         self.images = images
-        self.tally = Tally()
+        self.left_out = Counts()
         self._classes = classes
         self._sizes: dict[str, Size] = {}
         self._annotated_in: dict[str, str] = {}
@@ -141,7 +141,7 @@ class Collection:
         self,
         file_name: str,
         label: str,
-        parts: Sequence[Part],
+        parts: Sequence[ObjectPart],
         where: str,
         crowd: bool = False,
         attributes: dict[str, Any] | None = None,
@@ -153,9 +153,9 @@ class Collection:
             where: the file and the place in it.
             attributes: what else the format says of the object; the COCO key of that name.
         """
-        segmentation, box, area = _measured(parts, *self._sizes[file_name])
+        segmentation, box, area = _measure(parts, *self._sizes[file_name])
         if not area:
-            self.tally.add("object without a pixel in its image", where)
+            self.left_out.add("object without a pixel in its image", where)
             return
         row = {"bbox": box, "area": area, "iscrowd": int(crowd), "segmentation": segmentation}
         if attributes:
@@ -196,7 +196,7 @@ class Collection:
             "annotations": self._annotations(listed, classes),
             "categories": [{"id": number, "name": name} for number, name in enumerate(classes, 1)],
         }
-        return Conversion(coco, self.images.root, order, 0 if annotated_only else len(unannotated), self.tally)
+        return Conversion(coco, self.images.root, order, 0 if annotated_only else len(unannotated), self.left_out)
 
     def _class_list(self, own_classes: Sequence[str] | None, own_order: str) -> tuple[list[str], str]:
         """The classes in the order of their ids, and where that comes from."""
@@ -206,7 +206,7 @@ class Collection:
             return list(own_classes), own_order
         found = sorted({item["label"] for item in self._objects})
         if not found:
-            told = f" Left out:\n{self.tally.table()}" if self.tally.counts else ""
+            told = f" Left out:\n{self.left_out.table()}" if self.left_out.counts else ""
             raise DatasetError(
                 "No object was found, so that no class is known: look at --input, or name the classes "
                 f"(--classes).{told}"
@@ -220,23 +220,23 @@ class Collection:
         rows: list[dict[str, Any]] = []
         for item in sorted(self._objects, key=lambda item: image_ids[item["file_name"]]):
             if item["label"] not in category_ids:
-                self.tally.add(f"object whose label {item['label']!r} is not among the classes", item["where"])
+                self.left_out.add(f"object whose label {item['label']!r} is not among the classes", item["where"])
                 continue
             ids = {"image_id": image_ids[item["file_name"]], "category_id": category_ids[item["label"]]}
             rows.append({"id": len(rows) + 1, **ids, **item["row"]})
         return rows
 
 
-def _measured(parts: Sequence[Part], height: int, width: int) -> tuple[Segmentation, list[float], int]:
+def _measure(parts: Sequence[ObjectPart], height: int, width: int) -> tuple[Segmentation, list[float], int]:
     """COCO segmentation, box (XYWH) and number of pixels of the union of ``parts``."""
     polygons = [part for part in parts if not isinstance(part, Patch) and len(part) >= 6]
     patches = [part for part in parts if isinstance(part, Patch)]
     if not patches:
         area = int(mask_util.area(as_rle(polygons, height, width)))
-        return polygons, _clipped(polygon_box_xywh(polygons), height, width) if area else [0.0] * 4, area
+        return polygons, _clip(polygon_box_xywh(polygons), height, width) if area else [0.0] * 4, area
     if polygons:
-        patches.append(trimmed(decode(polygons, height, width)))
-    patch = _united(patches, height, width)
+        patches.append(trim(decode(polygons, height, width)))
+    patch = _unite(patches, height, width)
     rows, columns = patch.pixels.shape
     # borders are searched in the object's box only, and run lengths made without drawing the image: in a large one
     # that is many times faster
@@ -244,12 +244,12 @@ def _measured(parts: Sequence[Part], height: int, width: int) -> tuple[Segmentat
     if isinstance(segmentation, dict):
         segmentation = run_lengths(patch, height, width)
     else:
-        segmentation = [shifted(polygon, patch.left, patch.top) for polygon in segmentation]
+        segmentation = [shift(polygon, patch.left, patch.top) for polygon in segmentation]
     box = [float(value) for value in (patch.left, patch.top, columns, rows)]
     return segmentation, box, int(patch.pixels.sum())
 
 
-def _united(patches: Sequence[Patch], height: int, width: int) -> Patch:
+def _unite(patches: Sequence[Patch], height: int, width: int) -> Patch:
     """The pixels of all ``patches`` that lie in the image, in the smallest box that holds them."""
     top = max(min(patch.top for patch in patches), 0)
     left = max(min(patch.left for patch in patches), 0)
@@ -263,10 +263,10 @@ def _united(patches: Sequence[Patch], height: int, width: int) -> Patch:
         part = patch.pixels[first:last, begin:end]
         y, x = max(patch.top - top, 0), max(patch.left - left, 0)
         pixels[y : y + part.shape[0], x : x + part.shape[1]] |= part
-    return trimmed(pixels, left, top)
+    return trim(pixels, left, top)
 
 
-def trimmed(mask: np.ndarray, left: int = 0, top: int = 0) -> Patch:
+def trim(mask: np.ndarray, left: int = 0, top: int = 0) -> Patch:
     """The smallest patch with all pixels of (h, w) ``mask``, whose upper left pixel is (left, top); 0x0 if empty."""
     x, y, width, height = (int(value) for value in box_xywh_of(mask))
     return Patch(mask[y : y + height, x : x + width], left + x, top + y)
@@ -279,17 +279,17 @@ def run_lengths(patch: Patch, height: int, width: int) -> Rle:
     ends = (patch.left + columns) * height + patch.top + rows  # of runs, as numbers of pixels before them
     # where a column's last run touches the next column's first, both are one
     ends, times = np.unique(ends, return_counts=True)
-    runs = np.diff(np.concatenate([[0], ends[times == 1], [height * width]])).tolist()
-    rle = as_rle({"size": [height, width], "counts": runs if runs[-1] else runs[:-1]}, height, width)
+    lengths = np.diff(np.concatenate([[0], ends[times == 1], [height * width]])).tolist()
+    rle = as_rle({"size": [height, width], "counts": lengths if lengths[-1] else lengths[:-1]}, height, width)
     return {"size": [height, width], "counts": rle["counts"].decode("ascii")}
 
 
-def shifted(polygon: Polygon, x: float, y: float) -> Polygon:
+def shift(polygon: Polygon, x: float, y: float) -> Polygon:
     """``polygon`` moved by ``x`` to the right and by ``y`` downwards."""
     return (np.asarray(polygon).reshape(-1, 2) + (x, y)).ravel().tolist()
 
 
-def _clipped(box_xywh: list[float], height: int, width: int) -> list[float]:
+def _clip(box_xywh: list[float], height: int, width: int) -> list[float]:
     """The part of a box (XYWH) that lies in the image."""
     x, y, w, h = box_xywh
     left, top, right, bottom = max(x, 0.0), max(y, 0.0), min(x + w, float(width)), min(y + h, float(height))

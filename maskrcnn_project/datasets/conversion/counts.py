@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from maskrcnn_project.datasets.coco_file import MOST_NAMED
+from maskrcnn_project.datasets.coco_file import MAX_NAMED
 
 
-class Tally:
+class Counts:
     """Reasons (phrases in the singular) with how often each applied and where it applied first."""
 
     def __init__(self) -> None:
@@ -15,13 +15,13 @@ class Tally:
     def add(self, reason: str, where: str) -> None:
         self.counts[reason] = self.counts.get(reason, 0) + 1
         places = self._places.setdefault(reason, [])
-        if len(places) < MOST_NAMED:
+        if len(places) < MAX_NAMED:
             places.append(where)
 
     def table(self) -> str:
         """A line a reason, the most frequent first, and below it where to look; empty if there is none."""
         lines = []
         for reason, count in sorted(self.counts.items(), key=lambda item: -item[1]):
-            more = ", ..." if count > MOST_NAMED else ""
+            more = ", ..." if count > MAX_NAMED else ""
             lines += [f"  {count:6d}  {reason}", f"          in {', '.join(self._places[reason])}{more}"]
         return "\n".join(lines)

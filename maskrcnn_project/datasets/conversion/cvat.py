@@ -25,8 +25,8 @@ import numpy as np
 from tqdm import tqdm
 
 from maskrcnn_project.datasets.conversion import primitive_shapes as figures
-from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, Part, Patch
-from maskrcnn_project.datasets.conversion.counts import Tally
+from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, ObjectPart, Patch
+from maskrcnn_project.datasets.conversion.counts import Counts
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size
 from maskrcnn_project.errors import DatasetError
 
@@ -92,10 +92,10 @@ def _read_image(collection: Collection, source: Path, image: Element) -> None:
     file_name = _image_of(collection.images, image, place)
     stated = (_number(image, "height", place), _number(image, "width", place))
     size = collection.open_image(file_name, place, (int(stated[0]), int(stated[1])))
-    objects: dict[Any, list[tuple[Element, Part]]] = defaultdict(list)
+    objects: dict[Any, list[tuple[Element, ObjectPart]]] = defaultdict(list)
     for index, shape in enumerate(image):
         where = f"{source}, line {shape.get(LINE)}"
-        part = _part(shape, where, size, collection.tally)
+        part = _part(shape, where, size, collection.left_out)
         if part is not None:
             label, group = _text(shape, "label", where).strip(), shape.get("group_id", "0")
             objects[(label, "alone", index) if group in ("", "0") else (label, group)].append((shape, part))
@@ -138,12 +138,12 @@ def _attributes(shapes: Sequence[Element]) -> dict[str, Any]:
     return found | ({"z_order": level} if level else {})
 
 
-def _part(shape: Element, where: str, size: Size, tally: Tally) -> Part | None:
+def _part(shape: Element, where: str, size: Size, left_out: Counts) -> ObjectPart | None:
     """What a shape covers; None (and a word in the tally) if that is nothing."""
     if shape.tag == "polygon":
         points = _points(shape, where) if shape.get("points") else []
         if len(points) < 3:
-            tally.add("polygon of fewer than 3 points", where)
+            left_out.add("polygon of fewer than 3 points", where)
             return None
         return figures.polygon(points)
     if shape.tag == "mask":
@@ -153,11 +153,11 @@ def _part(shape: Element, where: str, size: Size, tally: Tally) -> Part | None:
         turn = _number(shape, "rotation", where) if shape.get("rotation") else 0.0
         return figures.ellipse((centre_x, centre_y), radius_x, radius_y, turn)
     if shape.tag in WITHOUT_MASK:
-        tally.add(f"{WITHOUT_MASK[shape.tag]} without a mask", where)
+        left_out.add(f"{WITHOUT_MASK[shape.tag]} without a mask", where)
     elif shape.tag == "tag":
-        tally.add("tag of an image, which is no object", where)
+        left_out.add("tag of an image, which is no object", where)
     else:
-        tally.add(f"shape of the unknown type {shape.tag!r}", where)
+        left_out.add(f"shape of the unknown type {shape.tag!r}", where)
     return None
 
 
@@ -177,7 +177,7 @@ def _mask_patch(shape: Element, where: str, size: Size) -> Patch:
     left, top, width, height = (int(_number(shape, key, where)) for key in ("left", "top", "width", "height"))
     text = _text(shape, "rle", where)
     try:
-        runs = np.array([int(run) for run in text.split(",")], dtype=np.int64)
+        lengths = np.array([int(run) for run in text.split(",")], dtype=np.int64)
     except ValueError as error:
         raise DatasetError(f'{where} should have run lengths "n, n, ...", but has {text[:60]!r}.') from error
     if min(width, height) < 1 or height > size[0] or width > size[1]:
@@ -185,13 +185,13 @@ def _mask_patch(shape: Element, where: str, size: Size) -> Patch:
             f"{where} has a mask in a box of {width}x{height} pixels (width x height), but its image has "
             f"{size[1]}x{size[0]}."
         )
-    if np.any(runs < 0) or int(runs.sum()) != width * height:
+    if np.any(lengths < 0) or int(lengths.sum()) != width * height:
         raise DatasetError(
-            f"{where} has a mask whose run lengths cover {int(runs.sum())} pixels, but its box has {width}x{height} "
+            f"{where} has a mask whose run lengths cover {int(lengths.sum())} pixels, but its box has {width}x{height} "
             f"(width x height) = {width * height}."
         )
-    inside = np.arange(len(runs)) % 2 == 1  # the first run is background
-    return Patch(np.repeat(inside, runs).reshape(height, width), left, top)
+    inside = np.arange(len(lengths)) % 2 == 1  # the first run is background
+    return Patch(np.repeat(inside, lengths).reshape(height, width), left, top)
 
 
 def _text(element: Element, key: str, where: str) -> str:

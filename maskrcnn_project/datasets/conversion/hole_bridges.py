@@ -11,7 +11,7 @@ from maskrcnn_project.masks.coding import Polygon
 CHUNK = 1024  # distances from so many points at a time, which bounds the memory of borders with many points
 
 
-def joined(borders: Sequence[Polygon]) -> Polygon:
+def join_rings(borders: Sequence[Polygon]) -> Polygon:
     """
     One polygon that runs along all ``borders`` (outer ones and holes), which it joins by seams.
 

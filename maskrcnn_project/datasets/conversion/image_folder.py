@@ -92,7 +92,7 @@ class ImageFolder:
                 turned = image.getexif().get(EXIF_ORIENTATION) in SIDES_EXCHANGED
                 return (image.width, image.height) if turned else (image.height, image.width)
         except Exception as error:  # on damaged files Pillow's decoders raise nearly every type of error
-            raise DatasetError(f"The image {path} cannot be read ({error}): mend or remove it.") from error
+            raise DatasetError(f"The image {path} cannot be read ({error}): fix or remove it.") from error
 
 
 def open_picture(file: Path | BinaryIO) -> Image.Image:

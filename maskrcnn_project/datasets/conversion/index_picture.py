@@ -20,14 +20,14 @@ NUMBERED = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "LA", "PA")
 def read_numbers(path: Path) -> tuple[np.ndarray, bool]:
     """
     Returns:
-        (H, W) int64 of grey values or palette entries, and False; or of colours (``packed``), and True.
+        (H, W) int64 of grey values or palette entries, and False; or of colours (``pack``), and True.
 
     Raises:
         DatasetError: no picture, or one of another kind.
     """
-    with _opened(path) as picture:
+    with _open(path) as picture:
         if picture.mode in COLOURED:
-            return packed(np.asarray(picture.convert("RGB"))), True
+            return pack(np.asarray(picture.convert("RGB"))), True
         if picture.mode not in NUMBERED:
             raise DatasetError(
                 f"{path} is a picture of the kind {picture.mode}, whose pixels are no numbers: wanted are grey values, "
@@ -38,23 +38,23 @@ def read_numbers(path: Path) -> tuple[np.ndarray, bool]:
 
 
 def read_colours(path: Path) -> np.ndarray:
-    """The colours of a picture of any kind, (H, W) int64, ``packed``. Raises DatasetError if it cannot be read."""
-    with _opened(path) as picture:
-        return packed(np.asarray(picture.convert("RGB")))
+    """The colours of a picture of any kind, (H, W) int64, ``pack``. Raises DatasetError if it cannot be read."""
+    with _open(path) as picture:
+        return pack(np.asarray(picture.convert("RGB")))
 
 
-def packed(colours: np.ndarray) -> np.ndarray:
+def pack(colours: np.ndarray) -> np.ndarray:
     """(..., 3) red, green, blue of 0-255 as one number each, 0xRRGGBB; black is 0."""
     red, green, blue = (colours[..., channel].astype(np.int64) for channel in range(3))
     return (red << 16) | (green << 8) | blue
 
 
-def _opened(path: Path) -> Image.Image:
+def _open(path: Path) -> Image.Image:
     try:
         picture = open_picture(path)
         picture.load()
     except Exception as error:  # on damaged files Pillow's decoders raise nearly every type of error
-        raise DatasetError(f"The picture {path} cannot be read ({error}): mend or remove it.") from error
+        raise DatasetError(f"The picture {path} cannot be read ({error}): fix or remove it.") from error
     return picture
 
 

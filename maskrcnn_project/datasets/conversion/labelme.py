@@ -22,8 +22,8 @@ from tqdm import tqdm
 
 from maskrcnn_project.datasets.coco_file import CocoFile
 from maskrcnn_project.datasets.conversion import primitive_shapes as figures
-from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, Part, Patch, shifted, trimmed
-from maskrcnn_project.datasets.conversion.counts import Tally
+from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, ObjectPart, Patch, shift, trim
+from maskrcnn_project.datasets.conversion.counts import Counts
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size, files_below, open_picture
 from maskrcnn_project.datasets.conversion.labelme_file import (
     CLASS_LIST,
@@ -65,7 +65,7 @@ def read_labelme(
     for path in tqdm(list(files_below(source, (".json",))), desc="LabelMe", unit="file", disable=None, leave=False):
         content = _content(path)
         if content is None:
-            collection.tally.add("JSON file that is not LabelMe's (it has no 'shapes')", str(path))
+            collection.left_out.add("JSON file that is not LabelMe's (it has no 'shapes')", str(path))
             continue
         found += 1
         _read_file(collection, source, path, content)
@@ -94,12 +94,12 @@ def _read_file(collection: Collection, source: Path, path: Path, content: dict[s
     file_name = _image_of(collection.images, source, path, content.get("imagePath"))
     stated = (content.get("imageHeight"), content.get("imageWidth"))
     size = collection.open_image(file_name, str(path), stated if None not in stated else None)  # type: ignore[arg-type]
-    objects: dict[Any, list[tuple[str, dict[str, Any], Part]]] = defaultdict(list)
+    objects: dict[Any, list[tuple[str, dict[str, Any], ObjectPart]]] = defaultdict(list)
     for index, shape in enumerate(content["shapes"]):
         where = f"{path}, shapes[{index}]"
         if not isinstance(shape, dict) or not isinstance(shape.get("label"), str) or not shape["label"].strip():
             raise DatasetError(f"{where} should be an object with a 'label' that is a text, but has no such label.")
-        part = _part(shape, where, size, collection.tally)
+        part = _part(shape, where, size, collection.left_out)
         if part is not None:
             group = shape.get("group_id")
             objects[(shape["label"], "alone", index) if group is None else (shape["label"], group)].append(
@@ -128,19 +128,19 @@ def _image_of(images: ImageFolder, source: Path, path: Path, image_path: Any) ->
     )
 
 
-def _part(shape: dict[str, Any], where: str, size: Size, tally: Tally) -> Part | None:
+def _part(shape: dict[str, Any], where: str, size: Size, left_out: Counts) -> ObjectPart | None:
     """What a shape covers; None (and a word in the tally) if that is nothing."""
     kind = shape.get("shape_type") or "polygon"
     if kind in NO_AREA:
-        tally.add(f"shape of type {kind!r}, which has no area", where)
+        left_out.add(f"shape of type {kind!r}, which has no area", where)
         return None
     if kind not in (*CORNERED, "rectangle", "circle", "mask"):
-        tally.add(f"shape of the unknown type {kind!r}", where)
+        left_out.add(f"shape of the unknown type {kind!r}", where)
         return None
     points = _points(shape.get("points"), where)
     if kind in CORNERED:
         if len(points) < 3:
-            tally.add("polygon of fewer than 3 points", where)
+            left_out.add("polygon of fewer than 3 points", where)
             return None
         return figures.polygon(points)
     if len(points) != 2:
@@ -183,7 +183,7 @@ def _mask_patch(encoded: Any, points: list[figures.Point], where: str) -> Patch:
     return Patch(pixels, left, top)
 
 
-def write_labelme(data: CocoFile, output: Path) -> Tally:
+def write_labelme(data: CocoFile, output: Path) -> Counts:
     """
     Writes a JSON file for each image of ``data`` and ``labels.txt``; images stay where they are and are pointed to.
 
@@ -201,40 +201,40 @@ def write_labelme(data: CocoFile, output: Path) -> Tally:
     rows: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in data.annotations:
         rows[row["image_id"]].append(row)
-    tally = Tally()
+    left_out = Counts()
     with new_files(output, names if same else [*names, CLASS_LIST]) as folder:
         for image, name in zip(tqdm(data.images, unit="file", disable=None, leave=False), names, strict=True):
             shapes: list[dict[str, Any]] = []
             for row in rows[image["id"]]:
                 where = f"annotation {row['id']} of {image['file_name']}"
-                shapes += _shapes(row, image, class_names[row["category_id"]], free_group(shapes), where, tally)
+                shapes += _shapes(row, image, class_names[row["category_id"]], free_group(shapes), where, left_out)
             size = (image["height"], image["width"])
             content = file_content(shapes, data.image_root / image["file_name"], (output / name).parent, size)
             (folder / name).write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
         if not same:
             (folder / CLASS_LIST).write_text(labels, "utf-8")
-    return tally
+    return left_out
 
 
 def _shapes(
-    row: dict[str, Any], image: dict[str, Any], label: str, group: int, where: str, tally: Tally
+    row: dict[str, Any], image: dict[str, Any], label: str, group: int, where: str, left_out: Counts
 ) -> list[dict[str, Any]]:
     """The shapes of one COCO annotation."""
     segmentation = row.get("segmentation")
     if not segmentation:
-        tally.add("annotation without a mask", where)
+        left_out.add("annotation without a mask", where)
         return []
     crowd = bool(row.get("iscrowd", 0))
     if isinstance(segmentation, dict):
-        patch = trimmed(decode(segmentation, image["height"], image["width"]))
+        patch = trim(decode(segmentation, image["height"], image["width"]))
         outer, holes = outlines(patch.pixels)
         if holes:
             return [mask_shape(label, patch, crowd)]
-        polygons = [shifted(polygon, patch.left, patch.top) for polygon in outer]
+        polygons = [shift(polygon, patch.left, patch.top) for polygon in outer]
     else:
         polygons = [polygon for polygon in segmentation if len(polygon) >= 6 and len(polygon) % 2 == 0]
         for _ in range(len(segmentation) - len(polygons)):
-            tally.add("polygon that is not at least 3 pairs of x and y", where)
+            left_out.add("polygon that is not at least 3 pairs of x and y", where)
     if not polygons and isinstance(segmentation, dict):
-        tally.add("annotation whose mask is empty", where)
+        left_out.add("annotation whose mask is empty", where)
     return polygon_shapes(label, polygons, group, crowd)

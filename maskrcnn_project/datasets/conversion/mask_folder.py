@@ -31,7 +31,7 @@ import numpy as np
 from tqdm import tqdm
 
 from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, Patch
-from maskrcnn_project.datasets.conversion.counts import Tally
+from maskrcnn_project.datasets.conversion.counts import Counts
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, files_below
 from maskrcnn_project.datasets.conversion.index_picture import SUFFIXES, patches, read_numbers
 from maskrcnn_project.errors import DatasetError
@@ -75,7 +75,7 @@ def read_mask_folder(
         )
     collection = Collection(ImageFolder(images, but_not=source), classes)
     owners = _Owners(collection.images, layout, class_from, classes)
-    masks = _masks_by_image(source, owners, collection.tally)
+    masks = _masks_by_image(source, owners, collection.left_out)
     if not masks:
         image = collection.images.file_names[0]
         raise DatasetError(
@@ -98,16 +98,16 @@ def _own_classes(source: Path, class_from: str) -> tuple[list[str] | None, str]:
     return [ONLY_CLASS] if class_from == "none" else None, "that of the one class there is"
 
 
-def _masks_by_image(source: Path, owners: _Owners, tally: Tally) -> dict[str, list[tuple[str, Path]]]:
+def _masks_by_image(source: Path, owners: _Owners, left_out: Counts) -> dict[str, list[tuple[str, Path]]]:
     """For each image (its ``file_name``) the classes and files of its masks."""
     masks: dict[str, list[tuple[str, Path]]] = defaultdict(list)
     for path in files_below(source, ("",)):
         if path.suffix.lower() not in SUFFIXES:
-            tally.add(f"file that is no mask ({', '.join(SUFFIXES)})", str(path))
+            left_out.add(f"file that is no mask ({', '.join(SUFFIXES)})", str(path))
             continue
         owner = owners.find(path, source)
         if owner is None:
-            tally.add("mask whose name belongs to no image (or to no class)", str(path))
+            left_out.add("mask whose name belongs to no image (or to no class)", str(path))
         else:
             masks[owner[0]].append((owner[1], path))
     return masks

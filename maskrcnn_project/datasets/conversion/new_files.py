@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from maskrcnn_project.datasets.coco_file import MOST_NAMED, CocoFile
+from maskrcnn_project.datasets.coco_file import MAX_NAMED, CocoFile
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import atomic_files
@@ -33,7 +33,7 @@ def new_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DatasetError(
-            f"Several images would share one annotation file ({', '.join(twice[:MOST_NAMED])}), as they are listed "
+            f"Several images would share one annotation file ({', '.join(twice[:MAX_NAMED])}), as they are listed "
             "twice or differ by their suffix only: list each once, or rename one."
         )
     with atomic_files(folder, names) as beside:

@@ -13,7 +13,7 @@ Point = tuple[float, float]  # x, y in pixels
 
 # How far a circle's polygon may run inside the circle, in pixels: far below what moves a pixel's centre across it.
 ROUNDNESS = 0.05
-FEWEST_CORNERS = 16
+MIN_CORNERS = 16
 
 
 def polygon(points: Sequence[Point]) -> Polygon:
@@ -34,7 +34,7 @@ def ellipse(centre: Point, radius_x: float, radius_y: float, degrees: float = 0.
         return []
     # a chord over an angle of 2 pi / n leaves its circle by r (1 - cos(pi / n))
     reach = math.acos(max(1 - ROUNDNESS / radius, 0.0))
-    corners = max(FEWEST_CORNERS, math.ceil(math.pi / reach))
+    corners = max(MIN_CORNERS, math.ceil(math.pi / reach))
     angles = np.arange(corners) * 2 * math.pi / corners
     x, y = radius_x * np.cos(angles), radius_y * np.sin(angles)
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, Patch
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, files_below
-from maskrcnn_project.datasets.conversion.index_picture import packed, patches, read_colours, read_numbers
+from maskrcnn_project.datasets.conversion.index_picture import pack, patches, read_colours, read_numbers
 from maskrcnn_project.errors import DatasetError
 
 CLASS_FOLDER, OBJECT_FOLDER, IMAGE_FOLDER = "SegmentationClass", "SegmentationObject", "JPEGImages"
@@ -105,10 +105,10 @@ def _read_pictures(collection: Collection, reader: _Pictures, stem: str, path: P
         where = f"{path}, object {number}"
         found = _most_frequent(labels, patch)
         if not found:
-            collection.tally.add("object whose pixels have no class", where)
+            collection.left_out.add("object whose pixels have no class", where)
             continue
         if len(found) > 1:
-            collection.tally.add("object of several classes (it got the most frequent)", where)
+            collection.left_out.add("object of several classes (it got the most frequent)", where)
         collection.add(file_name, reader.name_of(found[0], class_path), [patch], where)
 
 
@@ -137,7 +137,7 @@ class _Pictures:
             self.own_order = f"that of VOC's twenty classes, as there is neither {LABEL_MAP} nor --classes"
         else:
             self._names = list(classes)
-        self._palette = {int(colour): number for number, colour in enumerate(packed(colour_map()))}
+        self._palette = {int(colour): number for number, colour in enumerate(pack(colour_map()))}
 
     def objects(self, path: Path) -> np.ndarray:
         """(H, W) int64: the number of the object at each pixel, 0 for none."""
@@ -151,9 +151,9 @@ class _Pictures:
         if self._by_colour is None:
             numbers, coloured = read_numbers(path)
             return self._without_void(self._numbered(numbers, path) if coloured else numbers)
-        void = int(packed(colour_map())[VOID])
+        void = int(pack(colour_map())[VOID])
         indices = {0: 0, void: 0, **{colour: index for index, colour in enumerate(self._by_colour, 1)}}
-        return _looked_up(read_colours(path), indices, path, LABEL_MAP)
+        return _look_up(read_colours(path), indices, path, LABEL_MAP)
 
     def name_of(self, number: int, path: Path) -> str:
         """The name of a class that ``classes`` gave."""
@@ -165,13 +165,13 @@ class _Pictures:
         return self._names[number - 1]
 
     def _numbered(self, colours: np.ndarray, path: Path) -> np.ndarray:
-        return _looked_up(colours, self._palette, path, "VOC's colour map")
+        return _look_up(colours, self._palette, path, "VOC's colour map")
 
     def _without_void(self, numbers: np.ndarray) -> np.ndarray:
         return np.where(numbers == VOID, 0, numbers)
 
 
-def _looked_up(colours: np.ndarray, table: dict[int, int], path: Path, source: str) -> np.ndarray:
+def _look_up(colours: np.ndarray, table: dict[int, int], path: Path, source: str) -> np.ndarray:
     """The number that ``table`` has for each of (H, W) packed colours."""
     values, inverse = np.unique(colours, return_inverse=True)
     unknown = [value for value in values.tolist() if value not in table]

@@ -24,9 +24,9 @@ import yaml
 from tqdm import tqdm
 
 from maskrcnn_project.datasets.coco_file import CocoFile
-from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, Part, shifted, trimmed
-from maskrcnn_project.datasets.conversion.counts import Tally
-from maskrcnn_project.datasets.conversion.hole_bridges import joined, touches_itself
+from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, ObjectPart, shift, trim
+from maskrcnn_project.datasets.conversion.counts import Counts
+from maskrcnn_project.datasets.conversion.hole_bridges import join_rings, touches_itself
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size, files_below
 from maskrcnn_project.datasets.conversion.new_files import new_files, stems_of
 from maskrcnn_project.errors import DatasetError
@@ -37,7 +37,7 @@ DATA_FILE = "data.yaml"
 HEAD = "# Written by tools/convert_dataset.py, which adds further splits (--split).\n"
 SPLITS = ("train", "val", "test")
 DECIMALS = 6  # 0.02 pixels in an image of 20,000: far below what moves a corner to another pixel
-MOST_BEYOND = 0.01  # of the side of the image: slips of a hand; more, and the numbers are pixels
+MAX_BEYOND = 0.01  # of the side of the image: slips of a hand; more, and the numbers are pixels
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _read_set(source: Path) -> YoloSet:
     for split in SPLITS:
         entry = content.get(split)
         if entry:
-            entries[split] = [_place(root, str(item)) for item in (entry if isinstance(entry, list) else [entry])]
+            entries[split] = [_place_of(root, str(item)) for item in (entry if isinstance(entry, list) else [entry])]
     return YoloSet(root, _names(file, content.get("names")), entries)
 
 
@@ -147,7 +147,7 @@ def _names(file: Path, names: Any) -> dict[int, str]:
     return {number: str(name) for number, name in table.items()}
 
 
-def _place(root: Path, entry: str) -> Path:
+def _place_of(root: Path, entry: str) -> Path:
     path = root / entry
     # some exporters write ../train/images beside train/, and Ultralytics forgives it
     return root / entry[3:] if not path.exists() and entry.startswith("../") else path
@@ -185,14 +185,14 @@ def _read_labels(collection: Collection, path: Path, file_name: str, names: dict
         if not values:
             continue
         if len(values) == 5:
-            collection.tally.add("box without a mask (a class and 4 numbers)", where)
+            collection.left_out.add("box without a mask (a class and 4 numbers)", where)
         elif len(values) < 7 or len(values) % 2 == 0:
             raise DatasetError(
                 f"{where} should be a class and at least 3 pairs x y, but has {len(values)} numbers: "
                 "was it written for segmentation?"
             )
         elif values[0] not in names:
-            collection.tally.add(f"object of class {values[0]:g}, which has no name", where)
+            collection.left_out.add(f"object of class {values[0]:g}, which has no name", where)
         else:
             collection.add(file_name, names[int(values[0])], [_part(values[1:], size, where)], where)
 
@@ -207,15 +207,15 @@ def _numbers(words: Iterable[str], where: str) -> list[float]:
     return values
 
 
-def _part(values: Sequence[float], size: Size, where: str) -> Part:
+def _part(values: Sequence[float], size: Size, where: str) -> ObjectPart:
     """A polygon in pixels; its pixels where it was joined from several borders, since COCO has a way to say that."""
-    if min(values) < -MOST_BEYOND or max(values) > 1 + MOST_BEYOND:
+    if min(values) < -MAX_BEYOND or max(values) > 1 + MAX_BEYOND:
         raise DatasetError(
             f"{where} has a coordinate of {max(values, key=abs):g}, but all should lie between 0 and 1: "
             "divide them by the width and height of the image."
         )
     polygon = _in_pixels(values, size)
-    return trimmed(decode([polygon], *size)) if touches_itself(polygon) else polygon
+    return trim(decode([polygon], *size)) if touches_itself(polygon) else polygon
 
 
 def _in_pixels(values: Sequence[float], size: Size) -> Polygon:
@@ -223,7 +223,7 @@ def _in_pixels(values: Sequence[float], size: Size) -> Polygon:
     return (np.asarray(values).reshape(-1, 2) * (width, height)).ravel().tolist()
 
 
-def write_yolo(data: CocoFile, output: Path, split: str = "train") -> Tally:
+def write_yolo(data: CocoFile, output: Path, split: str = "train") -> Counts:
     """
     Writes label files, a list of the split's images and data.yaml, in which a further split is added to earlier ones.
 
@@ -247,16 +247,16 @@ def write_yolo(data: CocoFile, output: Path, split: str = "train") -> Tally:
     rows: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in data.annotations:
         rows[row["image_id"]].append(row)
-    tally = Tally()
+    left_out = Counts()
     with new_files(output, [*names, f"{split}.txt"]) as folder:
         for image, name in zip(tqdm(data.images, unit="file", disable=None, leave=False), names, strict=True):
-            polygons = [(numbers[row["category_id"]], _one_polygon(row, image, tally)) for row in rows[image["id"]]]
+            polygons = [(numbers[row["category_id"]], _one_polygon(row, image, left_out)) for row in rows[image["id"]]]
             lines = [f"{number} {polygon}\n" for number, polygon in polygons if polygon]
             (folder / name).write_text("".join(lines), "utf-8")
         (folder / f"{split}.txt").write_text("".join(f"./{path}\n" for path in listed), "utf-8")
         _link_images(data.image_root, output / place)
     write_text(output / DATA_FILE, data_text)
-    return tally
+    return left_out
 
 
 def _check_places(names: Sequence[str], images: Path) -> None:
@@ -313,26 +313,26 @@ def _link_images(images: Path, place: Path) -> None:
         ) from error
 
 
-def _one_polygon(row: dict[str, Any], image: dict[str, Any], tally: Tally) -> str:
+def _one_polygon(row: dict[str, Any], image: dict[str, Any], left_out: Counts) -> str:
     """The coordinates of an annotation's line; empty (and a word in the tally) if it has none."""
     size, where = (image["height"], image["width"]), f"annotation {row['id']} of {image['file_name']}"
     segmentation = row.get("segmentation")
     if not segmentation:
-        tally.add("annotation without a mask", where)
+        left_out.add("annotation without a mask", where)
         return ""
     if row.get("iscrowd", 0):
-        tally.add("crowd region, which YOLO does not know", where)
+        left_out.add("crowd region, which YOLO does not know", where)
         return ""
     if not isinstance(segmentation, dict):
         text = _as_drawn(segmentation, size)
         if text:
             return text
-    patch = trimmed(decode(segmentation, *size))
+    patch = trim(decode(segmentation, *size))
     outer, holes = outlines(patch.pixels)
     if not outer:
-        tally.add("annotation whose mask is empty", where)
+        left_out.add("annotation whose mask is empty", where)
         return ""
-    return _normalised(shifted(joined([*outer, *holes]), patch.left, patch.top), size)
+    return _normalise(shift(join_rings([*outer, *holes]), patch.left, patch.top), size)
 
 
 def _as_drawn(polygons: Sequence[Polygon], size: Size) -> str:
@@ -343,7 +343,7 @@ def _as_drawn(polygons: Sequence[Polygon], size: Size) -> str:
     parts = [polygon for polygon in polygons if len(polygon) >= 6 and len(polygon) % 2 == 0]
     if not parts:
         return ""
-    text = _normalised(joined(parts), size)
+    text = _normalise(join_rings(parts), size)
     values = [float(word) for word in text.split()]
     if min(values) < 0 or max(values) > 1:
         return ""
@@ -351,7 +351,7 @@ def _as_drawn(polygons: Sequence[Polygon], size: Size) -> str:
     return text if wanted["counts"] == got["counts"] else ""
 
 
-def _normalised(polygon: Polygon, size: Size) -> str:
+def _normalise(polygon: Polygon, size: Size) -> str:
     height, width = size
     points = np.asarray(polygon).reshape(-1, 2) / (width, height)
     return " ".join(f"{value:.{DECIMALS}f}" for value in points.ravel().tolist())

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maskrcnn_project.datasets.coco_file import MOST_NAMED, TABLES, CocoFile, read_coco_file
+from maskrcnn_project.datasets.coco_file import MAX_NAMED, TABLES, CocoFile, read_coco_file
 from maskrcnn_project.datasets.editing.grouping import MERGED_NAME_KEY
-from maskrcnn_project.datasets.editing.same_images import Place, find_same_images
+from maskrcnn_project.datasets.editing.same_images import ImageLocation, find_same_images
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import write_text
 
@@ -83,13 +83,13 @@ def write_merged(
     names = [
         _new_names(file, common, prefix) for file, prefix in zip(files, prefixes or [""] * len(files), strict=True)
     ]
-    same: dict[Place, Place] = {}
+    same: dict[ImageLocation, ImageLocation] = {}
     if same_image != "keep":
         paths = [_paths(file) for file in files] if image_roots else names
         same = find_same_images(paths, on_disk=bool(image_roots))
     if same and same_image == "refuse":
         raise DatasetError(_refusal(files, same))
-    cocos = [_renamed(file, new) for file, new in zip(files, names, strict=True)]
+    cocos = [_rename(file, new) for file, new in zip(files, names, strict=True)]
     coco = merge_coco(cocos, _titles(json_files), same, join=same_image == "join")
     output_file.parent.mkdir(parents=True, exist_ok=True)
     write_text(output_file, json.dumps(coco))
@@ -99,7 +99,7 @@ def write_merged(
 def merge_coco(
     cocos: Sequence[Mapping[str, Any]],
     titles: Sequence[str],
-    same: Mapping[Place, Place] | None = None,
+    same: Mapping[ImageLocation, ImageLocation] | None = None,
     *,
     join: bool = False,
 ) -> dict[str, Any]:
@@ -117,9 +117,9 @@ def merge_coco(
     """
     same = same or {}
     _check_sizes(cocos, titles, same if join else {})
-    categories, category_ids = _joined([coco["categories"] for coco in cocos], lambda row: row["name"])
+    categories, category_ids = _join([coco["categories"] for coco in cocos], lambda row: row["name"])
     _warn_of_similar_names([category["name"] for category in categories])
-    licenses, license_ids = _joined([_licenses(coco) for coco in cocos], lambda row: (row.get("name"), row.get("url")))
+    licenses, license_ids = _join([_licenses(coco) for coco in cocos], lambda row: (row.get("name"), row.get("url")))
     images = [[row for row in coco["images"] if (index, row["id"]) not in same] for index, coco in enumerate(cocos)]
     image_ids = _distinct_ids(images)
     for (index, image_id), (first, first_id) in same.items() if join else ():
@@ -167,7 +167,7 @@ def _distinct_ids(tables: Sequence[Sequence[Row]]) -> NewIds:
     return new_ids
 
 
-def _joined(tables: Sequence[Sequence[Row]], key_of: Callable[[Row], Hashable]) -> tuple[list[Row], NewIds]:
+def _join(tables: Sequence[Sequence[Row]], key_of: Callable[[Row], Hashable]) -> tuple[list[Row], NewIds]:
     """Rows of the same key become one, as the first table has it, with its id if that is free."""
     following = max((row["id"] for table in tables for row in table), default=0) + 1
     rows: dict[Hashable, Row] = {}
@@ -248,7 +248,7 @@ def _new_names(file: CocoFile, root: Path | None, prefix: str) -> dict[int, str]
     return {image["id"]: start + image["file_name"] for image in file.images}
 
 
-def _renamed(file: CocoFile, names: Mapping[int, str]) -> dict[str, Any]:
+def _rename(file: CocoFile, names: Mapping[int, str]) -> dict[str, Any]:
     images = [
         image
         if names[image["id"]] == image["file_name"]
@@ -264,7 +264,7 @@ def _titles(json_files: Sequence[str | Path]) -> list[str]:
     return names if len(set(names)) == len(names) else [Path(file).as_posix() for file in json_files]
 
 
-def _refusal(files: Sequence[CocoFile], same: Mapping[Place, Place]) -> str:
+def _refusal(files: Sequence[CocoFile], same: Mapping[ImageLocation, ImageLocation]) -> str:
     names = [{image["id"]: image["file_name"] for image in file.images} for file in files]
     pairs: dict[tuple[int, int], list[str]] = defaultdict(list)
     for (index, image_id), (first, first_id) in same.items():
@@ -272,7 +272,7 @@ def _refusal(files: Sequence[CocoFile], same: Mapping[Place, Place]) -> str:
         pairs[index, first].append(name if name == first_name else f"{name} (there {first_name})")
     told = [
         f"{len(found)} of {len(names[index])} images of {files[index].path} are in {files[first].path} too, "
-        f"e.g. {', '.join(found[:MOST_NAMED])}"
+        f"e.g. {', '.join(found[:MAX_NAMED])}"
         for (index, first), found in pairs.items()
     ]
     return (
@@ -281,7 +281,9 @@ def _refusal(files: Sequence[CocoFile], same: Mapping[Place, Place]) -> str:
     )
 
 
-def _check_sizes(cocos: Sequence[Mapping[str, Any]], titles: Sequence[str], same: Mapping[Place, Place]) -> None:
+def _check_sizes(
+    cocos: Sequence[Mapping[str, Any]], titles: Sequence[str], same: Mapping[ImageLocation, ImageLocation]
+) -> None:
     rows = [{row["id"]: row for row in coco["images"]} for coco in cocos]
     for (index, image_id), (first, first_id) in same.items():
         one, other = rows[first][first_id], rows[index][image_id]

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 
 from tqdm import tqdm
 
-Place = tuple[int, int]  # index of the COCO file, image id
+ImageLocation = tuple[int, int]  # index of the COCO file, image id
 CHUNK = 1 << 20  # bytes read at a time
 
 
-def find_same_images(files: Sequence[dict[int, str]], *, on_disk: bool) -> dict[Place, Place]:
+def find_same_images(files: Sequence[dict[int, str]], *, on_disk: bool) -> dict[ImageLocation, ImageLocation]:
     """
     Args:
         files: image id -> path, for each COCO file.
@@ -24,8 +24,8 @@ def find_same_images(files: Sequence[dict[int, str]], *, on_disk: bool) -> dict[
     """
     links = {path: os.path.realpath(path) if on_disk else path for images in files for path in images.values()}
     digests = _digests([{links[path] for path in images.values()} for images in files]) if on_disk else {}
-    first: dict[str, Place] = {}  # path or digest -> image
-    same: dict[Place, Place] = {}
+    first: dict[str, ImageLocation] = {}  # path or digest -> image
+    same: dict[ImageLocation, ImageLocation] = {}
     for index, images in enumerate(files):
         for image_id, path in images.items():
             keys = [key for key in (links[path], digests.get(links[path])) if key is not None]

@@ -15,9 +15,9 @@ from maskrcnn_project.errors import DatasetError
 
 REST, PART = 0, 1
 NO_OBJECTS = "no objects"  # images without annotations are shared out as if that were a class
-MOST_REPAIRS = 2000  # moves; sets that need repair at all need a handful
+MAX_REPAIRS = 2000  # moves; sets that need repair at all need a handful
 RANDOM_REPAIRS = 0.2  # share of random moves, which lead out of dead ends (as in WalkSAT)
-MOST_SWEEPS = 20  # over all groups; three or four settle it
+MAX_SWEEPS = 20  # over all groups; three or four settle it
 
 
 def strata_of(coco: Mapping[str, Any]) -> list[set[Hashable]]:
@@ -139,7 +139,7 @@ class Sharing:
     def _repair(self) -> None:
         """Moves single units until no stratum is broken or the moves are used up; keeps the best."""
         best, fewest = list(self.side), len(self.broken())
-        for _ in range(MOST_REPAIRS):
+        for _ in range(MAX_REPAIRS):
             broken = self.broken()
             if len(broken) < fewest:
                 best, fewest = list(self.side), len(broken)
@@ -162,7 +162,7 @@ class Sharing:
 
     def _even_out(self, units: list[int]) -> None:
         """Moves single groups for as long as that brings the part nearer to its shares, and breaks nothing."""
-        for _ in range(MOST_SWEEPS):
+        for _ in range(MAX_SWEEPS):
             helpful = False
             for unit in units:
                 if self._newly_broken(unit) <= 0 and self._nearer(unit) > 0 and self._stays_filled(unit):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maskrcnn_project.datasets.coco_file import MOST_NAMED, read_coco_file
+from maskrcnn_project.datasets.coco_file import MAX_NAMED, read_coco_file
 from maskrcnn_project.datasets.editing.stratification import PART, Sharing, strata_of
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import write_text
@@ -17,7 +17,7 @@ Coco = Mapping[str, Any]  # the content of a COCO file
 
 
 @dataclass(frozen=True)
-class SubsetWishes:
+class SubsetOptions:
     """What a subset is to hold; None: all."""
 
     images: Sequence[int] | Sequence[str] | None = None  # ids or file names
@@ -70,7 +70,7 @@ def with_images(coco: Coco, wanted: Iterable[int] | Iterable[str]) -> dict[str, 
     if unknown:
         raise DatasetError(
             f"{len(unknown)} of the {len(keys)} wanted images are not among the {len(coco['images'])} "
-            f"of the file, e.g. {', '.join(unknown[:MOST_NAMED])}: ids are numbers, and names are written as under "
+            f"of the file, e.g. {', '.join(unknown[:MAX_NAMED])}: ids are numbers, and names are written as under "
             "file_name, folders included."
         )
     return _with_ids(coco, {image["id"] for image in coco["images"] if keys & {image["id"], image["file_name"]}})
@@ -92,26 +92,26 @@ def with_number(coco: Coco, number: int, seed: int = 0) -> dict[str, Any]:
     return _with_ids(coco, {image["id"] for image, side in zip(images, sides, strict=True) if side == PART})
 
 
-def subset_coco(coco: Coco, wishes: SubsetWishes) -> dict[str, Any]:
+def subset_coco(coco: Coco, options: SubsetOptions) -> dict[str, Any]:
     """
     ``with_images``, ``with_classes`` and ``with_number``, one after the other as far as they are wished for.
 
     Raises:
         DatasetError: as those three, or nothing is wished for, or no image is left.
     """
-    if wishes.classes is None and wishes.images is None and wishes.number is None:
+    if options.classes is None and options.images is None and options.number is None:
         raise DatasetError("A subset wants to know what of: a number of images, classes, or a list of images.")
     part = dict(coco)
-    if wishes.images is not None:
-        part = with_images(part, wishes.images)
-    if wishes.classes is not None:
-        part = with_classes(part, wishes.classes, keep_empty=wishes.keep_empty)
+    if options.images is not None:
+        part = with_images(part, options.images)
+    if options.classes is not None:
+        part = with_classes(part, options.classes, keep_empty=options.keep_empty)
     if not part["images"]:
         raise DatasetError("No image is left in the subset: none of the wanted images shows one of the wanted classes.")
-    return part if wishes.number is None else with_number(part, wishes.number, wishes.seed)
+    return part if options.number is None else with_number(part, options.number, options.seed)
 
 
-def write_subset(json_file: str | Path, output_file: str | Path, wishes: SubsetWishes) -> dict[str, Any]:
+def write_subset(json_file: str | Path, output_file: str | Path, options: SubsetOptions) -> dict[str, Any]:
     """
     Writes a subset of a COCO file into a new file; the images stay where they are.
 
@@ -124,7 +124,7 @@ def write_subset(json_file: str | Path, output_file: str | Path, wishes: SubsetW
     output_file = Path(output_file)
     if output_file.exists():
         raise DatasetError(f"{output_file} exists already and is not overwritten: choose another name.")
-    part = subset_coco(read_coco_file(json_file).as_dict(), wishes)
+    part = subset_coco(read_coco_file(json_file).as_dict(), options)
     output_file.parent.mkdir(parents=True, exist_ok=True)
     write_text(output_file, json.dumps(part))
     return part

@@ -17,7 +17,7 @@ from maskrcnn_project.masks.tile_grid import Window
 FORMATS = ("png", "jpg")
 # Pillow refuses what is larger than 0.18 gigapixels, to which scans and aerial photographs, the very images to be
 # tiled, do come. The limit is raised, not lifted: twice this (6 GB as RGB) is refused.
-MOST_PIXELS = 10**9
+MAX_PIXELS = 10**9
 WORKERS = 4  # compression takes most of the time, and runs beside Python
 PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # what PNG holds as it is
 JPEG_MODES = ("L", "RGB")
@@ -39,7 +39,7 @@ def open_upright(path: Path, record: Mapping[str, Any], format: str) -> Image.Im
             upright.load()
             ImageOps.exif_transpose(upright, in_place=True)  # a copy would take as much memory again
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"{name} cannot be decoded ({error}): mend it, or take it out of the JSON.") from error
+        raise DatasetError(f"{name} cannot be decoded ({error}): fix it, or take it out of the JSON.") from error
     if (upright.height, upright.width) != (record["height"], record["width"]):
         raise DatasetError(
             f"{name} is {upright.height}x{upright.width} (height x width, upright), but the JSON says "
@@ -95,7 +95,7 @@ class TileWriter:
 @contextmanager
 def _large_images() -> Iterator[None]:
     before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
         yield
     finally:

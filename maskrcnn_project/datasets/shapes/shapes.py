@@ -23,8 +23,8 @@ from maskrcnn_project.files import folder_beside
 
 SPLITS = ("train", "val")
 EMPTY_EVERY = 20  # every twentieth picture shows no object: real sets hold some, and training has to bear them
-MOST_OBJECTS = 7
-SMALLEST_SIZE = 32  # pixels: the smallest objects would shrink below what is worth an annotation
+MAX_OBJECTS = 7
+MIN_SIZE = 32  # pixels: the smallest objects would shrink below what is worth an annotation
 COLOURS = {
     "circle": "#e4572e",
     "rectangle": "#2e86ab",
@@ -45,8 +45,8 @@ class ShapesOptions:
     def __post_init__(self) -> None:
         if self.train < 1 or self.val < 1:
             raise DatasetError(f"Each split needs at least one image, but train={self.train} and val={self.val}.")
-        if self.size < SMALLEST_SIZE:
-            raise DatasetError(f"The size must be at least {SMALLEST_SIZE} pixels, but is {self.size}.")
+        if self.size < MIN_SIZE:
+            raise DatasetError(f"The size must be at least {MIN_SIZE} pixels, but is {self.size}.")
         if self.seed < 0:
             raise DatasetError(f"The seed must be 0 or more, but is {self.seed}.")
 
@@ -136,7 +136,7 @@ def draw_image(seed: int, split: str, index: int, size: int) -> tuple[np.ndarray
         (from 1), ``segmentation``, ``area`` and ``bbox`` (XYWH) as in COCO, in pixels.
     """
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
-    wanted = 0 if index % EMPTY_EVERY == EMPTY_EVERY // 2 else int(rng.integers(2, MOST_OBJECTS + 1))
+    wanted = 0 if index % EMPTY_EVERY == EMPTY_EVERY // 2 else int(rng.integers(2, MAX_OBJECTS + 1))
     shapes = place_shapes(rng, size, size, wanted)
     objects = [{"category_id": shape.category + 1, **annotate(rng, shape.visible)} for shape in shapes]
     return paint(rng, shapes, size, size), objects

@@ -15,10 +15,10 @@ from pycocotools import mask as mask_util
 
 CATEGORIES = ("circle", "rectangle", "triangle")
 S = 4
-SMALLEST_AREA = 14.0  # pixels: below it a person would not draw the object either
-SMALLEST_VISIBLE_SHARE = 0.35  # of the object's own area inside the picture: hidden further, it is left out
-SMALLEST_PART = 3.0  # pixels: a smaller splinter is not worth a polygon
-SMALLEST_HOLE = 1.5  # pixels: a smaller hole is lost in the pixels anyhow
+MIN_AREA = 14.0  # pixels: below it a person would not draw the object either
+MIN_VISIBLE_SHARE = 0.35  # of the object's own area inside the picture: hidden further, it is left out
+MIN_PART = 3.0  # pixels: a smaller splinter is not worth a polygon
+MIN_HOLE = 1.5  # pixels: a smaller hole is lost in the pixels anyhow
 OUTLINE_TOLERANCE = 0.25  # pixels by which a polygon may leave the exact edge, to have few corners
 
 
@@ -49,7 +49,7 @@ def place_shapes(rng: np.random.Generator, height: int, width: int, wanted: int)
         full = _fill(_outlines(rng, category, center, radius), height, width)
         visible = full & ~taken
         area = float(visible.sum()) / S**2
-        if area < SMALLEST_AREA or area < SMALLEST_VISIBLE_SHARE * float(full.sum()) / S**2:
+        if area < MIN_AREA or area < MIN_VISIBLE_SHARE * float(full.sum()) / S**2:
             continue
         taken |= full
         shapes.append(Shape(category, center, radius, full, visible))
@@ -134,10 +134,10 @@ def _polygons(mask: np.ndarray) -> tuple[list[list[float]], bool]:
     for contour, (_, _, _, parent) in zip(contours, hierarchy[0] if hierarchy is not None else [], strict=True):
         area = cv2.contourArea(contour) / S**2
         if parent >= 0:
-            has_hole |= area >= SMALLEST_HOLE
+            has_hole |= area >= MIN_HOLE
             continue
         corners = cv2.approxPolyDP(contour, OUTLINE_TOLERANCE * S, closed=True)[:, 0, :]
-        if area >= SMALLEST_PART and len(corners) >= 3:
+        if area >= MIN_PART and len(corners) >= 3:
             # contours pass through the centres of samples, half a sample from the corner with that index
             parts.append((area, [round(float(v), 2) for v in ((corners + 0.5) / S).ravel()]))
     parts.sort(key=lambda part: (-part[0], part[1]))

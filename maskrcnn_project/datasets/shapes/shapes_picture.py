@@ -14,7 +14,7 @@ import numpy as np
 
 from maskrcnn_project.datasets.shapes.shapes_outline import Shape, coverage
 
-SMALLEST_CONTRAST = 0.4  # distance of an object's colour to the ground's mean, so that each can be seen
+MIN_CONTRAST = 0.4  # distance of an object's colour to the ground's mean, so that each can be seen
 TYPICAL_HUES = (0.03, 0.6, 0.3)  # circle red, rectangle blue, triangle green: of the colour circle, 0 to 1
 TYPICAL_SHARE = 0.85  # of the objects have their class's hue, the others any: shape has to be learnt as well
 SURFACES = ("plain", "gradient", "stripes", "checks", "speckles", "clouds")
@@ -65,7 +65,7 @@ def _surface(
     height, width = body.shape
     color = _object_color(rng, shape.category, ground_mean).astype(np.float32)
     other = np.clip(color + rng.choice([-1, 1]) * rng.uniform(0.1, 0.25, size=3), 0, 1).astype(np.float32)
-    x, y = _turned_grid(rng, height, width)
+    x, y = _turn_grid(rng, height, width)
     period = max(float(shape.radius * rng.uniform(0.3, 0.7)), 4.0)  # pixels: finer stripes would vanish in the blur
     kind = rng.choice(SURFACES, p=[0.45, 0.25, 0.08, 0.05, 0.07, 0.1])
     if kind == "stripes":
@@ -96,7 +96,7 @@ def _object_color(rng: np.random.Generator, category: int, ground_mean: np.ndarr
     for _ in range(50):
         hue = (TYPICAL_HUES[category] + rng.uniform(-0.09, 0.09)) % 1 if typical else rng.random()
         color = np.array(colorsys.hsv_to_rgb(hue, rng.uniform(0.45, 0.95), rng.uniform(0.4, 0.97)))
-        if np.linalg.norm(color - ground_mean) > SMALLEST_CONTRAST:
+        if np.linalg.norm(color - ground_mean) > MIN_CONTRAST:
             break
     return color
 
@@ -109,7 +109,7 @@ def _ground(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     second = np.array(
         colorsys.hsv_to_rgb(second_hue, rng.uniform(0.05, 0.4), np.clip(value + rng.uniform(-0.3, 0.3), 0.1, 0.95))
     )
-    x, y = _turned_grid(rng, height, width)
+    x, y = _turn_grid(rng, height, width)
     clouds = _clouds(rng, height, width, octaves=(3, 6, 12, 24, 48))
     period = rng.uniform(0.05, 0.14) * max(height, width)
     kind = rng.choice(GROUNDS)
@@ -166,7 +166,7 @@ def _clouds(rng: np.random.Generator, height: int, width: int, octaves: tuple[in
     return total / max(float(np.abs(total).max()), 1e-6)
 
 
-def _turned_grid(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+def _turn_grid(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """Two (H, W) coordinates in pixels along axes that are turned by a random angle."""
     angle = rng.uniform(0, 2 * np.pi)
     cos, sin = float(np.cos(angle)), float(np.sin(angle))  # Python floats leave the grid in float32

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 
-from maskrcnn_project.evaluation.metrics.image_pairs import Case
+from maskrcnn_project.evaluation.metrics.image_pairs import ImagePair
 
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR")
 RECALLS = np.linspace(0, 1, 101)
@@ -47,7 +47,7 @@ class Accumulated:
 
 
 def accumulate(
-    cases: Sequence[Case],
+    pairs: Sequence[ImagePair],
     overlaps: Sequence[np.ndarray],
     found_areas: Sequence[np.ndarray],
     num_classes: int,
@@ -61,11 +61,11 @@ def accumulate(
         found_areas: (N,) of each image in square pixels: what lies outside an area range is not held against it.
         max_detections: of an image and class.
     """
-    if not num_classes or not cases:
+    if not num_classes or not pairs:
         return Accumulated(np.full((10, len(RECALLS), num_classes, 4), -1.0), np.full((10, num_classes, 4), -1.0))
     # images in COCO's order: equal scores are ranked by it
-    order = sorted(range(len(cases)), key=lambda index: cases[index].image_id)
-    ranked = [cases[index] for index in order]
+    order = sorted(range(len(pairs)), key=lambda index: pairs[index].image_id)
+    ranked = [pairs[index] for index in order]
     tables = {
         "images": [{"id": number} for number in range(len(ranked))],
         "categories": [{"id": number, "name": ""} for number in range(num_classes)],
@@ -73,7 +73,7 @@ def accumulate(
     evaluator = _OverlapsGiven(
         COCO({**tables, "annotations": _truth_rows(ranked)}),
         COCO({**tables, "annotations": _found_rows(ranked, [found_areas[index] for index in order])}),
-        [_by_class(cases[index], overlaps[index]) for index in order],
+        [_by_class(pairs[index], overlaps[index]) for index in order],
     )
     evaluator.params.maxDets = [max_detections]
     evaluator.evaluate()
@@ -89,38 +89,38 @@ class _OverlapsGiven(COCOeval_faster):
         self.overlaps = overlaps
 
     def computeIoU(self, imgId: int, catId: int) -> Any:
-        """(N, G) of an image and class, the surest first."""
+        """(N, G) of an image and class, the most confident first."""
         return self.overlaps[imgId][catId][: self.params.maxDets[-1]]
 
 
-def _by_class(case: Case, overlaps: np.ndarray) -> dict[int, np.ndarray]:
-    found, truth = case.found.classes, case.truth.classes
+def _by_class(pair: ImagePair, overlaps: np.ndarray) -> dict[int, np.ndarray]:
+    found, truth = pair.found.classes, pair.truth.classes
     return {number: overlaps[np.ix_(found == number, truth == number)] for number in np.intersect1d(found, truth)}
 
 
-def _truth_rows(cases: Sequence[Case]) -> list[dict[str, Any]]:
+def _truth_rows(pairs: Sequence[ImagePair]) -> list[dict[str, Any]]:
     rows = [
         {"image_id": number, "category_id": category, "area": area, "iscrowd": int(crowd)}
-        for number, case in enumerate(cases)
+        for number, pair in enumerate(pairs)
         for category, area, crowd in zip(
-            case.truth.classes.tolist(), case.truth.areas.tolist(), case.truth.crowd.tolist(), strict=True
+            pair.truth.classes.tolist(), pair.truth.areas.tolist(), pair.truth.crowd.tolist(), strict=True
         )
     ]
-    return _numbered(rows)
+    return _number(rows)
 
 
-def _found_rows(cases: Sequence[Case], areas: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+def _found_rows(pairs: Sequence[ImagePair], areas: Sequence[np.ndarray]) -> list[dict[str, Any]]:
     rows = [
         {"image_id": number, "category_id": category, "area": area, "score": score}
-        for number, (case, of_case) in enumerate(zip(cases, areas, strict=True))
+        for number, (pair, of_case) in enumerate(zip(pairs, areas, strict=True))
         for category, area, score in zip(
-            case.found.classes.tolist(), of_case.tolist(), case.found.scores.tolist(), strict=True
+            pair.found.classes.tolist(), of_case.tolist(), pair.found.scores.tolist(), strict=True
         )
     ]
-    return _numbered(rows)
+    return _number(rows)
 
 
-def _numbered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _number(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """From 1: to the library 0 means that nothing was matched."""
     for number, row in enumerate(rows, start=1):
         row["id"] = number

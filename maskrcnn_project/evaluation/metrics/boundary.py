@@ -13,15 +13,15 @@ from collections.abc import Sequence
 import numpy as np
 from pycocotools import mask as mask_util
 
-from maskrcnn_project.evaluation.metrics.image_pairs import Objects
+from maskrcnn_project.evaluation.metrics.image_pairs import TrueObjects
 from maskrcnn_project.evaluation.metrics.matching import MATCH_IOU
 from maskrcnn_project.masks.coding import Rle
 from maskrcnn_project.masks.detections import Detections
 from maskrcnn_project.masks.run_lengths import box_of
-from maskrcnn_project.masks.run_lengths_batch import runs_of_each
+from maskrcnn_project.masks.run_lengths_batch import read_run_lengths_of_each
 
 DIAGONAL_PART = 0.02  # the paper's distance for COCO, as a part of the image's diagonal
-Part = tuple[int, int, np.ndarray]  # x, y of the upper left pixel in the image, and pixels (h, w) uint8
+BoundaryPart = tuple[int, int, np.ndarray]  # x, y of the upper left pixel in the image, and pixels (h, w) uint8
 
 
 def boundary_distance(size: tuple[int, int]) -> int:
@@ -29,7 +29,7 @@ def boundary_distance(size: tuple[int, int]) -> int:
     return max(1, round(DIAGONAL_PART * math.hypot(*size)))
 
 
-def boundary_overlaps(truth: Objects, found: Detections, mask_ious: np.ndarray) -> np.ndarray:
+def boundary_overlaps(truth: TrueObjects, found: Detections, mask_ious: np.ndarray) -> np.ndarray:
     """
     The lesser of mask IoU and Boundary IoU, as the paper has it for Boundary AP: (N, G), exact from 0.5 up.
 
@@ -48,36 +48,36 @@ def boundary_overlaps(truth: Objects, found: Detections, mask_ious: np.ndarray) 
     pairs = [
         mask for row, column in zip(rows, columns, strict=True) for mask in (found.masks[row], truth.masks[column])
     ]
-    runs = runs_of_each([mask["counts"] for mask in pairs], [found.size[0] * found.size[1]] * len(pairs))
+    lengths = read_run_lengths_of_each([mask["counts"] for mask in pairs], [found.size[0] * found.size[1]] * len(pairs))
     for index, (row, column) in enumerate(zip(rows, columns, strict=True)):
-        of_pair = [boundary_of(run, found.size[0], distance) for run in runs[2 * index : 2 * index + 2]]
+        of_pair = [boundary_of(run, found.size[0], distance) for run in lengths[2 * index : 2 * index + 2]]
         ious[row, column] = min(ious[row, column], part_iou(*of_pair))
     return ious
 
 
-def boundary_of(runs: np.ndarray | None, height: int, distance: int) -> Part:
+def boundary_of(lengths: np.ndarray | None, height: int, distance: int) -> BoundaryPart:
     """
     The pixels of a mask that a king on a chess board leaves within ``distance`` moves; outside the image is outside.
 
     Args:
-        runs: sound run lengths of a mask that has pixels.
+        lengths: sound run lengths of a mask that has pixels.
         height: of the image.
     """
-    x, y, pixels = _pixels(runs, height)
-    inside = _eroded(pixels, distance)
+    x, y, pixels = _pixels(lengths, height)
+    inside = _erode(pixels, distance)
     if inside.size:
         pixels[distance:-distance, distance:-distance] -= inside
     return x, y, pixels.T
 
 
-def _pixels(runs: np.ndarray | None, height: int) -> Part:
+def _pixels(lengths: np.ndarray | None, height: int) -> BoundaryPart:
     """The mask in its smallest box, but (w, h)."""
-    assert runs is not None, "masks are checked where they are read"
-    borders = np.cumsum(runs)
+    assert lengths is not None, "masks are checked where they are read"
+    borders = np.cumsum(lengths)
     starts, lasts = borders[:-1:2], borders[1::2] - 1
     filled = starts <= lasts
     starts, lasts = starts[filled], lasts[filled]
-    box = box_of(runs, height)
+    box = box_of(lengths, height)
     assert box is not None, "a mask that overlaps another has pixels"
     left, top, right, bottom = (int(side) for side in box)
     columns, rows = right - left, bottom - top
@@ -90,7 +90,7 @@ def _pixels(runs: np.ndarray | None, height: int) -> Part:
     return left, top, pixels.reshape(columns, rows)
 
 
-def _eroded(pixels: np.ndarray, distance: int) -> np.ndarray:
+def _erode(pixels: np.ndarray, distance: int) -> np.ndarray:
     """
     (w, h) uint8 -> (w - 2 * distance, h - 2 * distance), or without pixels where that is negative: 1 where all of the
     square of 2 * distance + 1 pixels is. Some ten steps, each doubling the square, where cv2.erode looks at each side.
@@ -105,7 +105,7 @@ def _eroded(pixels: np.ndarray, distance: int) -> np.ndarray:
     return pixels
 
 
-def part_iou(one: Part, other: Part) -> float:
+def part_iou(one: BoundaryPart, other: BoundaryPart) -> float:
     """Intersection over union of two masks that lie somewhere in an image; 0 where both are empty."""
     (x, y, pixels), (other_x, other_y, other_pixels) = one, other
     left, upper = max(x, other_x), max(y, other_y)

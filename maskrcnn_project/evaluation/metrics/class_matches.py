@@ -12,17 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskrcnn_project.evaluation.metrics.average_precision import RECALLS
-from maskrcnn_project.evaluation.metrics.image_pairs import Case
-from maskrcnn_project.evaluation.metrics.matching import matched
+from maskrcnn_project.evaluation.metrics.image_pairs import ImagePair
+from maskrcnn_project.evaluation.metrics.matching import match_objects
 
 IOUS = np.arange(50, 100, 5) / 100  # COCO's: 0.50, 0.55 ... 0.95
-MOST_CELLS = 2_000_000  # weights of detections held at once: 16 MB an array
+MAX_CELLS = 2_000_000  # weights of detections held at once: 16 MB an array
 
 
 @dataclass(frozen=True)
 class ClassMatches:
     """
-    One class, the surest detection first; of equal scores in the order of the image ids, as COCO ranks them.
+    One class, the most confident detection first; of equal scores in the order of the image ids, as COCO ranks them.
 
     Attributes:
         images: (N,) int64 place of each detection's image.
@@ -46,7 +46,7 @@ class ClassMatches:
             (R, T) float64, 0 to 1; NaN where no object is left.
         """
         out = np.full((len(weights), len(self.right)), np.nan)
-        rows = max(1, MOST_CELLS // max(1, len(self.images)))
+        rows = max(1, MAX_CELLS // max(1, len(self.images)))
         for begin in range(0, len(weights), rows):
             part = weights[begin : begin + rows]
             objects = part @ self.objects
@@ -74,26 +74,28 @@ class ClassMatches:
         return out
 
 
-def matches_by_class(cases: Sequence[Case], overlaps: Sequence[np.ndarray], num_classes: int) -> list[ClassMatches]:
+def matches_by_class(
+    pairs: Sequence[ImagePair], overlaps: Sequence[np.ndarray], num_classes: int
+) -> list[ClassMatches]:
     """
     Args:
-        cases: in the order in which ``weights`` will name them.
+        pairs: in the order in which ``weights`` will name them.
         overlaps: (N, G) of each, as ``matching`` gives them.
     """
-    ranks = np.argsort([case.image_id for case in cases], kind="stable")
+    ranks = np.argsort([pair.image_id for pair in pairs], kind="stable")
     right, ignored = [], []
     for threshold in IOUS:
-        images = [matched(cases[place], overlaps[place], float(threshold)) for place in ranks]
-        right.append(_joined([image.truth_of >= 0 for image in images], bool))
-        ignored.append(_joined([image.on_crowd for image in images], bool))
-    places = np.repeat(ranks, [len(cases[place].found) for place in ranks])
-    scores = _joined([cases[place].found.scores for place in ranks], float)
-    classes = _joined([cases[place].found.classes for place in ranks], np.int64)
+        images = [match_objects(pairs[place], overlaps[place], float(threshold)) for place in ranks]
+        right.append(_join([image.truth_of >= 0 for image in images], bool))
+        ignored.append(_join([image.on_crowd for image in images], bool))
+    places = np.repeat(ranks, [len(pairs[place].found) for place in ranks])
+    scores = _join([pairs[place].found.scores for place in ranks], float)
+    classes = _join([pairs[place].found.classes for place in ranks], np.int64)
     order = np.argsort(-scores, kind="stable")
     out = []
     for number in range(num_classes):
         own = order[classes[order] == number]
-        objects = [int((~case.truth.crowd & (case.truth.classes == number)).sum()) for case in cases]
+        objects = [int((~pair.truth.crowd & (pair.truth.classes == number)).sum()) for pair in pairs]
         out.append(
             ClassMatches(
                 places[own], np.stack(right)[:, own], np.stack(ignored)[:, own], np.array(objects, dtype=np.int64)
@@ -102,5 +104,5 @@ def matches_by_class(cases: Sequence[Case], overlaps: Sequence[np.ndarray], num_
     return out
 
 
-def _joined(arrays: Sequence[np.ndarray], kind: type) -> np.ndarray:
+def _join(arrays: Sequence[np.ndarray], kind: type) -> np.ndarray:
     return np.concatenate([np.zeros(0, kind), *arrays]).astype(kind)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MOST_ROWS = 200  # of a curve: more than a chart shows, and a page of many classes stays small
+MAX_ROWS = 200  # of a curve: more than a chart shows, and a page of many classes stays small
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def curve_of(scores: np.ndarray, right: np.ndarray, objects: int) -> np.ndarray:
     return np.stack([scores[last], precision, recall, 2 * correct[last] / (found + objects)], axis=1)
 
 
-def thinned(curve: np.ndarray, most: int = MOST_ROWS) -> np.ndarray:
+def thin_curve(curve: np.ndarray, most: int = MAX_ROWS) -> np.ndarray:
     """At most ``most`` rows, evenly taken, with the first, the last and the one of the best F1 among them."""
     if len(curve) <= most:
         return curve
@@ -101,7 +101,7 @@ def score_class(
         precision,
         recall,
         f1,
-        thinned(curve),
+        thin_curve(curve),
     )
 
 

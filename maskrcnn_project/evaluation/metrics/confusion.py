@@ -15,7 +15,7 @@ from maskrcnn_project.evaluation.metrics.matching import MATCH_IOU, Matched
 
 
 @dataclass(frozen=True)
-class Pairs:
+class Assignments:
     """
     One image, one-to-one across the classes.
 
@@ -28,7 +28,7 @@ class Pairs:
     truth_of: np.ndarray
 
 
-def pairs_across_classes(matched: Matched, score_threshold: float) -> Pairs:
+def assign_across_classes(matched: Matched, score_threshold: float) -> Assignments:
     """
     First come the pairs of one class, so that what is right here is right in AP50; what is left on both sides is
     paired by mask IoU, the largest first, from 0.5 up.
@@ -36,17 +36,17 @@ def pairs_across_classes(matched: Matched, score_threshold: float) -> Pairs:
     sure = matched.sure(score_threshold)
     truth_of = np.where(sure, matched.truth_of, -1)
     left = matched.ious * (sure & (truth_of < 0))[:, None]
-    left[:, matched.case.truth.crowd | matched.is_found(score_threshold)] = 0
+    left[:, matched.pair.truth.crowd | matched.is_found(score_threshold)] = 0
     rows, columns = np.nonzero(left >= MATCH_IOU)
     free = np.ones(left.shape[1], dtype=bool)
-    for pair in np.argsort(-left[rows, columns], kind="stable"):
-        row, column = rows[pair], columns[pair]
+    for assignment in np.argsort(-left[rows, columns], kind="stable"):
+        row, column = rows[assignment], columns[assignment]
         if truth_of[row] < 0 and free[column]:
             truth_of[row], free[column] = column, False
-    return Pairs(np.flatnonzero(sure), truth_of)
+    return Assignments(np.flatnonzero(sure), truth_of)
 
 
-def confusion_matrix(images: Sequence[Matched], pairs: Sequence[Pairs], num_classes: int) -> np.ndarray:
+def confusion_matrix(images: Sequence[Matched], assignments: Sequence[Assignments], num_classes: int) -> np.ndarray:
     """
     Returns:
         (K+1, K+1) int64: row = class of the object, column = class found, the last of both = background. The first K
@@ -55,10 +55,10 @@ def confusion_matrix(images: Sequence[Matched], pairs: Sequence[Pairs], num_clas
     """
     side = num_classes + 1
     matrix = np.zeros((side, side), dtype=np.int64)
-    for matched, pair in zip(images, pairs, strict=True):
-        truth = matched.case.truth
-        found_as = matched.case.found.classes[pair.counted]
-        truth_of = pair.truth_of[pair.counted]
+    for matched, assignment in zip(images, assignments, strict=True):
+        truth = matched.pair.truth
+        found_as = matched.pair.found.classes[assignment.counted]
+        truth_of = assignment.truth_of[assignment.counted]
         is_class = np.append(truth.classes, num_classes)[truth_of]  # -1 reads the background at the end
         np.add.at(matrix, (is_class, found_as), 1)
         missed = ~truth.crowd

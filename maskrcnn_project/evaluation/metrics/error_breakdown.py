@@ -1,5 +1,5 @@
 """
-Why what is wrong is wrong, and what mending each kind of error would bring (after TIDE, Bolya et al. 2020,
+Why what is wrong is wrong, and what fixing each kind of error would bring (after TIDE, Bolya et al. 2020,
 arXiv:2008.08115).
 
 Shape vocabulary: N detections and G objects of an image, K classes.
@@ -56,17 +56,17 @@ def errors_of(matched: Matched, score_threshold: float = -np.inf) -> ImageErrors
     Tells the kind of every detection with at least this score that lies on no crowd region. The first that fits:
 
     - correct: the mask IoU with the object that it was matched with, of its own class, is at least 0.5.
-    - duplicate: so it is with an object of its own class, but a surer one took that.
+    - duplicate: so it is with an object of its own class, but a more confident one took that.
     - class: so it is with an object of another class.
     - localisation: the IoU with an object of its own class is at least 0.1.
     - both: so it is with an object of another class.
     - background: the rest.
     """
-    case, sure = matched.case, matched.sure(score_threshold)
-    classes, truth_of = case.found.classes[sure], matched.truth_of[sure]
-    ious = np.where(case.truth.crowd, 0.0, matched.ious[sure])
+    pair, sure = matched.pair, matched.sure(score_threshold)
+    classes, truth_of = pair.found.classes[sure], matched.truth_of[sure]
+    ious = np.where(pair.truth.crowd, 0.0, matched.ious[sure])
     ious = np.concatenate([ious, np.zeros((len(ious), 1))], axis=1)  # a column that overlaps nothing: no empty maxima
-    same = classes[:, None] == np.append(case.truth.classes, -1)
+    same = classes[:, None] == np.append(pair.truth.classes, -1)
     own, other = np.where(same, ious, 0.0), np.where(same, 0.0, ious)
     best_own, best_other = own.max(axis=1), other.max(axis=1)
     rules = {
@@ -83,7 +83,7 @@ def errors_of(matched: Matched, score_threshold: float = -np.inf) -> ImageErrors
         [truth_of, other.argmax(axis=1), own.argmax(axis=1)],
         default=-1,
     )
-    return ImageErrors(case.found.scores[sure], classes, kinds, targets, case.truth.classes, ~case.truth.crowd)
+    return ImageErrors(pair.found.scores[sure], classes, kinds, targets, pair.truth.classes, ~pair.truth.crowd)
 
 
 def count_errors(images: Sequence[ImageErrors]) -> dict[str, int]:
@@ -96,24 +96,24 @@ def count_errors(images: Sequence[ImageErrors]) -> dict[str, int]:
 
 def error_costs(images: Sequence[ImageErrors], num_classes: int) -> dict[str, float]:
     """
-    Points (0 to 100) of AP50 that mending one kind alone would give; NaN without objects.
+    Points (0 to 100) of AP50 that fixing one kind alone would give; NaN without objects.
 
-    Mended, a wrong class or place finds its object unless that is found already, and goes otherwise; what is of a
-    wrong class and place, a duplicate or on the background goes; what is missed is no longer wanted. As mending takes
+    Fixed, a wrong class or place finds its object unless that is found already, and goes otherwise; what is of a
+    wrong class and place, a duplicate or on the background goes; what is missed is no longer wanted. As fixing takes
     no account of the other kinds, the costs do not sum to what is missing from 100.
     """
     base = _mean_ap50(images, num_classes)
-    return {kind: 100.0 * (_mean_ap50(images, num_classes, mended=kind) - base) for kind in KINDS}
+    return {kind: 100.0 * (_mean_ap50(images, num_classes, fixed=kind) - base) for kind in KINDS}
 
 
-def _mean_ap50(images: Sequence[ImageErrors], num_classes: int, mended: str | None = None) -> float:
+def _mean_ap50(images: Sequence[ImageErrors], num_classes: int, fixed: str | None = None) -> float:
     if not images:
         return float("nan")
-    columns = zip(*(_mend(image, mended) for image in images), strict=True)
+    columns = zip(*(_correct(image, fixed) for image in images), strict=True)
     scores, classes, right = (np.concatenate(column) for column in columns)
     objects = np.zeros(num_classes, dtype=np.int64)
     for image in images:
-        wanted = image.wanted & ~image.missed if mended == "missed" else image.wanted
+        wanted = image.wanted & ~image.missed if fixed == "missed" else image.wanted
         objects += np.bincount(image.truth_classes[wanted], minlength=num_classes)
     values = [
         average_precision(scores[classes == number], right[classes == number], int(objects[number]))
@@ -122,13 +122,13 @@ def _mean_ap50(images: Sequence[ImageErrors], num_classes: int, mended: str | No
     return float(np.mean(values)) if values else float("nan")
 
 
-def _mend(image: ImageErrors, kind: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(scores, classes, right), each (n,), of the detections that are left when a kind is mended."""
+def _correct(image: ImageErrors, kind: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(scores, classes, right), each (n,), of the detections that are left when a kind is fixed."""
     is_kind = image.kinds == (FOUND_KINDS.index(kind) if kind in FOUND_KINDS else -1)
     right = image.kinds == FOUND_KINDS.index(CORRECT)
     classes, left = image.classes.copy(), ~is_kind
     taken = set(image.targets[right].tolist())
-    for index in np.flatnonzero(is_kind & (image.targets >= 0)):  # the surest first
+    for index in np.flatnonzero(is_kind & (image.targets >= 0)):  # the most confident first
         target = int(image.targets[index])
         if target not in taken:
             taken.add(target)

@@ -16,7 +16,7 @@ from maskrcnn_project.masks.detections import Detections
 
 
 @dataclass(frozen=True)
-class Objects:
+class TrueObjects:
     """
     The ground truth of one image, in the order of its file.
 
@@ -40,17 +40,17 @@ class Objects:
         return len(self.ids)
 
     @classmethod
-    def none(cls) -> Objects:
+    def none(cls) -> TrueObjects:
         """An image with nothing in it."""
         return cls(
             np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0), np.zeros(0, bool), masks=[]
         )
 
-    def kept(self, which: np.ndarray) -> Objects:
+    def kept(self, which: np.ndarray) -> TrueObjects:
         """Those where ``which``, (G,) bool, is True."""
         masks = [self.masks[index] for index in np.flatnonzero(which)]
         columns = {key: getattr(self, key)[which] for key in ("ids", "classes", "boxes", "areas", "crowd")}
-        return Objects(**columns, masks=masks)
+        return TrueObjects(**columns, masks=masks)
 
     @property
     def has_mask(self) -> np.ndarray:
@@ -59,19 +59,20 @@ class Objects:
 
 
 @dataclass(frozen=True)
-class Case:
+class ImagePair:
     """
-    One image: what is there, and what was found, the surest first (boxes and scores float64, as the file has them).
+    One image: what is there, and what was found, the most confident first (boxes and scores float64, as the file has
+    them).
     """
 
     image_id: int
     file_name: str
-    truth: Objects
+    truth: TrueObjects
     found: Detections
 
 
 @dataclass(frozen=True)
-class Cases:
+class ImagePairs:
     """
     The images of one evaluation.
 
@@ -80,7 +81,7 @@ class Cases:
         image_root: folder that every ``file_name`` is relative to, where the images are at hand.
         class_names: K names; class k of truth and found is ``class_names[k]``.
         max_detections: most detections of an image and class that count, as COCO counts them.
-        cases: in the order of the annotation file.
+        pairs: in the order of the annotation file.
         over_limit: (image id, objects) where there are more objects than ``max_detections``.
     """
 
@@ -88,18 +89,18 @@ class Cases:
     image_root: Path | None
     class_names: tuple[str, ...]
     max_detections: int
-    cases: list[Case]
+    pairs: list[ImagePair]
     over_limit: list[tuple[int, int]]
 
     @property
     def has_masks(self) -> bool:
         """False where the truth or what was found has boxes only: then boxes stand in for masks."""
-        no_found = any(len(case.found) and case.found.masks is None for case in self.cases)
-        return not no_found and any(case.truth.has_mask.any() for case in self.cases)
+        no_found = any(len(pair.found) and pair.found.masks is None for pair in self.pairs)
+        return not no_found and any(pair.truth.has_mask.any() for pair in self.pairs)
 
     @property
-    def judged(self) -> list[Case]:
+    def evaluated(self) -> list[ImagePair]:
         """Where masks are compared, without the objects that have only a box: nothing can be measured against those."""
         if not self.has_masks:
-            return self.cases
-        return [replace(case, truth=case.truth.kept(case.truth.has_mask)) for case in self.cases]
+            return self.pairs
+        return [replace(pair, truth=pair.truth.kept(pair.truth.has_mask)) for pair in self.pairs]

@@ -35,14 +35,14 @@ class ImageScores:
 
 def score_image(matched: Matched, score_threshold: float) -> ImageScores:
     """One image, by the matches within the classes."""
-    case, sure = matched.case, matched.sure(score_threshold)
+    pair, sure = matched.pair, matched.sure(score_threshold)
     truth_of = matched.truth_of[sure]
     right = truth_of >= 0
-    objects, found, correct = int((~case.truth.crowd).sum()), len(truth_of), int(right.sum())
+    objects, found, correct = int((~pair.truth.crowd).sum()), len(truth_of), int(right.sum())
     f1 = 2 * correct / (objects + found) if objects + found else 1.0
     mean_iou = float(matched.ious[sure][right, truth_of[right]].mean()) if correct else float("nan")
     return ImageScores(
-        case.image_id, case.file_name, objects, found, correct, objects - correct, found - correct, f1, mean_iou
+        pair.image_id, pair.file_name, objects, found, correct, objects - correct, found - correct, f1, mean_iou
     )
 
 

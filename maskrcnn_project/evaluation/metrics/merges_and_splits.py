@@ -14,19 +14,19 @@ from typing import Literal
 import numpy as np
 from pycocotools import mask as mask_util
 
-from maskrcnn_project.evaluation.metrics.confusion import Pairs
+from maskrcnn_project.evaluation.metrics.confusion import Assignments
 from maskrcnn_project.evaluation.metrics.matching import Matched
 from maskrcnn_project.masks.coding import Rle
 
 # Of an object's pixels, or of a piece's. Masks of one picture hardly overlap: what has more than half of an object's
 # pixels has it more than all others together, and a piece with less than half of its own in the object is of another.
-MOST = 0.5
+MOSTLY = 0.5
 
 Group = tuple[list[int], list[int]]  # indices of objects, and of the detections that merge or split them
 
 
 @dataclass(frozen=True)
-class Fusion:
+class MergeOrSplit:
     """
     "merged": one found mask covers several objects; "split": several found masks cover one object.
 
@@ -41,38 +41,43 @@ class Fusion:
     found_indices: tuple[int, ...]
 
 
-def find_fusions(matched: Matched, pairs: Pairs) -> list[Fusion]:
+def find_merges_and_splits(matched: Matched, assignments: Assignments) -> list[MergeOrSplit]:
     """
     The merged and the split objects of an image, whatever their classes; none where there are only boxes.
 
     Args:
-        pairs: of the detections that count with objects, across the classes: what was found with the wrong class is
-            neither merged nor split.
+        assignments: of the detections that count with objects, across the classes: what was found with the wrong class
+            is neither merged nor split.
     """
-    truth, found = matched.case.truth, matched.case.found
+    truth, found = matched.pair.truth, matched.pair.found
     wanted = np.flatnonzero(~truth.crowd)
-    if found.masks is None or not truth.has_mask.all() or not len(wanted) or not len(pairs.counted):
+    if found.masks is None or not truth.has_mask.all() or not len(wanted) or not len(assignments.counted):
         return []
     objects = [truth.masks[index] for index in wanted]
-    masks = [found.masks[index] for index in pairs.counted]
-    paired = pairs.truth_of[pairs.counted][:, None] == wanted[None]  # (N, G)
+    masks = [found.masks[index] for index in assignments.counted]
+    paired = assignments.truth_of[assignments.counted][:, None] == wanted[None]  # (N, G)
     kinds: dict[Literal["merged", "split"], Iterator[Group]] = {
-        "merged": _merged(objects, masks, paired),
+        "merged": _find_merges(objects, masks, paired),
         "split": _split(objects, masks, paired),
     }
     return [
-        Fusion(kind, matched.case.image_id, tuple(truth.ids[wanted[which]].tolist()), tuple(pairs.counted[by].tolist()))
+        MergeOrSplit(
+            kind,
+            matched.pair.image_id,
+            tuple(truth.ids[wanted[which]].tolist()),
+            tuple(assignments.counted[by].tolist()),
+        )
         for kind, groups in kinds.items()
         for which, by in groups
     ]
 
 
-def _merged(objects: Sequence[Rle], masks: Sequence[Rle], paired: np.ndarray) -> Iterator[Group]:
+def _find_merges(objects: Sequence[Rle], masks: Sequence[Rle], paired: np.ndarray) -> Iterator[Group]:
     """
     Detections that hold most of two or more objects which no other detection found; one of them they may themselves
     be paired with, where it is much the larger.
     """
-    holds = _parts_inside(objects, masks).T >= MOST  # (N, G)
+    holds = _parts_inside(objects, masks).T >= MOSTLY  # (N, G)
     for index in np.flatnonzero(holds.sum(axis=1) > 1):
         others = np.delete(paired, index, axis=0).any(axis=0)
         which = np.flatnonzero(holds[index] & ~others)
@@ -83,21 +88,21 @@ def _merged(objects: Sequence[Rle], masks: Sequence[Rle], paired: np.ndarray) ->
 def _split(objects: Sequence[Rle], masks: Sequence[Rle], paired: np.ndarray) -> Iterator[Group]:
     """
     Objects that nothing was paired with, most of which two or more unpaired detections hold together, each of which
-    lies mostly inside the object and mostly outside the surer pieces.
+    lies mostly inside the object and mostly outside the more confident pieces.
     """
     free = np.flatnonzero(~paired.any(axis=1)).tolist()
     if len(free) < 2:
         return
-    inside = _parts_inside([masks[index] for index in free], objects) >= MOST  # (free, G)
+    inside = _parts_inside([masks[index] for index in free], objects) >= MOSTLY  # (free, G)
     inside[:, paired.any(axis=0)] = False
     for which in np.flatnonzero(inside.sum(axis=0) > 1).tolist():
         pieces: list[int] = []
         for index in itertools.compress(free, inside[:, which]):
-            surer = [masks[piece] for piece in pieces]
-            if not pieces or _parts_inside([masks[index]], [mask_util.merge(surer)])[0, 0] < MOST:
+            better = [masks[piece] for piece in pieces]
+            if not pieces or _parts_inside([masks[index]], [mask_util.merge(better)])[0, 0] < MOSTLY:
                 pieces.append(index)
         together = mask_util.merge([masks[piece] for piece in pieces])
-        if len(pieces) > 1 and _parts_inside([objects[which]], [together])[0, 0] >= MOST:
+        if len(pieces) > 1 and _parts_inside([objects[which]], [together])[0, 0] >= MOSTLY:
             yield [which], pieces
 
 

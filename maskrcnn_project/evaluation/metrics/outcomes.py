@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maskrcnn_project.evaluation.metrics.image_pairs import Case
-from maskrcnn_project.evaluation.metrics.matching import box_overlaps, mask_overlaps, matched
-from maskrcnn_project.evaluation.metrics.merges_and_splits import Fusion
+from maskrcnn_project.evaluation.metrics.image_pairs import ImagePair
+from maskrcnn_project.evaluation.metrics.matching import box_overlaps, mask_overlaps, match_objects
+from maskrcnn_project.evaluation.metrics.merges_and_splits import MergeOrSplit
 
 
 @dataclass(frozen=True)
@@ -27,28 +27,30 @@ class Outcome:
     shown: np.ndarray
     found_right: np.ndarray
     found_ignored: np.ndarray
-    found_fused: np.ndarray
+    found_in_event: np.ndarray
     truth_found: np.ndarray
-    truth_fused: np.ndarray
+    truth_in_event: np.ndarray
 
 
-def outcome_of(case: Case, score_threshold: float, fusions: Sequence[Fusion], *, has_masks: bool = True) -> Outcome:
+def outcome_of(
+    pair: ImagePair, score_threshold: float, merges_and_splits: Sequence[MergeOrSplit], *, has_masks: bool = True
+) -> Outcome:
     """
     Args:
-        fusions: those of other images are passed over.
+        merges_and_splits: those of other images are passed over.
         has_masks: False: boxes are matched in place of masks.
     """
-    overlaps = (mask_overlaps if has_masks else box_overlaps)(case.truth, case.found)
-    match = matched(case, overlaps)
-    own = [fusion for fusion in fusions if fusion.image_id == case.image_id]
-    found_fused = np.zeros(len(case.found), dtype=bool)
-    found_fused[[index for fusion in own for index in fusion.found_indices]] = True
-    truth_ids = np.array([number for fusion in own for number in fusion.truth_ids], dtype=np.int64)
+    overlaps = (mask_overlaps if has_masks else box_overlaps)(pair.truth, pair.found)
+    match = match_objects(pair, overlaps)
+    own = [event for event in merges_and_splits if event.image_id == pair.image_id]
+    found_in_event = np.zeros(len(pair.found), dtype=bool)
+    found_in_event[[index for event in own for index in event.found_indices]] = True
+    truth_ids = np.array([number for event in own for number in event.truth_ids], dtype=np.int64)
     return Outcome(
-        shown=np.flatnonzero(case.found.scores >= score_threshold),
+        shown=np.flatnonzero(pair.found.scores >= score_threshold),
         found_right=match.truth_of >= 0,
         found_ignored=match.on_crowd,
-        found_fused=found_fused,
+        found_in_event=found_in_event,
         truth_found=match.is_found(score_threshold),
-        truth_fused=np.isin(case.truth.ids, truth_ids),
+        truth_in_event=np.isin(pair.truth.ids, truth_ids),
     )

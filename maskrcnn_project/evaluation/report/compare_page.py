@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 
 from maskrcnn_project.evaluation.compare import Comparison, Difference
-from maskrcnn_project.evaluation.evaluation_result import Judged
+from maskrcnn_project.evaluation.evaluation_result import NamedResult
 from maskrcnn_project.evaluation.report.gallery import Album, legend
-from maskrcnn_project.evaluation.report.report_tables import MOST_CLASSES
+from maskrcnn_project.evaluation.report.report_tables import MAX_CLASSES
 from maskrcnn_project.evaluation.report.verdict import percent
 from maskrcnn_project.files import write_text
 from maskrcnn_project.pages import html_page as page
@@ -16,22 +16,22 @@ from maskrcnn_project.pages.html_page import Html
 from maskrcnn_project.pages.svg_charts import intervals
 
 GENERATOR = "maskrcnn_project comparison"  # by which a tool knows its own earlier pages
-MOST_PICTURED = 16  # images
-MOST_LISTED = 20
-MOST_DRAWN = 40  # classes in the chart
+MAX_PICTURED = 16  # images
+MAX_LISTED = 20
+MAX_DRAWN = 40  # classes in the chart
 FEW_IMAGES = 30  # below, draws of them repeat each other too much for an exact interval
 
 
-def write_comparison(path: Path, comparison: Comparison, a: Judged, b: Judged) -> None:
+def write_comparison(path: Path, comparison: Comparison, a: NamedResult, b: NamedResult) -> None:
     """Writes the page over an earlier one, never half."""
     write_text(path, comparison_page(comparison, a, b))
 
 
-def comparison_page(comparison: Comparison, a: Judged, b: Judged) -> Html:
+def comparison_page(comparison: Comparison, a: NamedResult, b: NamedResult) -> Html:
     """The whole page."""
     lead = (
-        f"A is {comparison.name_a}, B is {comparison.name_b}, both judged on the {comparison.num_images:,} images of "
-        f"{a.cases.name}. A change is B less A, in points of 100."
+        f"A is {comparison.name_a}, B is {comparison.name_b}, both over the {comparison.num_images:,} images of "
+        f"{a.pairs.name}. A change is B less A, in points of 100."
     )
     sections = [result_section(comparison, a, b), classes_section(comparison), images_section(comparison, a, b)]
     return page.page(f"{comparison.name_a} or {comparison.name_b}?", lead, sections, generator=GENERATOR)
@@ -44,26 +44,26 @@ def conclusion(name: str, difference: Difference) -> str:
         return f"There are no objects to measure {name} by."
     if low == high == change == 0:
         return f"A and B have the same {name}, whichever images are taken."
-    between = f"95% of the draws give a change from {_signed(low)} to {_signed(high)}"
+    between = f"95% of the draws give a change from {_with_sign(low)} to {_with_sign(high)}"
     if difference.is_real:
         better, worse = ("B", "A") if change > 0 else ("A", "B")
         said = f"{better} is better than {worse} by {abs(change):.1f} points of {name}"
         return f"{said}, and that is real on such images: {between}."
-    return f"{_changed(name, change)}, but that may be chance: {between}, so it leaves open which is better."
+    return f"{_changes(name, change)}, but that may be chance: {between}, so it leaves open which is better."
 
 
-def result_section(comparison: Comparison, a: Judged, b: Judged) -> Html:
+def result_section(comparison: Comparison, a: NamedResult, b: NamedResult) -> Html:
     first = next(iter(comparison.measures))
     said = [
-        page.Html(f"<strong>{page.escaped(conclusion(first, comparison.measures[first]))}</strong>"),
+        page.Html(f"<strong>{page.escape(conclusion(first, comparison.measures[first]))}</strong>"),
         f"The images are drawn anew {comparison.resamples:,} times, some twice and some not at all, and both models "
         "are scored on each draw. That covers which images happen to be in the set; how much another training of "
         "the same model would differ it cannot tell.",
     ]
     if comparison.num_images < FEW_IMAGES:
         said.append(f"With {comparison.num_images} images the interval itself is rough.")
-    if a.cases.max_detections != b.cases.max_detections:
-        most = f"{a.cases.max_detections:,} detections of an image count for A, {b.cases.max_detections:,} for B."
+    if a.pairs.max_detections != b.pairs.max_detections:
+        most = f"{a.pairs.max_detections:,} detections of an image count for A, {b.pairs.max_detections:,} for B."
         said.append(f"They are not measured quite alike: {most}")
     rows = [(name, *_cells(difference)) for name, difference in comparison.measures.items()]
     head = ("of 100", "A", "B", "change", "95% interval", "verdict")
@@ -76,7 +76,7 @@ def classes_section(comparison: Comparison) -> Html:
     if not known:
         return page.section("Classes", page.paragraph("No class has objects."))
     ranked = sorted(known, key=lambda pair: -abs(pair[1].change))
-    drawn = [(name, each) for name, each in ranked[:MOST_DRAWN] if not math.isnan(each.low)]
+    drawn = [(name, each) for name, each in ranked[:MAX_DRAWN] if not math.isnan(each.low)]
     chart = intervals(
         [name for name, _ in drawn],
         [(each.low, each.change, each.high) for _, each in drawn],
@@ -86,7 +86,7 @@ def classes_section(comparison: Comparison) -> Html:
     caption = "Change of AP from A to B. Coloured lines leave out zero: the difference is real."
     if len(comparison.classes) > 1:
         caption += " Of twenty classes that did not change, one will look so by chance."
-    rows = [(name, *_cells(each)) for name, each in ranked[:MOST_CLASSES]]
+    rows = [(name, *_cells(each)) for name, each in ranked[:MAX_CLASSES]]
     return page.section(
         "Classes",
         page.figure(chart, caption),
@@ -94,14 +94,14 @@ def classes_section(comparison: Comparison) -> Html:
     )
 
 
-def images_section(comparison: Comparison, a: Judged, b: Judged) -> Html:
+def images_section(comparison: Comparison, a: NamedResult, b: NamedResult) -> Html:
     """Where the two differ most, as pictures and as a list."""
     differing = [image for image in comparison.images if image.change]
     if not differing:
         return page.section("Images", page.paragraph("At the score threshold both find the same in every image."))
     album = Album([a, b])
     shots = []
-    for image in differing[:MOST_PICTURED]:
+    for image in differing[:MAX_PICTURED]:
         better = "B" if image.change > 0 else "A"
         caption = f"{image.file_name}: {better} is better, quality {image.a:.2f} and {image.b:.2f}"
         shot = album.shot(image.image_id, caption)
@@ -118,13 +118,13 @@ def images_section(comparison: Comparison, a: Judged, b: Judged) -> Html:
         how = "From left to right: what is there, what A found, what B found. Click to see them large."
         blocks += [page.paragraph(how), legend(), page.gallery(shots)]
     rows = [(each.file_name, f"{each.a:.2f}", f"{each.b:.2f}", f"{each.change:+.2f}") for each in differing]
-    table = page.table(("image", "quality of A", "quality of B", "change"), rows[:MOST_LISTED])
+    table = page.table(("image", "quality of A", "quality of B", "change"), rows[:MAX_LISTED])
     return page.section("Images", *blocks, *album.notes(), page.details("The same as a list", table))
 
 
-def _from_scores(a: Judged, b: Judged) -> str:
+def _from_scores(a: NamedResult, b: NamedResult) -> str:
     """What is counted in the images."""
-    of_a, of_b = a.judgement.score_threshold, b.judgement.score_threshold
+    of_a, of_b = a.evaluation.score_threshold, b.evaluation.score_threshold
     if of_a == of_b:
         return f"From a score of {of_a:g} on,"
     return f"From a score of {of_a:g} on in A and of {of_b:g} in B,"
@@ -133,20 +133,20 @@ def _from_scores(a: Judged, b: Judged) -> str:
 def _cells(difference: Difference) -> tuple[str, str, str, str, str]:
     if math.isnan(difference.change):
         return "-", "-", "-", "-", "nothing to measure"
-    interval = f"{_signed(difference.low)} to {_signed(difference.high)}"
+    interval = f"{_with_sign(difference.low)} to {_with_sign(difference.high)}"
     verdict = "may be chance"
     if difference.is_real:
         verdict = "B is better" if difference.change > 0 else "A is better"
     elif difference.low == difference.high == 0:
         verdict = "the same"
-    return percent(difference.a), percent(difference.b), _signed(difference.change), interval, verdict
+    return percent(difference.a), percent(difference.b), _with_sign(difference.change), interval, verdict
 
 
-def _changed(name: str, change: float) -> str:
+def _changes(name: str, change: float) -> str:
     if not change:
         return f"A and B have the same {name}"
     return f"{'B' if change > 0 else 'A'} has {abs(change):.1f} points more of {name}"
 
 
-def _signed(value: float) -> str:
+def _with_sign(value: float) -> str:
     return "0.0" if abs(value) < 0.05 else f"{value:+.1f}"

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from maskrcnn_project.evaluation.evaluation_result import Judgement
+from maskrcnn_project.evaluation.evaluation_result import EvaluationResult
 from maskrcnn_project.evaluation.metrics.calibration import Calibration
 from maskrcnn_project.evaluation.metrics.class_scores import ClassScores
-from maskrcnn_project.evaluation.report.verdict import ERROR_KINDS, counted, kinds_of_errors
+from maskrcnn_project.evaluation.report.verdict import ERROR_KINDS, count_phrase, kinds_of_errors
 from maskrcnn_project.pages import html_page as page
 from maskrcnn_project.pages.html_page import Html
 from maskrcnn_project.pages.svg_charts import LINE_COLOURS, against_diagonal, bars, columns, lines
@@ -23,7 +23,7 @@ def curves(classes: list[ClassScores]) -> Html:
     if not drawn:
         return page.paragraph("There are no curves, because no class has both objects and detections.")
     drawn = sorted(drawn, key=lambda each: -each.objects)[: len(LINE_COLOURS)]
-    by_name = _named(drawn)
+    by_name = _with_name(drawn)
     recalls = lines(
         {name: each.curve[:, [RECALL, PRECISION]] for name, each in by_name.items()},
         title="Precision over recall",
@@ -40,7 +40,7 @@ def curves(classes: list[ClassScores]) -> Html:
     )
     note = "" if len(drawn) == len(classes) else f" The {len(drawn)} classes with most objects, of {len(classes)}."
     key = [page.legend(dict(zip(by_name, LINE_COLOURS, strict=False)))] if len(classes) > 1 else []
-    return page.joined(
+    return page.join(
         [
             *key,
             page.row(
@@ -58,7 +58,7 @@ def curves(classes: list[ClassScores]) -> Html:
 def calibration_charts(calibration: Calibration) -> Html:
     """The reliability diagram, and how many detections it rests on."""
     said = [
-        f"{low:.2f} to {high:.2f}: {counted(int(count), 'detection')}, "
+        f"{low:.2f} to {high:.2f}: {count_phrase(int(count), 'detection')}, "
         + ("" if math.isnan(right) else f"mean score {mean:.2f}, {100 * right:.0f}% right")
         for low, high, count, mean, right in zip(
             calibration.edges[:-1],
@@ -93,20 +93,20 @@ def calibration_charts(calibration: Calibration) -> Html:
     )
 
 
-def cost_chart(judgement: Judgement) -> Html:
+def cost_chart(evaluation: EvaluationResult) -> Html:
     """Points of AP50 that each kind of error costs."""
-    kinds = sorted(kinds_of_errors(judgement), key=lambda kind: -_cost(judgement, kind))
+    kinds = sorted(kinds_of_errors(evaluation), key=lambda kind: -_cost(evaluation, kind))
     names = [ERROR_KINDS[kind][0] for kind in kinds]
     return bars(
         names,
-        {"points of AP50": [round(_cost(judgement, kind), 2) for kind in kinds]},
+        {"points of AP50": [round(_cost(evaluation, kind), 2) for kind in kinds]},
         title="What each kind of error costs",
     )
 
 
-def _cost(judgement: Judgement, kind: str) -> float:
-    """0 where nothing could be measured; mending can cost a little too, which a bar cannot show."""
-    cost = judgement.error_cost.get(kind, 0.0)
+def _cost(evaluation: EvaluationResult, kind: str) -> float:
+    """0 where nothing could be measured; fixing can cost a little too, which a bar cannot show."""
+    cost = evaluation.error_cost.get(kind, 0.0)
     return 0.0 if math.isnan(cost) else max(0.0, cost)
 
 
@@ -116,7 +116,7 @@ def _at_threshold(each: ClassScores, *which: int) -> tuple[float, float]:
     return float(row[which[0]]), float(row[which[1]])
 
 
-def _named(classes: list[ClassScores]) -> dict[str, ClassScores]:
+def _with_name(classes: list[ClassScores]) -> dict[str, ClassScores]:
     """By name; two classes of one name stay two."""
     named: dict[str, ClassScores] = {}
     for each in classes:

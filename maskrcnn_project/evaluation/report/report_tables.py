@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from maskrcnn_project.datasets.statistics import LARGE, SMALL
-from maskrcnn_project.evaluation.evaluation_result import Judgement
+from maskrcnn_project.evaluation.evaluation_result import EvaluationResult
 from maskrcnn_project.evaluation.metrics.class_scores import ClassScores
 from maskrcnn_project.evaluation.report.verdict import ERROR_KINDS, FEW_OBJECTS, kinds_of_errors, percent
 from maskrcnn_project.pages import html_page as page
@@ -24,22 +24,22 @@ METRICS = {
     "APm": "medium",
     "APl": "large",
     "AR": "AR",
-}  # key of Judgement.mask -> head of its column
-MOST_CLASSES = 2000  # in a table: the richest public set has 1,203
-MOST_IN_MATRIX = 30  # classes whose confusion matrix can be taken in at a glance
-MOST_CONFUSIONS = 40  # pairs that are listed where there are more classes
+}  # key of Evaluation.mask -> head of its column
+MAX_CLASSES = 2000  # in a table: the richest public set has 1,203
+MAX_IN_MATRIX = 30  # classes whose confusion matrix can be taken in at a glance
+MAX_CONFUSIONS = 40  # pairs that are listed where there are more classes
 RIGHT_SHADE, WRONG_SHADE = "rgba(42,111,151,{:.2f})", "rgba(193,68,60,{:.2f})"  # bear the ink of light and dark pages
 DARKEST = 0.6
 
 
-def size_table(judgement: Judgement, areas: np.ndarray) -> Html:
+def size_table(evaluation: EvaluationResult, areas: np.ndarray) -> Html:
     """
     Box, mask and boundary AP, all and by size.
 
     Args:
         areas: (G,) square pixels of all objects but crowd regions: an AP of two objects says little.
     """
-    parts = {"masks": judgement.mask, "boxes": judgement.box, "boundaries": judgement.boundary}
+    parts = {"masks": evaluation.mask, "boxes": evaluation.box, "boundaries": evaluation.boundary}
     rows = [(name, *(percent(part.get(key, math.nan)) for key in METRICS)) for name, part in parts.items()]
     # COCO's limits hold on both sides, as its ranges are closed
     sizes = {"APs": areas <= SMALL**2, "APm": (areas >= SMALL**2) & (areas <= LARGE**2), "APl": areas >= LARGE**2}
@@ -50,7 +50,7 @@ def size_table(judgement: Judgement, areas: np.ndarray) -> Html:
 
 def class_table(classes: Sequence[ClassScores]) -> Html:
     """All of each class, the weakest first."""
-    ranked = sorted(classes, key=lambda each: (math.isnan(each.ap), each.ap))[:MOST_CLASSES]
+    ranked = sorted(classes, key=lambda each: (math.isnan(each.ap), each.ap))[:MAX_CLASSES]
     rows = [
         (
             each.name,
@@ -104,7 +104,7 @@ def thresholds(classes: Sequence[ClassScores]) -> Html:
     if few:
         names = ", ".join(few[:10]) + (f" and {len(few) - 10} more" if len(few) > 10 else "")
         blocks.append(page.paragraph(f"Fewer than {FEW_OBJECTS} objects stand behind the suggestion for {names}."))
-    return page.joined(blocks)
+    return page.join(blocks)
 
 
 def confusion_table(confusion: np.ndarray, names: Sequence[str]) -> Html:
@@ -112,7 +112,7 @@ def confusion_table(confusion: np.ndarray, names: Sequence[str]) -> Html:
     Args:
         confusion: (K+1, K+1) int64, rows: what is there, columns: what was found, the last of both: nothing.
     """
-    if len(names) > MOST_IN_MATRIX:
+    if len(names) > MAX_IN_MATRIX:
         return _confusion_list(confusion, names)
     rows = []
     for index, name in enumerate((*names, "nothing there")):
@@ -128,14 +128,14 @@ def confusion_table(confusion: np.ndarray, names: Sequence[str]) -> Html:
     return page.shaded_table("there / found", (*names, "not found", "sum"), [*rows, ("sum", sums)])
 
 
-def error_table(judgement: Judgement) -> Html:
+def error_table(evaluation: EvaluationResult) -> Html:
     """Kinds of errors: how many, what each costs."""
-    kinds = sorted(kinds_of_errors(judgement), key=lambda kind: -np.nan_to_num(judgement.error_cost.get(kind, 0.0)))
+    kinds = sorted(kinds_of_errors(evaluation), key=lambda kind: -np.nan_to_num(evaluation.error_cost.get(kind, 0.0)))
     rows = [
         (
             *ERROR_KINDS[kind],
-            number(judgement.errors.get(kind, 0)),
-            percent(judgement.error_cost.get(kind, math.nan)),
+            number(evaluation.errors.get(kind, 0)),
+            percent(evaluation.error_cost.get(kind, math.nan)),
         )
         for kind in kinds
     ]
@@ -146,7 +146,7 @@ def _confusion_list(confusion: np.ndarray, names: Sequence[str]) -> Html:
     """The most frequent confusions of two classes."""
     pairs = confusion[:-1, :-1].copy()
     np.fill_diagonal(pairs, 0)
-    order = np.argsort(-pairs, axis=None, kind="stable")[:MOST_CONFUSIONS]
+    order = np.argsort(-pairs, axis=None, kind="stable")[:MAX_CONFUSIONS]
     rows = [
         (names[row], names[column], number(int(pairs[row, column])), number(int(confusion[row].sum())))
         for row, column in zip(*np.unravel_index(order, pairs.shape), strict=True)
@@ -157,7 +157,7 @@ def _confusion_list(confusion: np.ndarray, names: Sequence[str]) -> Html:
     )
     if not rows:
         return page.paragraph(f"None of the {len(names)} classes was taken for another.")
-    return page.joined([said, page.table(("there", "found", "times", "objects of the class"), rows, texts=2)])
+    return page.join([said, page.table(("there", "found", "times", "objects of the class"), rows, texts=2)])
 
 
 def _shade(row: int, column: int, count: int, total: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from maskrcnn_project.evaluation.evaluation_result import Judgement
+from maskrcnn_project.evaluation.evaluation_result import EvaluationResult
 
 # After Bolya et al. 2020 (TIDE, arXiv:2008.08115), in plain words: kind -> (what it is, what helps).
 ERROR_KINDS = {
@@ -41,23 +41,25 @@ UNSURE_SCORES = 0.1  # calibration error from which it is said
 FEW_OBJECTS = 30  # with fewer of them, chance moves an AP by several points
 
 
-def verdict(judgement: Judgement) -> list[str]:
+def verdict(evaluation: EvaluationResult) -> list[str]:
     """Sentences, the most important first; at least one."""
-    if not judgement.num_objects:
-        return [f"{judgement.name} has no objects, so there is nothing to measure the model by."]
-    said = [_headline(judgement), _counts(judgement)]
-    if not sum(image.found for image in judgement.per_image):
+    if not evaluation.num_objects:
+        return [f"{evaluation.name} has no objects, so there is nothing to measure the model by."]
+    said = [_headline(evaluation), _counts(evaluation)]
+    if not sum(image.found for image in evaluation.per_image):
         return said
-    said += _costs(judgement)
-    said += _sides(judgement)
-    if judgement.num_objects < FEW_OBJECTS:
-        said.append(f"All of this rests on {judgement.num_objects} objects only: chance alone moves it by many points.")
+    said += _costs(evaluation)
+    said += _sides(evaluation)
+    if evaluation.num_objects < FEW_OBJECTS:
+        said.append(
+            f"All of this rests on {evaluation.num_objects} objects only: chance alone moves it by many points."
+        )
     return said
 
 
-def kinds_of_errors(judgement: Judgement) -> list[str]:
+def kinds_of_errors(evaluation: EvaluationResult) -> list[str]:
     """Keys of ERROR_KINDS; one class cannot be taken for another."""
-    return [kind for kind in ERROR_KINDS if len(judgement.classes) > 1 or kind not in ("class", "both")]
+    return [kind for kind in ERROR_KINDS if len(evaluation.classes) > 1 or kind not in ("class", "both")]
 
 
 def percent(value: float) -> str:
@@ -65,49 +67,49 @@ def percent(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.1f}"
 
 
-def counted(count: int, noun: str) -> str:
+def count_phrase(count: int, noun: str) -> str:
     """ "1 object", "2,000 objects"."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def shares(judgement: Judgement) -> tuple[int, float, float]:
+def shares(evaluation: EvaluationResult) -> tuple[int, float, float]:
     """(correct, recall, precision) over all images at the score threshold; percent, NaN of nothing."""
     correct, objects, found = (
-        sum(getattr(image, name) for image in judgement.per_image) for name in ("correct", "objects", "found")
+        sum(getattr(image, name) for image in evaluation.per_image) for name in ("correct", "objects", "found")
     )
     nan = float("nan")
     return correct, 100 * correct / objects if objects else nan, 100 * correct / found if found else nan
 
 
-def _headline(judgement: Judgement) -> str:
-    kind, kinds, average = "mask", "masks", judgement.mask
+def _headline(evaluation: EvaluationResult) -> str:
+    kind, kinds, average = "mask", "masks", evaluation.mask
     if math.isnan(average["AP"]):
-        kind, kinds, average = "box", "boxes", judgement.box
+        kind, kinds, average = "box", "boxes", evaluation.box
     return (
         f"{kind.capitalize()} AP50 is {percent(average['AP50'])} and {kind} AP {percent(average['AP'])}, of 100. AP50 "
         f"asks for {kinds} that overlap the truth by half, AP for ever closer ones as well."
     )
 
 
-def _counts(judgement: Judgement) -> str:
-    correct, recall, precision = shares(judgement)
-    objects, found = (sum(getattr(image, name) for image in judgement.per_image) for name in ("objects", "found"))
-    asked = f"At a score of {judgement.score_threshold:g} and more, the model "
+def _counts(evaluation: EvaluationResult) -> str:
+    correct, recall, precision = shares(evaluation)
+    objects, found = (sum(getattr(image, name) for image in evaluation.per_image) for name in ("objects", "found"))
+    asked = f"At a score of {evaluation.score_threshold:g} and more, the model "
     if not found:
         return asked + f"finds nothing at all where there {_are(objects, 'object')}: lower the score threshold."
     return (
-        asked + f"finds {correct:,} of {counted(objects, 'object')} ({recall:.0f}%); of its "
-        f"{counted(found, 'detection')}, {precision:.0f}% are right."
+        asked + f"finds {correct:,} of {count_phrase(objects, 'object')} ({recall:.0f}%); of its "
+        f"{count_phrase(found, 'detection')}, {precision:.0f}% are right."
     )
 
 
 def _are(count: int, noun: str) -> str:
-    return f"{'is' if count == 1 else 'are'} {counted(count, noun)}"
+    return f"{'is' if count == 1 else 'are'} {count_phrase(count, noun)}"
 
 
-def _costs(judgement: Judgement) -> list[str]:
+def _costs(evaluation: EvaluationResult) -> list[str]:
     """Which kinds of error cost most, and what to do about the first."""
-    costs = {kind: cost for kind, cost in judgement.error_cost.items() if cost >= WORTH_SAYING and kind in ERROR_KINDS}
+    costs = {kind: cost for kind, cost in evaluation.error_cost.items() if cost >= WORTH_SAYING and kind in ERROR_KINDS}
     if not costs:
         return ["No single kind of error costs more than half a point of AP50."]
     first, *others = sorted(costs, key=lambda kind: -costs[kind])
@@ -121,39 +123,40 @@ def _points(cost: float) -> str:
     return f"{cost:.1f} points"
 
 
-def _sides(judgement: Judgement) -> list[str]:
+def _sides(evaluation: EvaluationResult) -> list[str]:
     """Weak sides that an average hides. A comparison with NaN is false: then there is nothing to say."""
     said = []
-    box, mask = judgement.box["AP"], judgement.mask["AP"]
+    box, mask = evaluation.box["AP"], evaluation.mask["AP"]
     if box - mask > MASKS_BEHIND:
         said.append(f"Boxes (AP {box:.1f}) are much better than masks ({mask:.1f}): it sees things, and draws badly.")
-    boundary = judgement.boundary["AP"]
+    boundary = evaluation.boundary["AP"]
     if mask - boundary > BOUNDARIES_BEHIND:
         said.append(f"Outlines are off: boundary AP is {boundary:.1f} where mask AP is {mask:.1f}.")
-    small, large = judgement.mask["APs"], judgement.mask["APl"]
+    small, large = evaluation.mask["APs"], evaluation.mask["APl"]
     if large - small > SMALL_BEHIND:
         said.append(
             f"Small objects, below 32 x 32 pixels, do much worse (mask AP {small:.1f}) than large ones ({large:.1f}): "
             "larger images help, or tiles."
         )
-    if len(judgement.classes) > 1:
-        measured = [each for each in judgement.classes if not math.isnan(each.ap50)]
+    if len(evaluation.classes) > 1:
+        measured = [each for each in evaluation.classes if not math.isnan(each.ap50)]
         ranked = sorted(measured, key=lambda each: each.ap50)
         if len(ranked) > 1:
             said.append(
                 f"The weakest class is {ranked[0].name} (AP50 {ranked[0].ap50:.1f}, "
-                f"{counted(ranked[0].objects, 'object')}), the strongest {ranked[-1].name} ({ranked[-1].ap50:.1f})."
+                f"{count_phrase(ranked[0].objects, 'object')}), the strongest {ranked[-1].name} "
+                f"({ranked[-1].ap50:.1f})."
             )
-    merged = sum(fusion.kind == "merged" for fusion in judgement.fusions)
-    split = len(judgement.fusions) - merged
+    merged = sum(event.kind == "merged" for event in evaluation.merges_and_splits)
+    split = len(evaluation.merges_and_splits) - merged
     if merged or split:
         said.append(
-            f"{counted(merged, 'detection')} took several objects for one; {counted(split, 'object')} "
+            f"{count_phrase(merged, 'detection')} took several objects for one; {count_phrase(split, 'object')} "
             f"{'was' if split == 1 else 'were'} found in pieces."
         )
-    if judgement.calibration.ece > UNSURE_SCORES:
+    if evaluation.calibration.ece > UNSURE_SCORES:
         said.append(
             "A score is no probability here: scores and the share that is right differ by "
-            f"{100 * judgement.calibration.ece:.0f} points on average. Choose thresholds from the table, not by feel."
+            f"{100 * evaluation.calibration.ece:.0f} points on average. Choose thresholds from the table, not by feel."
         )
     return said

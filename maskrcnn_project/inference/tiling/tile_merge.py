@@ -15,7 +15,7 @@ objects, for the model itself has removed its duplicates there.
    object has the pixels of all its parts, a box round theirs, and the highest of their scores: it is there as surely
    as the part that shows most.
 3. **Duplicates.** Of two objects with an IoU of more than half, one stays: rather one that no edge leaves unfinished,
-   then the surer. (Not by the share of the smaller: a small object on a large one is no duplicate of it.)
+   then the more confident. (Not by the share of the smaller: a small object on a large one is no duplicate of it.)
 4. **The whole image** is seen coarsely, but nothing is cut in it. An object found there that is no larger than a tile
    is the tiles' business: it stays only where none of theirs lies for more than half in it. A larger one falls if more
    than half of its pixels are covered by *fine* objects of the tiles, which no edge leaves unfinished and which are no
@@ -33,8 +33,8 @@ import numpy as np
 
 from maskrcnn_project.inference.tiling.tile_parts import (
     Agreement,
-    Part,
     Places,
+    TilePart,
     agreement,
     common_pixels,
     edges,
@@ -54,7 +54,7 @@ WHOLE_IMAGE = -1  # the number of the view that is no tile
 class Merged:
     """An object: one part, or several that belong together."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[TilePart, ...]
 
     @cached_property
     def window(self) -> Window:
@@ -112,7 +112,7 @@ def merge_tiles(
         whole: what was found in the image as a whole.
 
     Returns:
-        The surest first, as many as there are.
+        The most confident first, as many as there are.
     """
     parts = [
         part
@@ -141,11 +141,11 @@ def _detections(objects: Sequence[Merged], size: tuple[int, int], with_masks: bo
     )
 
 
-def join(grid: Grid, parts: Sequence[Part]) -> list[Merged]:
+def join(grid: Grid, parts: Sequence[TilePart]) -> list[Merged]:
     """Rules 1 and 2, in the order of the parts."""
-    pairs = compare(grid, parts)
+    pairs = compare_parts(grid, parts)
     best = best_partners(parts, pairs)
-    fallen = seen_better(parts, pairs, best)
+    fallen = best_seen(parts, pairs, best)
     roots = list(range(len(parts)))  # union-find
 
     def root(index: int) -> int:
@@ -163,14 +163,14 @@ def join(grid: Grid, parts: Sequence[Part]) -> list[Merged]:
         if chosen_by_first or chosen_by_second:
             low, high = sorted((root(first), root(second)))
             roots[high] = low
-    groups: dict[int, list[Part]] = {}
+    groups: dict[int, list[TilePart]] = {}
     for index, part in enumerate(parts):
         if index not in fallen:
             groups.setdefault(root(index), []).append(part)
     return [Merged(tuple(group)) for group in groups.values()]
 
 
-def compare(grid: Grid, parts: Sequence[Part]) -> dict[tuple[int, int], Agreement]:
+def compare_parts(grid: Grid, parts: Sequence[TilePart]) -> dict[tuple[int, int], Agreement]:
     """
     By two rising indices: the parts of one class and of different tiles that have pixels in common, and of which one at
     least is cut where the other's tile goes on. Rules 1 and 2 ask for no others.
@@ -189,8 +189,10 @@ def compare(grid: Grid, parts: Sequence[Part]) -> dict[tuple[int, int], Agreemen
     return pairs
 
 
-def best_partners(parts: Sequence[Part], pairs: dict[tuple[int, int], Agreement]) -> dict[tuple[int, int], int]:
-    """By part and tile: the part of that tile that agrees with it best; of equals the surer, then the earlier."""
+def best_partners(parts: Sequence[TilePart], pairs: dict[tuple[int, int], Agreement]) -> dict[tuple[int, int], int]:
+    """
+    By part and tile: the part of that tile that agrees with it best; of equals the more confident, then the earlier.
+    """
     best: dict[tuple[int, int], tuple[float, float, int]] = {}
     for (first, second), agreed in pairs.items():
         for one, other in ((first, second), (second, first)):
@@ -199,8 +201,8 @@ def best_partners(parts: Sequence[Part], pairs: dict[tuple[int, int], Agreement]
     return {key: -rank[2] for key, rank in best.items()}
 
 
-def seen_better(
-    parts: Sequence[Part], pairs: dict[tuple[int, int], Agreement], best: dict[tuple[int, int], int]
+def best_seen(
+    parts: Sequence[TilePart], pairs: dict[tuple[int, int], Agreement], best: dict[tuple[int, int], int]
 ) -> set[int]:
     """Rule 1: the indices that fall, each to one that stays or has fallen to another later."""
     fallen: set[int] = set()
@@ -237,7 +239,7 @@ def is_duplicate(one: Merged, other: Merged) -> bool:
     return both > HALF * (one.area + other.area - both)
 
 
-def with_whole_image(grid: Grid, objects: Sequence[Merged], coarse: Sequence[Part]) -> list[Merged]:
+def with_whole_image(grid: Grid, objects: Sequence[Merged], coarse: Sequence[TilePart]) -> list[Merged]:
     """Rule 4: the objects that stay, then those of the whole image that do."""
     places = Places(grid, [one.window for one in objects])
     fallen: set[int] = set()
@@ -253,7 +255,7 @@ def with_whole_image(grid: Grid, objects: Sequence[Merged], coarse: Sequence[Par
         sure = [index for index in near if objects[index].score >= HALF * part.score]
         if fits(part.window, grid) and not set(inside).isdisjoint(sure):
             continue
-        if covered(pixels, [objects[index] for index in sure if is_fine(objects[index], grid)]) > HALF * part.area:
+        if cover(pixels, [objects[index] for index in sure if is_fine(objects[index], grid)]) > HALF * part.area:
             continue
         added.append(Merged((part,)))
         unsound = (index for index in inside if not is_fine(objects[index], grid))
@@ -272,11 +274,11 @@ def fits(window: Window, grid: Grid) -> bool:
     return window.width <= tile.width and window.height <= tile.height
 
 
-def covered(pixels: Pixels, objects: Sequence[Merged]) -> int:
+def cover(pixels: Pixels, objects: Sequence[Merged]) -> int:
     """How many of the pixels lie in any of the objects."""
-    covered = np.zeros_like(pixels.mask)
+    cover = np.zeros_like(pixels.mask)
     for one in objects:
         of_one = one.pixels()
         common = of_one.window.cut(pixels.window)
-        Pixels(pixels.window, covered).within(common)[...] |= of_one.within(common)
-    return int((covered & pixels.mask).sum())
+        Pixels(pixels.window, cover).within(common)[...] |= of_one.within(common)
+    return int((cover & pixels.mask).sum())

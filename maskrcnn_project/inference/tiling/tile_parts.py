@@ -23,7 +23,7 @@ MASK_CELLS = 28
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class TilePart:
     """
     One detection of one tile.
 
@@ -63,7 +63,7 @@ def edges(window: Window) -> tuple[int, int, int, int]:
     return -window.x, -window.y, window.x + window.width, window.y + window.height
 
 
-def parts_of(view: int, tile: Window, found: Detections, size: tuple[int, int]) -> list[Part]:
+def parts_of(view: int, tile: Window, found: Detections, size: tuple[int, int]) -> list[TilePart]:
     """
     The parts in one tile of an image of ``size`` (height, width). A detection without a pixel is no part.
 
@@ -79,7 +79,7 @@ def parts_of(view: int, tile: Window, found: Detections, size: tuple[int, int]) 
         gaps = np.subtract(edges(tile), edges(window))
         slack = max(window.width, window.height) / MASK_CELLS
         parts.append(
-            Part(
+            TilePart(
                 view,
                 tile,
                 window,
@@ -122,7 +122,7 @@ class Agreement:
         return self.both / min(self.first, self.second)
 
 
-def agreement(first: Part, second: Part) -> Agreement | None:
+def agreement(first: TilePart, second: TilePart) -> Agreement | None:
     """
     How far two parts of different tiles agree where both tiles have seen; None if they have no pixel in common.
 
@@ -147,7 +147,7 @@ def common_pixels(one: Pixels, other: Pixels, within: Window) -> int:
     return int((one.within(window) & other.within(window)).sum())
 
 
-def _continued(part: Part) -> Pixels:
+def _continued(part: TilePart) -> Pixels:
     """Its pixels, and one row or column more behind each edge that cuts it."""
     pixels = part.pixels()
     gaps = np.subtract(edges(part.tile), edges(part.window))

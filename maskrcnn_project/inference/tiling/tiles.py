@@ -37,7 +37,7 @@ def detect_tiled(
         full_image: look at the image as a whole too, for objects larger than a tile.
 
     Returns:
-        The surest first. How parts become objects: see ``tile_merge``.
+        The most confident first. How parts become objects: see ``tile_merge``.
 
     Raises:
         ValueError: a size or an overlap that makes no tiles.

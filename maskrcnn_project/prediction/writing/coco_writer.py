@@ -11,7 +11,7 @@ import numpy as np
 
 from maskrcnn_project.files import AtomicStream
 from maskrcnn_project.masks.detections import Detections
-from maskrcnn_project.masks.run_lengths import area_of, runs_of
+from maskrcnn_project.masks.run_lengths import area_of, read_run_lengths
 from maskrcnn_project.modeling.class_table import ClassTable
 
 
@@ -57,9 +57,9 @@ class CocoWriter:
         }
         if "segmentation" in result:
             height, width = result["segmentation"]["size"]
-            runs = runs_of(result["segmentation"]["counts"], height * width)
-            assert runs is not None, "a mask that does not fill its image"
-            row["area"] = area_of(runs)
+            lengths = read_run_lengths(result["segmentation"]["counts"], height * width)
+            assert lengths is not None, "a mask that does not fill its image"
+            row["area"] = area_of(lengths)
         return row
 
     def finish(self) -> None:

@@ -10,7 +10,7 @@ from maskrcnn_project.masks.detections import Detections
 from maskrcnn_project.prediction.writing.layout import Layout
 from maskrcnn_project.visualization.pictures import save_picture
 
-MOST = 2**16 - 1  # numbers that 16 bits hold, less the background's
+MAX_INSTANCES = 2**16 - 1  # numbers that 16 bits hold, less the background's
 
 
 class InstancePngWriter:
@@ -27,10 +27,10 @@ class InstancePngWriter:
             ValueError: detections without masks, or more of them than 16 bits can number.
             OSError: the picture cannot be written.
         """
-        if len(found) > MOST:
+        if len(found) > MAX_INSTANCES:
             raise ValueError(
-                f"{name} has {len(found)} instances, but an instance-id picture can number {MOST}: raise the score "
-                "threshold, or cut the image into parts."
+                f"{name} has {len(found)} instances, but an instance-id picture can number {MAX_INSTANCES}: raise the "
+                "score threshold, or cut the image into parts."
             )
         save_picture(self.layout.place(name, ".png"), instance_ids(found))
 
@@ -39,7 +39,9 @@ class InstancePngWriter:
 
 
 def instance_ids(found: Detections) -> np.ndarray:
-    """(height, width) uint16: the number of each pixel's instance, from 1; the surest where several lie; else 0."""
+    """
+    (height, width) uint16: the number of each pixel's instance, from 1; the most confident where several lie; else 0.
+    """
     if found.masks is None:
         raise ValueError("Instance-id pictures show masks, but this model finds boxes only.")
     ids = np.zeros(found.size, dtype=np.uint16)

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from maskrcnn_project.datasets.conversion.collection import Patch, shifted
+from maskrcnn_project.datasets.conversion.collection import Patch, shift
 from maskrcnn_project.datasets.conversion.labelme_file import (
     CLASS_LIST,
     file_content,
@@ -79,13 +79,13 @@ def shapes_of(found: Detections, class_names: Sequence[str], tolerance: float) -
         if holes:
             new = [mask_shape(label, Patch(mask, x, y))]
         else:
-            polygons = [shifted(simplified(polygon, tolerance), x, y) for polygon in outer]
+            polygons = [shift(simplify(polygon, tolerance), x, y) for polygon in outer]
             new = polygon_shapes(label, polygons, free_group(shapes))
         shapes += [shape | {"description": f"score {found.scores[index]:.2f}"} for shape in new]
     return shapes
 
 
-def simplified(polygon: Polygon, tolerance: float) -> Polygon:
+def simplify(polygon: Polygon, tolerance: float) -> Polygon:
     """
     ``polygon`` with only so many of its points that the line through them passes all of the others at ``tolerance``
     pixels at most (Douglas and Peucker 1973); as it is, where less than a triangle would be left.

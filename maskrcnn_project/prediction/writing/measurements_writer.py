@@ -75,12 +75,12 @@ def columns(unit: str) -> list[str]:
 def _row(name: PurePosixPath, row: Measurement) -> list[str]:
     numbers = (row.area, row.perimeter, *row.box, *row.centroid, row.equivalent_diameter, row.orientation, row.solidity)
     return [
-        *(str(name), str(row.index), row.class_name, _written(row.score)),
-        *(_written(number) for number in numbers),
+        *(str(name), str(row.index), row.class_name, _format(row.score)),
+        *(_format(number) for number in numbers),
         str(row.neighbours),
     ]
 
 
-def _written(number: float) -> str:
+def _format(number: float) -> str:
     """With 9 digits: a float32 whole, and an area of up to 999,999,999 pixels exactly."""
     return "" if math.isnan(number) else f"{number:.9g}"

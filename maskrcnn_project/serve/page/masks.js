@@ -43,11 +43,11 @@ export function spansOf(counts, height, step) {
   return Int32Array.from(spans);
 }
 
-// Paints instances, the surest first in `instances`, onto a transparent picture `zoom` times as large as the image.
-// With `parted`, each pixel belongs to the surest instance that has it; else masks lie over each other.
+// Paints instances, the most confident first in `instances`, onto a transparent picture `zoom` times as large as the image.
+// With `parted`, each pixel belongs to the most confident instance that has it; else masks lie over each other.
 // `size`: {width, height} of the image in pixels. Each instance has `spans` and `colour` [red, green, blue].
 // Returns {pixels: ImageData, top, left}: `top` holds for the pixel at (x, y), in x * height + y, one more than the
-// index of the surest instance there, 0 for none; `left` the indices of the instances that have a pixel left.
+// index of the most confident instance there, 0 for none; `left` the indices of the instances that have a pixel left.
 export function paint(instances, size, zoom, parted) {
   const top = new Uint16Array(size.width * size.height);
   const pixels = new ImageData(size.width * zoom, size.height * zoom);

@@ -33,7 +33,7 @@ export class View {
     this.fit();
   }
 
-  // `content`: {instances: surest first, each {index, box, colour, text, boxed, labelled}; masks: a canvas or null;
+  // `content`: {instances: most confident first, each {index, box, colour, text, boxed, labelled}; masks: a canvas or null;
   // single: the mask of the highlighted one, {canvas, x, y, width, height} in pixels of the image, or null;
   // at(x, y): index or null; highlight: index or null}
   show(content) {
@@ -188,7 +188,7 @@ function drawBox(context, { box, colour }, scale, x, y) {
   context.strokeRect(x + box[0] * scale, y + box[1] * scale, (box[2] - box[0]) * scale, (box[3] - box[1]) * scale);
 }
 
-// The labels of the surest first; one that would lie on another is left out.
+// The labels of the most confident first; one that would lie on another is left out.
 function drawLabels(context, instances, scale, x, y) {
   const taken = [];
   const height = FONT + 5;

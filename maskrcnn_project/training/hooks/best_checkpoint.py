@@ -14,7 +14,7 @@ from detectron2.utils import comm
 
 from maskrcnn_project.files import write_text
 from maskrcnn_project.training.hooks.metric import AVERAGED_PREFIX, Metric, is_due, metric_period
-from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY, Place
+from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY, HookPlace
 from maskrcnn_project.training.hooks.weights_file import save_weights
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class BestCheckpoint(HookBase):
     """
 
     trainer: DefaultTrainer
-    place = Place.AFTER_WRITERS
+    place = HookPlace.AFTER_WRITERS
 
     def __init__(self, output_dir: str | Path, metric: Metric, period: int):
         """``period``: iterations between two values of the metric; 0: at the end only."""

@@ -15,8 +15,8 @@ from detectron2.utils import comm
 
 from maskrcnn_project.files import write_text
 from maskrcnn_project.training.hooks.metric import Metric, is_due, metric_period
-from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY, Place
-from maskrcnn_project.training.hooks.stopping import FINISHED, TrainingStopped, agreed, stop_training
+from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY, HookPlace
+from maskrcnn_project.training.hooks.stopping import FINISHED, TrainingStopped, all_agree, stop_training
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class EarlyStopping(HookBase):
     """
 
     trainer: DefaultTrainer
-    place = Place.LAST
+    place = HookPlace.LAST
 
     def __init__(self, output_dir: str | Path, metric: Metric, period: int, patience: int, min_delta: float):
         """``period``: iterations between two values of the metric."""
@@ -61,7 +61,7 @@ class EarlyStopping(HookBase):
         if self.trainer.start_iter > 0 and self.record.is_file():
             self.load_state_dict(json.loads(self.record.read_text("utf-8")))
         self.evaluations = [each for each in self.evaluations if each[0] < self.trainer.start_iter]
-        reason = agreed(self._in_vain() if comm.is_main_process() else None)
+        reason = all_agree(self._in_vain() if comm.is_main_process() else None)
         if reason:
             logger.info("%s It has stopped already; to go on, raise HOOKS.EarlyStopping.PATIENCE.", reason)
             raise TrainingStopped(reason, FINISHED)
@@ -69,7 +69,7 @@ class EarlyStopping(HookBase):
     def after_step(self) -> None:
         if not is_due(self.trainer.iter, self.period) or self.trainer.iter + 1 >= self.trainer.max_iter:
             return
-        reason = agreed(self._judge() if comm.is_main_process() else None)
+        reason = all_agree(self._judge() if comm.is_main_process() else None)
         if reason:
             stop_training(self.trainer, reason, FINISHED)
 

@@ -9,7 +9,7 @@ from detectron2.engine import DefaultTrainer, HookBase
 from detectron2.utils import comm
 
 from maskrcnn_project.training.hooks.metric import is_due
-from maskrcnn_project.training.hooks.registry import Place
+from maskrcnn_project.training.hooks.registry import HookPlace
 
 
 class ExternalWriter(HookBase):
@@ -19,7 +19,7 @@ class ExternalWriter(HookBase):
     """
 
     trainer: DefaultTrainer
-    place = Place.AFTER_WRITERS
+    place = HookPlace.AFTER_WRITERS
 
     def __init__(self, period: int):
         """``period``: iterations; losses are the median over as many."""

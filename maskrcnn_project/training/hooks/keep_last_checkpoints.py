@@ -12,7 +12,7 @@ from detectron2.engine import DefaultTrainer, HookBase
 from detectron2.utils import comm
 
 from maskrcnn_project.training.hooks.metric import is_due
-from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY, Place
+from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY, HookPlace
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class KeepLastCheckpoints(HookBase):
     """
 
     trainer: DefaultTrainer
-    place = Place.AFTER_WRITERS
+    place = HookPlace.AFTER_WRITERS
 
     def __init__(self, output_dir: str | Path, number: int, period: int):
         """``period``: iterations between two checkpoints; 0: there are none but the last."""

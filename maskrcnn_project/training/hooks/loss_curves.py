@@ -8,7 +8,7 @@ from detectron2.config import CfgNode
 from detectron2.engine import HookBase
 from detectron2.utils import comm
 
-from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY, Place
+from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY, HookPlace
 from maskrcnn_project.visualization.curves import draw_run_curves
 
 FILE_NAME = "loss_curves.png"
@@ -22,7 +22,7 @@ class LossCurves(HookBase):
     It only reads ``metrics.json``, so a resumed run's picture shows the run from its first iteration.
     """
 
-    place = Place.AFTER_WRITERS
+    place = HookPlace.AFTER_WRITERS
 
     def __init__(self, output_dir: str | Path, period: int = 200):
         self.output_dir = Path(output_dir)

@@ -15,8 +15,8 @@ from detectron2.utils import comm
 from torch import nn
 
 from maskrcnn_project.training.hooks.metric import AVERAGED_PREFIX, is_due
-from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY, Place
-from maskrcnn_project.training.hooks.undisturbed import undisturbed, unwrapped
+from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY, HookPlace
+from maskrcnn_project.training.hooks.undisturbed import undisturbed, unwrap
 from maskrcnn_project.training.hooks.weights_file import save_weights
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class ModelEMA(HookBase):
     """
 
     trainer: DefaultTrainer
-    place = Place.BEFORE_CHECKPOINTS
+    place = HookPlace.BEFORE_CHECKPOINTS
 
     def __init__(self, output_dir: str | Path, decay: float, evaluation_period: int, evaluates: bool = True):
         """
@@ -59,7 +59,7 @@ class ModelEMA(HookBase):
         return cls(cfg.OUTPUT_DIR, keys.DECAY, cfg.TEST.EVAL_PERIOD, keys.EVALUATE)
 
     def before_train(self) -> None:
-        self.averaged = copy.deepcopy(unwrapped(self.trainer.model)).eval().requires_grad_(False)
+        self.averaged = copy.deepcopy(unwrap(self.trainer.model)).eval().requires_grad_(False)
         if self._loaded:
             self.averaged.load_state_dict(self._loaded)
             self._loaded = {}
@@ -68,7 +68,7 @@ class ModelEMA(HookBase):
     def after_step(self) -> None:
         assert self.averaged is not None
         self.updates += 1
-        update_average(self.averaged, unwrapped(self.trainer.model), ramped_decay(self.decay, self.updates))
+        update_average(self.averaged, unwrap(self.trainer.model), ramped_decay(self.decay, self.updates))
         # The last evaluation is here and not in after_train, where training's own comes: this runs before the writers.
         if is_due(self.trainer.iter, self.evaluation_period) or self.trainer.iter + 1 == self.trainer.max_iter:
             self._save()

@@ -13,7 +13,7 @@ HIGH_RATE, RISEN_LOSS = 2.0, 3.0
 
 
 @dataclass
-class ImageFacts:
+class ImageMetadata:
     """One training image of the step, as the model got it."""
 
     image_id: int | str
@@ -24,11 +24,11 @@ class ImageFacts:
 
 
 @dataclass
-class Evidence:
+class StepEvidence:
     """The step, over all processes."""
 
     broken_losses: list[str]
-    images: list[ImageFacts]
+    images: list[ImageMetadata]
     learning_rate: float
     is_sgd: bool
     half_precision: bool  # float16
@@ -43,7 +43,7 @@ class Evidence:
         return USUAL_RATE_PER_IMAGE * len(self.images)
 
 
-def likely_cause(evidence: Evidence) -> str:
+def likely_cause(evidence: StepEvidence) -> str:
     """One sentence: the cause and what to do. What is certain comes before what is only usual."""
     blank = [image.file_name for image in evidence.images if not image.finite_pixels]
     boxes = [image.file_name for image in evidence.images if image.broken_boxes]

@@ -16,7 +16,7 @@ from detectron2.utils import comm
 
 from maskrcnn_project.files import write_text
 from maskrcnn_project.training.hooks.gradient_norms import TOTAL, gradient_norms
-from maskrcnn_project.training.hooks.non_finite_causes import Evidence, ImageFacts, likely_cause
+from maskrcnn_project.training.hooks.non_finite_causes import ImageMetadata, StepEvidence, likely_cause
 from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY
 from maskrcnn_project.training.hooks.step_guard import GuardedStep, StepState
 
@@ -69,13 +69,15 @@ class NonFiniteGuard(HookBase):
         norms = [m for m in self.trainer.model.modules() if hasattr(m, "running_mean") and m.training]
         self._statistics = [(value, value.clone()) for norm in norms for value in norm.buffers(recurse=False)]
 
-    def admits(self, facts: StepState) -> bool:
+    def admits(self, state: StepState) -> bool:
         """See ``StepGuard``."""
-        broken = bool(facts.broken_losses()) or facts.gradients_overflow or self._has_broken_gradient(facts)
+        broken = bool(state.broken_losses()) or state.gradients_overflow or self._has_broken_gradient(state)
         if not any(comm.all_gather(broken)):
             return True
-        reports = comm.gather((facts.broken_losses(), facts.losses, [image_facts(x) for b in facts.batches for x in b]))
-        stops, told = comm.all_gather(self._report(facts, reports) if comm.is_main_process() else None)[0]
+        reports = comm.gather(
+            (state.broken_losses(), state.losses, [image_metadata(x) for b in state.batches for x in b])
+        )
+        stops, told = comm.all_gather(self._report(state, reports) if comm.is_main_process() else None)[0]
         if stops:
             raise FloatingPointError(told)
         for value, before in self._statistics:
@@ -84,36 +86,36 @@ class NonFiniteGuard(HookBase):
         logger.warning("%s The step is left out (%d of %d that may be).", told, self.skipped, self.budget)
         return False
 
-    def _has_broken_gradient(self, facts: StepState) -> bool:
-        if not self.gradients or facts.precision is torch.float16:
+    def _has_broken_gradient(self, state: StepState) -> bool:
+        if not self.gradients or state.precision is torch.float16:
             return False
         return not math.isfinite(gradient_norms(self._parameters(), 1)[TOTAL])
 
     def _parameters(self) -> list[tuple[str, torch.nn.Parameter]]:
         return list(self.trainer.checkpointer.model.named_parameters())
 
-    def _report(self, facts: StepState, reports: list[tuple]) -> tuple[bool, str]:
+    def _report(self, state: StepState, reports: list[tuple]) -> tuple[bool, str]:
         """Writes the bundle. Returns whether the training must end, and what to say."""
-        evidence = self._evidence(facts, reports)
+        evidence = self._evidence(state, reports)
         cause = likely_cause(evidence)
-        path = self.folder / f"iteration_{facts.iteration:07d}.json"
+        path = self.folder / f"iteration_{state.iteration:07d}.json"
         bundle = {
-            "iteration": facts.iteration,
+            "iteration": state.iteration,
             "likely_cause": cause,
             **asdict(evidence),
             "usual_learning_rate_of_sgd": evidence.usual_rate,
             "losses": [losses for _, losses, _ in reports],  # of each batch of each process
             "gradient_norms": {
-                part: norm / facts.loss_scale for part, norm in gradient_norms(self._parameters(), MODULE_DEPTH).items()
+                part: norm / state.loss_scale for part, norm in gradient_norms(self._parameters(), MODULE_DEPTH).items()
             },
-            "loss_scale": facts.loss_scale,
+            "loss_scale": state.loss_scale,
             "last_checkpoint": self._last_checkpoint(),
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(_without_nan(bundle), indent=2) + "\n")
         what = f"The loss ({', '.join(evidence.broken_losses)})" if evidence.broken_losses else "The gradient"
-        told = f"{what} became infinite or NaN at iteration {facts.iteration}: {cause}. {path} tells more."
-        hopeless = bool(evidence.broken_weights) or facts.gradients_overflow
+        told = f"{what} became infinite or NaN at iteration {state.iteration}: {cause}. {path} tells more."
+        hopeless = bool(evidence.broken_weights) or state.gradients_overflow
         return hopeless or self.skipped >= self.budget, told
 
     def _last_checkpoint(self) -> str | None:
@@ -121,22 +123,22 @@ class NonFiniteGuard(HookBase):
         checkpointer = self.trainer.checkpointer
         return checkpointer.get_checkpoint_file() if checkpointer.has_checkpoint() else None
 
-    def _evidence(self, facts: StepState, reports: list[tuple]) -> Evidence:
+    def _evidence(self, state: StepState, reports: list[tuple]) -> StepEvidence:
         parameters = self._parameters()
         try:
             recent = [value for value, _ in self.trainer.storage.history("total_loss").values()[-RECENT:]]
         except KeyError:  # the first iteration
             recent = []
         optimizer = self.trainer.optimizer
-        return Evidence(
+        return StepEvidence(
             broken_losses=sorted({name for broken, _, _ in reports for name in broken}),
             images=[image for _, _, images in reports for image in images],
             learning_rate=max(group["lr"] for group in optimizer.param_groups),
             is_sgd=isinstance(optimizer, torch.optim.SGD),
-            half_precision=facts.precision is torch.float16,
-            gradients_overflow=facts.gradients_overflow,
-            broken_weights=_broken(parameters)[:NAMES_LISTED],
-            broken_gradients=_broken((n, p.grad) for n, p in parameters if p.grad is not None)[:NAMES_LISTED],
+            half_precision=state.precision is torch.float16,
+            gradients_overflow=state.gradients_overflow,
+            broken_weights=_first_broken(parameters)[:NAMES_LISTED],
+            broken_gradients=_first_broken((n, p.grad) for n, p in parameters if p.grad is not None)[:NAMES_LISTED],
             recent_losses=recent,
         )
 
@@ -148,12 +150,12 @@ class NonFiniteGuard(HookBase):
         self.skipped = state["skipped"]
 
 
-def image_facts(sample: dict[str, Any]) -> ImageFacts:
+def image_metadata(sample: dict[str, Any]) -> ImageMetadata:
     """What can be wrong with a training sample (``image``, ``instances`` with ``gt_boxes``)."""
     instances = sample.get("instances")
     boxes = instances.gt_boxes.tensor if instances is not None else torch.zeros(0, 4)
     sound = torch.isfinite(boxes).all(dim=1) & (boxes[:, 2:] > boxes[:, :2]).all(dim=1)
-    return ImageFacts(
+    return ImageMetadata(
         image_id=sample.get("image_id", "unknown"),
         file_name=str(sample.get("file_name", "an image without a file name")),
         objects=len(boxes),
@@ -162,7 +164,7 @@ def image_facts(sample: dict[str, Any]) -> ImageFacts:
     )
 
 
-def _broken(tensors: Any) -> list[str]:
+def _first_broken(tensors: Any) -> list[str]:
     """Names of those that hold something infinite or NaN."""
     return [name for name, tensor in tensors if not bool(torch.isfinite(tensor).all())]
 

@@ -13,8 +13,8 @@ from detectron2.utils import comm
 
 from maskrcnn_project.training.hooks.metric import is_due
 from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY
-from maskrcnn_project.training.hooks.undisturbed import undisturbed, unwrapped
-from maskrcnn_project.training.hooks.validation_loss import spread
+from maskrcnn_project.training.hooks.undisturbed import undisturbed, unwrap
+from maskrcnn_project.training.hooks.validation_loss import spread_evenly
 from maskrcnn_project.visualization.pictures import draw_annotations, draw_predictions, save_picture, side_by_side
 
 FOLDER = "snapshots"
@@ -70,7 +70,7 @@ class PredictionSnapshots(HookBase):
 
     def before_train(self) -> None:
         if comm.is_main_process():
-            self.records = spread(DatasetCatalog.get(self.dataset), self.number)
+            self.records = spread_evenly(DatasetCatalog.get(self.dataset), self.number)
 
     def after_step(self) -> None:
         last = self.trainer.iter + 1 == self.trainer.max_iter
@@ -79,7 +79,7 @@ class PredictionSnapshots(HookBase):
                 self._draw(f"{index}_{Path(record['file_name']).stem}", record)
 
     def _draw(self, name: str, record: dict) -> None:
-        model = unwrapped(self.trainer.model)
+        model = unwrap(self.trainer.model)
         image = read_image(record["file_name"], format="BGR")
         metadata = MetadataCatalog.get(self.dataset)
         with undisturbed(model):  # the drawing draws random colours, too

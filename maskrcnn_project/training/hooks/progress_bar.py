@@ -15,7 +15,7 @@ from detectron2.utils import comm
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY, Place
+from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY, HookPlace
 from maskrcnn_project.training.optimization.schedule import images_per_step
 
 try:
@@ -38,7 +38,7 @@ class ProgressBar(HookBase):
     """
 
     trainer: DefaultTrainer
-    place = Place.AFTER_WRITERS
+    place = HookPlace.AFTER_WRITERS
 
     def __init__(self, images_a_step: int):
         self.images_a_step = images_a_step

@@ -13,11 +13,11 @@ from detectron2.utils.registry import Registry
 HOOK_REGISTRY = Registry("HOOK")
 HOOK_REGISTRY.__doc__ = """
 Hooks by name. An entry has a classmethod ``from_config(cfg)`` that returns the hook; its own keys lie in
-``cfg.HOOKS.<Name>``. It may have an attribute ``place``, see ``Place``.
+``cfg.HOOKS.<Name>``. It may have an attribute ``place``, see ``HookPlace``.
 """
 
 
-class Place(IntEnum):
+class HookPlace(IntEnum):
     """Where among Detectron2's hooks one of ours runs."""
 
     BEFORE_CHECKPOINTS = 0  # its state of this very iteration must be in the checkpoint of this iteration
@@ -36,13 +36,13 @@ def arrange_hooks(detectron2s: Sequence[HookBase | None], named: Sequence[HookBa
     One list of both: Detectron2's in their order, and each of ``named`` at its ``place`` (default: before the
     writers), those of one place in the order given.
     """
-    at = {place: [h for h in named if getattr(h, "place", Place.BEFORE_WRITERS) == place] for place in Place}
+    at = {place: [h for h in named if getattr(h, "place", HookPlace.BEFORE_WRITERS) == place] for place in HookPlace}
     arranged = list(detectron2s)
     writers = _first(arranged, PeriodicWriter)  # only the main process has writers and checkpoints
-    arranged[writers:writers] = at[Place.BEFORE_WRITERS]
+    arranged[writers:writers] = at[HookPlace.BEFORE_WRITERS]
     checkpoints = _first(arranged, (PeriodicCheckpointer, EvalHook))
-    arranged[checkpoints:checkpoints] = at[Place.BEFORE_CHECKPOINTS]
-    return [*arranged, *at[Place.AFTER_WRITERS], *at[Place.LAST]]
+    arranged[checkpoints:checkpoints] = at[HookPlace.BEFORE_CHECKPOINTS]
+    return [*arranged, *at[HookPlace.AFTER_WRITERS], *at[HookPlace.LAST]]
 
 
 def _first(hooks: Sequence[HookBase | None], kind: type | tuple[type, ...]) -> int:

@@ -28,7 +28,7 @@ class StepState:
 class StepGuard(Protocol):
     """Says whether a step may be taken."""
 
-    def admits(self, facts: StepState) -> bool:
+    def admits(self, state: StepState) -> bool:
         """
         Called by every process with its own facts, and the same answer for all. False: the step is left out.
 

@@ -13,8 +13,8 @@ from typing import Any
 from detectron2.config import CfgNode
 from detectron2.engine import DefaultTrainer, HookBase
 
-from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY, Place
-from maskrcnn_project.training.hooks.stopping import TRY_AGAIN, agreed, is_time_to_agree, stop_training
+from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY, HookPlace
+from maskrcnn_project.training.hooks.stopping import TRY_AGAIN, all_agree, is_time_to_agree, stop_training
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class StopOnSignal(HookBase):
     """
 
     trainer: DefaultTrainer
-    place = Place.LAST
+    place = HookPlace.LAST
 
     def __init__(self, names: Sequence[str], period: int):
         """
@@ -59,7 +59,7 @@ class StopOnSignal(HookBase):
     def after_step(self) -> None:
         if not is_time_to_agree(self.trainer, self.period):
             return
-        name = agreed(self.received)
+        name = all_agree(self.received)
         if name:
             stop_training(self.trainer, f"{name} was received: the training stops.", TRY_AGAIN)
 

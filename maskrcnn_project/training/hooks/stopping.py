@@ -26,7 +26,7 @@ class TrainingStopped(SystemExit):
         self.reason = reason
 
 
-def agreed(reason: str | None) -> str | None:
+def all_agree(reason: str | None) -> str | None:
     """The first reason that any process has. Every process must call it at the same iteration."""
     return next((each for each in comm.all_gather(reason) if each), None)
 

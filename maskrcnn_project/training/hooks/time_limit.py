@@ -10,8 +10,8 @@ from detectron2.config import CfgNode
 from detectron2.engine import DefaultTrainer, HookBase
 from detectron2.utils import comm
 
-from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY, Place
-from maskrcnn_project.training.hooks.stopping import FINISHED, TRY_AGAIN, agreed, is_time_to_agree, stop_training
+from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY, HookPlace
+from maskrcnn_project.training.hooks.stopping import FINISHED, TRY_AGAIN, all_agree, is_time_to_agree, stop_training
 
 HOUR = 3600.0
 
@@ -27,7 +27,7 @@ class TimeLimit(HookBase):
     """
 
     trainer: DefaultTrainer
-    place = Place.LAST
+    place = HookPlace.LAST
 
     def __init__(self, each_start: float, altogether: float, period: int, clock: Callable[[], float] = time.monotonic):
         """
@@ -56,10 +56,10 @@ class TimeLimit(HookBase):
         if not is_time_to_agree(self.trainer, self.period):
             return
         seconds = self._seconds()
-        finished = agreed(self._over("HOURS", self.altogether, self.before + seconds))
+        finished = all_agree(self._over("HOURS", self.altogether, self.before + seconds))
         if finished:
             stop_training(self.trainer, finished, FINISHED)
-        reason = agreed(self._over("HOURS_PER_START", self.each_start, seconds))
+        reason = all_agree(self._over("HOURS_PER_START", self.each_start, seconds))
         if reason:
             stop_training(self.trainer, reason, TRY_AGAIN)
 

@@ -16,7 +16,7 @@ from torchvision.ops import StochasticDepth
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, StochasticDepth)
 
 
-def unwrapped(model: nn.Module) -> nn.Module:
+def unwrap(model: nn.Module) -> nn.Module:
     """The model itself: a call of its DistributedDataParallel would wait for the other processes."""
     return model.module if isinstance(model, DistributedDataParallel) else model
 

@@ -16,7 +16,7 @@ from torch import nn
 from maskrcnn_project.datasets.statistics import mask_format_of
 from maskrcnn_project.training.hooks.metric import LOSS_PREFIX, is_due
 from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY
-from maskrcnn_project.training.hooks.undisturbed import set_loss_mode, undisturbed, unwrapped
+from maskrcnn_project.training.hooks.undisturbed import set_loss_mode, undisturbed, unwrap
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class ValidationLoss(HookBase):
         if is_due(self.trainer.iter, self.period) or self.trainer.iter + 1 == self.trainer.max_iter:
             for name, loader in self.loaders.items():
                 prefix = LOSS_PREFIX if len(self.loaders) == 1 else f"{LOSS_PREFIX}{name}/"
-                for loss, value in mean_losses(unwrapped(self.trainer.model), loader).items():
+                for loss, value in mean_losses(unwrap(self.trainer.model), loader).items():
                     self.trainer.storage.put_scalar(prefix + loss, value, smoothing_hint=False)
             comm.synchronize()
 
@@ -97,7 +97,7 @@ def validation_loader(cfg: CfgNode, name: str, max_batches: int) -> Iterable[lis
         logger.warning("%s has no annotations: there is no validation loss on it.", name)
         return []
     batch_size = max(1, cfg.SOLVER.IMS_PER_BATCH // comm.get_world_size())
-    records = spread(records, max_batches * batch_size * comm.get_world_size())
+    records = spread_evenly(records, max_batches * batch_size * comm.get_world_size())
     from_data = mask_format_of(a for r in records for a in r["annotations"])
     mapper = DatasetMapper(
         True,
@@ -111,7 +111,7 @@ def validation_loader(cfg: CfgNode, name: str, max_batches: int) -> Iterable[lis
     )
 
 
-def spread(records: list[dict], number: int) -> list[dict]:
+def spread_evenly(records: list[dict], number: int) -> list[dict]:
     """``number`` of the records at equal distances; all if that is 0 or more than there are."""
     if not 0 < number < len(records):
         return records

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskrcnn_project.analysis import anchors as anchors_module
-from maskrcnn_project.analysis.anchors import AnchorGrids, anchor_fit, best_overlaps, recalls, resized
-from maskrcnn_project.analysis.objects import Objects
+from maskrcnn_project.analysis.anchors import AnchorGrids, anchor_fit, best_overlaps, recalls, resize_boxes
+from maskrcnn_project.analysis.objects import ObjectTable
 from maskrcnn_project.config import get_config
 
 SMALL_MODEL = [
@@ -31,7 +31,7 @@ def best_of_all(cfg, boxes, height, width):
     """IoU with the best of all anchors, made one by one on the maps that the backbone really gives."""
     backbone = build_backbone(cfg).eval()
     divisor = max(1, backbone.size_divisibility)
-    padded = [int(np.ceil(side / divisor)) * divisor for side in (height, width)]
+    padded = [int(np.ceil(tables / divisor)) * divisor for tables in (height, width)]
     with torch.no_grad():
         features = backbone(torch.zeros(1, 3, *padded))
     names = cfg.MODEL.RPN.IN_FEATURES
@@ -91,7 +91,7 @@ def test_many_boxes_are_done_in_parts(monkeypatch):
 
 
 def objects(boxes, image_index, image_sizes):
-    return Objects(
+    return ObjectTable(
         np.array(boxes, dtype=float).reshape(-1, 4),
         np.array(image_index, dtype=int),
         np.array(image_sizes, dtype=float).reshape(-1, 2),
@@ -100,7 +100,7 @@ def objects(boxes, image_index, image_sizes):
 
 def test_boxes_are_resized_with_their_images():
     found = objects([[0, 0, 10, 20], [5, 5, 10, 10]], [1, 0], [[100, 200], [50, 50]])
-    boxes, input_sizes = resized(found, short_edge=100, max_size=150)
+    boxes, input_sizes = resize_boxes(found, short_edge=100, max_size=150)
     # 100 x 200 shrinks to 75 x 150, the longest allowed; 50 x 50 doubles
     assert input_sizes.tolist() == [[100, 100], [75, 150]]
     assert boxes.tolist() == [[0, 0, 20, 40], [3.75, 3.75, 7.5, 7.5]]
@@ -108,7 +108,7 @@ def test_boxes_are_resized_with_their_images():
 
 def test_a_short_edge_of_zero_leaves_the_size():
     found = objects([[0, 0, 10, 20]], [0], [[100, 200]])
-    boxes, input_sizes = resized(found, short_edge=0, max_size=150)
+    boxes, input_sizes = resize_boxes(found, short_edge=0, max_size=150)
     assert boxes.tolist() == [[0, 0, 10, 20]] and input_sizes.tolist() == [[100, 200]]
 
 

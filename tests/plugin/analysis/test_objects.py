@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from maskrcnn_project.analysis import objects as objects_module
-from maskrcnn_project.analysis.objects import Objects, objects_of, sound_part
-from maskrcnn_project.datasets.checking.split_tables import Side
+from maskrcnn_project.analysis.objects import ObjectTable, objects_of, sound_part
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
 
 
 def image(number, height=100, width=200):
@@ -16,12 +16,12 @@ def annotation(number, image_id, bbox, **more):
     return {"id": number, "image_id": image_id, "category_id": 1, "bbox": bbox, **more}
 
 
-def side(images, annotations, categories=({"id": 1, "name": "a"},)):
-    return Side("train", Path("x.json"), None, list(images), list(annotations), list(categories))
+def tables(images, annotations, categories=({"id": 1, "name": "a"},)):
+    return SplitTables("train", Path("x.json"), None, list(images), list(annotations), list(categories))
 
 
 def found(images, annotations):
-    return objects_of(sound_part(side(images, annotations)))
+    return objects_of(sound_part(tables(images, annotations)))
 
 
 def test_boxes_are_cut_at_their_image_and_crowds_left_out():
@@ -45,7 +45,7 @@ def test_boxes_are_cut_at_their_image_and_crowds_left_out():
 
 def test_broken_rows_are_left_out_and_the_first_of_equal_ids_counts():
     part = sound_part(
-        side(
+        tables(
             [image(1), image(1, height=5), {"id": 2}, "text"],
             [
                 annotation(1, 1, [0, 0, 5, 5]),
@@ -74,7 +74,7 @@ def test_groups_meet_cocos_bounds():
         [0, 0, 10, 21],
         [0, 0, 21, 10],
     ]
-    objects = Objects(np.array(boxes, dtype=float), np.zeros(7, dtype=int), np.array([[100.0, 100.0]]))
+    objects = ObjectTable(np.array(boxes, dtype=float), np.zeros(7, dtype=int), np.array([[100.0, 100.0]]))
     members = [np.flatnonzero(rows).tolist() for rows in objects.groups().values()]
     assert members == [[0, 1, 2, 3, 4, 5, 6], [0, 4, 5, 6], [1, 2], [3], [5], [6]]
 
@@ -82,7 +82,7 @@ def test_groups_meet_cocos_bounds():
 def test_coverage_counts_the_part_of_a_cell_that_boxes_cover():
     # images of 40 x 80 pixels: a cell of a 4 x 4 grid is 10 x 20 pixels
     boxes = np.array([[0, 0, 20, 10], [10, 0, 50, 5]], dtype=float)
-    objects = Objects(boxes, np.zeros(2, dtype=int), np.array([[40.0, 80.0]]))
+    objects = ObjectTable(boxes, np.zeros(2, dtype=int), np.array([[40.0, 80.0]]))
     expected = np.zeros((4, 4))
     expected[0] = [1 + 0.25, 0.5, 0.25, 0]
     assert objects.coverage(4) == pytest.approx(expected)
@@ -91,7 +91,7 @@ def test_coverage_counts_the_part_of_a_cell_that_boxes_cover():
 def test_coverage_of_many_objects_is_added_up_in_parts(monkeypatch):
     rng = np.random.default_rng(0)
     low = rng.uniform(0, 50, (23, 2))
-    objects = Objects(
+    objects = ObjectTable(
         np.hstack([low, low + rng.uniform(1, 50, (23, 2))]), np.zeros(23, dtype=int), np.array([[100.0, 100.0]])
     )
     whole = objects.coverage(8)

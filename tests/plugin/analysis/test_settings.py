@@ -3,16 +3,16 @@ import yaml
 
 from maskrcnn_project.analysis.settings import (
     COMPARED,
-    Setting,
+    ComparedSetting,
     as_yaml,
     compare_settings,
+    user_options_of,
     value_of,
-    wishes_of,
     with_settings,
 )
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.statistics import dataset_statistics
-from maskrcnn_project.training.recommend import Wishes, recommend
+from maskrcnn_project.training.recommend import UserOptions, recommend
 
 
 def statistics(size=10, instances=70):
@@ -30,9 +30,9 @@ def config(*overrides):
 
 
 def test_suggestions_are_those_of_the_training():
-    wishes = Wishes(backbone="resnet18")
-    chosen = {choice.key: choice.value for choice in recommend(statistics(), wishes)}
-    for setting in compare_settings(statistics(), config(), wishes):
+    options = UserOptions(backbone="resnet18")
+    chosen = {choice.key: choice.value for choice in recommend(statistics(), options)}
+    for setting in compare_settings(statistics(), config(), options):
         if setting.key in chosen:
             value = chosen[setting.key]
             assert setting.suggested == (tuple(value) if isinstance(setting.suggested, tuple) else value)
@@ -40,19 +40,19 @@ def test_suggestions_are_those_of_the_training():
 
 
 def test_what_needs_no_change_keeps_the_default():
-    settings = {s.key: s for s in compare_settings(statistics(size=200, instances=1), config(), Wishes())}
+    settings = {s.key: s for s in compare_settings(statistics(size=200, instances=1), config(), UserOptions())}
     assert settings["TEST.DETECTIONS_PER_IMAGE"].suggested == 100
     assert settings["MODEL.ANCHOR_GENERATOR.SIZES"].suggested == [[32], [64], [128], [256], [512]]
 
 
 def test_a_model_with_one_feature_map_gets_all_sizes_on_it():
     cfg = config("MODEL.RPN.IN_FEATURES", ["res4"])
-    settings = {s.key: s for s in compare_settings(statistics(), cfg, Wishes(backbone="resnet18"))}
+    settings = {s.key: s for s in compare_settings(statistics(), cfg, UserOptions(backbone="resnet18"))}
     assert settings["MODEL.ANCHOR_GENERATOR.SIZES"].suggested == [[8, 16, 32, 64, 128]]
 
 
 def test_the_yaml_makes_a_config_of_the_suggestions(tmp_path):
-    settings = compare_settings(statistics(), config(), Wishes(backbone="resnet18"))
+    settings = compare_settings(statistics(), config(), UserOptions(backbone="resnet18"))
     text = as_yaml(settings)
     assert "    SIZES: [[8], [16], [32], [64], [128]]\n" in text
     (tmp_path / "pasted.yaml").write_text(text)
@@ -64,7 +64,7 @@ def test_the_yaml_makes_a_config_of_the_suggestions(tmp_path):
 
 def test_yaml_of_any_order_reads_back():
     keys = {"A.B.C": [[1.5]], "D": 1, "A.B.E": "x", "A.F": None}
-    tree = yaml.safe_load(as_yaml([Setting(key, None, value, "") for key, value in keys.items()]))
+    tree = yaml.safe_load(as_yaml([ComparedSetting(key, None, value, "") for key, value in keys.items()]))
     assert tree == {"A": {"B": {"C": [[1.5]], "E": "x"}, "F": None}, "D": 1}
 
 
@@ -72,11 +72,11 @@ def test_the_config_that_is_compared_is_not_changed():
     cfg = config()
     cfg.freeze()
     before = cfg.dump()
-    with_settings(cfg, compare_settings(statistics(), cfg, Wishes()))
+    with_settings(cfg, compare_settings(statistics(), cfg, UserOptions()))
     assert cfg.dump() == before
 
 
 @pytest.mark.parametrize(("weights", "from_nothing"), [("", True), ("model.pth", False)])
 def test_a_config_tells_where_training_starts(weights, from_nothing):
-    wishes = wishes_of(config("MODEL.RESNETS.DEPTH", 101, "MODEL.WEIGHTS", weights))
-    assert (wishes.backbone, wishes.from_nothing) == ("resnet101", from_nothing)
+    options = user_options_of(config("MODEL.RESNETS.DEPTH", 101, "MODEL.WEIGHTS", weights))
+    assert (options.backbone, options.from_nothing) == ("resnet101", from_nothing)

@@ -96,7 +96,7 @@ def test_the_tool(tmp_path, monkeypatch, capsys):
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     cost = scale.Cost("read", 1.25, 300.4, ("a remark",))
-    monkeypatch.setattr(scale, "measure", lambda json_file, image_root: iter([cost]))
+    monkeypatch.setattr(scale, "measure_costs", lambda json_file, image_root: iter([cost]))
     monkeypatch.setattr(
         sys, "argv", ["benchmark_data.py", "--images", "3", "--instances", "5", "--folder", str(tmp_path)]
     )

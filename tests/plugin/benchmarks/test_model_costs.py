@@ -74,8 +74,8 @@ def test_the_objects_of_the_training_image_lie_in_it():
 
 
 def test_memory_is_measured_in_a_process_of_its_own(cfg):
-    small = module._measured(module._run_training, cfg, SIZE)
-    large = module._measured(module._run_training, cfg, (512, 512))
+    small = module._measure(module._run_training, cfg, SIZE)
+    large = module._measure(module._run_training, cfg, (512, 512))
     assert 2**20 < small.before <= small.peak < large.peak
 
 
@@ -85,13 +85,13 @@ def test_what_does_not_fit_is_said(cfg, monkeypatch, error):
         raise error
 
     monkeypatch.setattr(module, "ProcessPoolExecutor", lambda *arguments: ThreadPoolExecutor(1))
-    assert module._measured(task, cfg, SIZE) == Memory(None, None)
+    assert module._measure(task, cfg, SIZE) == Memory(None, None)
 
 
 def test_other_errors_are_not_for_want_of_memory(cfg, monkeypatch):
     monkeypatch.setattr(module, "ProcessPoolExecutor", lambda *arguments: ThreadPoolExecutor(1))
     with pytest.raises(ZeroDivisionError):
-        module._measured(lambda cfg, size: 1 / 0, cfg, SIZE)
+        module._measure(lambda cfg, size: 1 / 0, cfg, SIZE)
 
 
 def test_the_table_and_json_say_the_same():

@@ -7,7 +7,7 @@ import numpy as np
 
 import maskrcnn_project  # noqa: F401
 from maskrcnn_project.evaluation.ground_truth import NO_MASK
-from maskrcnn_project.evaluation.metrics.image_pairs import Case, Cases, Objects
+from maskrcnn_project.evaluation.metrics.image_pairs import ImagePair, ImagePairs, TrueObjects
 from maskrcnn_project.masks.coding import encode
 from maskrcnn_project.masks.detections import Detections
 
@@ -26,12 +26,12 @@ def image(truth=(), found=(), crowd=(), *, image_id=1, masks=True, size=SIZE):
     """
     Args:
         truth: (class, x1, y1, x2, y2) of each object; ids are 10, 11, ...
-        found: (class, score, x1, y1, x2, y2), the surest first.
+        found: (class, score, x1, y1, x2, y2), the most confident first.
         crowd: indices of truth that are crowd regions.
         masks: False: there are boxes only.
     """
     boxes = np.array([row[1:] for row in truth], dtype=np.float64).reshape(-1, 4)
-    objects = Objects(
+    objects = TrueObjects(
         np.arange(10, 10 + len(truth)),
         np.array([row[0] for row in truth], dtype=np.int64),
         boxes,
@@ -46,11 +46,11 @@ def image(truth=(), found=(), crowd=(), *, image_id=1, masks=True, size=SIZE):
         np.array([row[0] for row in found], dtype=np.int64),
         [rectangle(*row[2:], size) for row in found] if masks else None,
     )
-    return Case(image_id, f"{image_id}.png", objects, detections)
+    return ImagePair(image_id, f"{image_id}.png", objects, detections)
 
 
 def together(*images, names=NAMES, max_detections=100):
-    return Cases("small", None, tuple(names), max_detections, list(images), [])
+    return ImagePairs("small", None, tuple(names), max_detections, list(images), [])
 
 
 def write_coco(folder: Path, annotations, results, images=((1, 20, 20),), categories=((3, "cell"), (7, "dirt"))):

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from maskrcnn_project.evaluation.compare import compare
-from maskrcnn_project.evaluation.evaluation_result import Judged, judge
+from maskrcnn_project.evaluation.evaluation_result import NamedResult, evaluate
 from maskrcnn_project.evaluation.metrics import class_matches
 from maskrcnn_project.evaluation.report.compare_page import comparison_page, conclusion
 from tests.plugin.evaluation.small_pairs import image, together
@@ -18,8 +18,8 @@ IMAGES = 12
 def model(name, *found, **changes):
     """Image i is given what ``found`` has at i, in turn."""
     images = [image(TRUTH, found[number % len(found)], image_id=number + 1) for number in range(IMAGES)]
-    cases = replace(together(*images), **changes)
-    return Judged(name, cases, judge(cases, 0.5))
+    pairs = replace(together(*images), **changes)
+    return NamedResult(name, pairs, evaluate(pairs, 0.5))
 
 
 @pytest.fixture(autouse=True)
@@ -73,16 +73,16 @@ def test_turned_round_the_interval_turns_its_sign():
 
 
 def test_without_masks_boxes_are_compared():
-    cases = together(image(TRUTH, GOOD, masks=False))
-    boxes = Judged("boxes", cases, judge(cases, 0.5))
+    pairs = together(image(TRUTH, GOOD, masks=False))
+    boxes = NamedResult("boxes", pairs, evaluate(pairs, 0.5))
     result = compare(boxes, boxes)
     assert list(result.measures) == ["box AP", "box AP50", "box AP75"]
     assert result.measures["box AP"].a == pytest.approx(100)
 
 
 def test_without_objects_there_is_nothing_to_measure():
-    cases = together(image([], GOOD))
-    empty = Judged("empty", cases, judge(cases, 0.5))
+    pairs = together(image([], GOOD))
+    empty = NamedResult("empty", pairs, evaluate(pairs, 0.5))
     ap = next(iter(compare(empty, empty).measures.values()))
     assert math.isnan(ap.a) and math.isnan(ap.low) and not ap.is_real
     assert conclusion("mask AP", ap) == "There are no objects to measure mask AP by."
@@ -91,10 +91,10 @@ def test_without_objects_there_is_nothing_to_measure():
 
 def other_truth(**changes):
     images = [image(TRUTH, GOOD, image_id=number + 1) for number in range(IMAGES)]
-    for number, case in changes.get("cases", {}).items():
-        images[number] = case
-    cases = together(*images, names=changes.get("names", ("cell", "dirt")))
-    return Judged("b", cases, judge(cases, 0.5))
+    for number, pair in changes.get("cases", {}).items():
+        images[number] = pair
+    pairs = together(*images, names=changes.get("names", ("cell", "dirt")))
+    return NamedResult("b", pairs, evaluate(pairs, 0.5))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def other_truth(**changes):
     ],
 )
 def test_different_ground_truth_is_refused(other, said):
-    with pytest.raises(ValueError, match="a and b were not judged on the same ground truth: ") as error:
+    with pytest.raises(ValueError, match="a and b were not evaluated on the same ground truth: ") as error:
         compare(model("a", GOOD), other_truth(**other))
     assert said in str(error.value)
     assert str(error.value).endswith("compare runs that were evaluated on the same annotation file.")
@@ -131,5 +131,5 @@ def test_a_difference_in_what_counts_is_said():
 def test_draws_done_in_parts_are_the_same(monkeypatch):
     a, b = model("a", POOR, GOOD, []), model("b", GOOD, POOR)
     whole = compare(a, b, resamples=20).measures
-    monkeypatch.setattr(class_matches, "MOST_CELLS", 1)
+    monkeypatch.setattr(class_matches, "MAX_CELLS", 1)
     assert compare(a, b, resamples=20).measures == whole

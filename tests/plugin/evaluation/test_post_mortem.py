@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from maskrcnn_project.evaluation.post_mortem import (
-    Evidence,
+    RunEvidence,
     found_nothing,
     histogram,
     likely_causes,
@@ -14,7 +14,7 @@ from maskrcnn_project.evaluation.post_mortem import (
     read_scores,
 )
 
-RUN = Evidence(
+RUN = RunEvidence(
     iterations=600,
     images_per_step=2,
     training_images=100,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from maskrcnn_project.errors import DatasetError
-from maskrcnn_project.evaluation.metrics.image_pairs import Objects
+from maskrcnn_project.evaluation.metrics.image_pairs import TrueObjects
 from maskrcnn_project.evaluation.read_pairs import read_pairs
 from tests.plugin.evaluation.small_pairs import image, rectangle, together, write_coco
 
@@ -23,9 +23,9 @@ def read(folder, annotations, results, images=((1, 20, 20),), **options):
 
 
 def test_truth_and_found_side_by_side(tmp_path):
-    cases = read(tmp_path, [OBJECT], [{**FOUND, "score": 0.3}], images=((1, 20, 20), (6, 10, 30)))
-    assert cases.class_names == ("cell", "dirt") and cases.name == "small" and cases.image_root == Path("here")
-    first, second = cases.cases
+    pairs = read(tmp_path, [OBJECT], [{**FOUND, "score": 0.3}], images=((1, 20, 20), (6, 10, 30)))
+    assert pairs.class_names == ("cell", "dirt") and pairs.name == "small" and pairs.image_root == Path("here")
+    first, second = pairs.pairs
     assert (first.image_id, first.file_name, first.found.size) == (1, "1.png", (20, 20))
     assert first.truth.classes.tolist() == first.found.classes.tolist() == [1]
     assert first.truth.boxes.tolist() == first.found.boxes.tolist() == [[2, 3, 6, 8]]
@@ -35,12 +35,12 @@ def test_truth_and_found_side_by_side(tmp_path):
 def test_the_surest_come_first_and_equal_scores_in_the_order_of_the_file(tmp_path):
     scores = [0.2, 0.9, 0.5, 0.5, 0.9]
     rows = [{**FOUND, "score": score, "bbox": [number, 0, 1, 1]} for number, score in enumerate(scores)]
-    assert read(tmp_path, [OBJECT], rows).cases[0].found.boxes[:, 0].tolist() == [1, 4, 2, 3, 0]
+    assert read(tmp_path, [OBJECT], rows).pairs[0].found.boxes[:, 0].tolist() == [1, 4, 2, 3, 0]
 
 
 def test_the_limit_is_of_each_class_as_coco_counts(tmp_path):
     rows = [{**FOUND, "score": 0.5 + number / 10, "category_id": (3, 7, 7)[number % 3]} for number in range(5)]
-    found = read(tmp_path, [OBJECT], rows, max_detections=2).cases[0].found
+    found = read(tmp_path, [OBJECT], rows, max_detections=2).pairs[0].found
     assert found.classes.tolist() == [1, 0, 1, 0]
     assert found.scores == pytest.approx([0.9, 0.8, 0.7, 0.5])
 
@@ -52,11 +52,11 @@ def test_images_with_more_objects_than_count_are_named(tmp_path):
 
 
 def test_the_models_order_of_classes(tmp_path):
-    cases = read(tmp_path, [OBJECT], [{**FOUND, "score": 0.3}], class_ids=[7, 3])
-    assert cases.class_names == ("dirt", "cell")
-    assert cases.cases[0].truth.classes.tolist() == cases.cases[0].found.classes.tolist() == [0]
-    cases = read(tmp_path, [OBJECT], [], class_ids=[7], class_names=["speck"])
-    assert cases.class_names == ("speck",)
+    pairs = read(tmp_path, [OBJECT], [{**FOUND, "score": 0.3}], class_ids=[7, 3])
+    assert pairs.class_names == ("dirt", "cell")
+    assert pairs.pairs[0].truth.classes.tolist() == pairs.pairs[0].found.classes.tolist() == [0]
+    pairs = read(tmp_path, [OBJECT], [], class_ids=[7], class_names=["speck"])
+    assert pairs.class_names == ("speck",)
 
 
 @pytest.mark.parametrize(
@@ -81,20 +81,20 @@ def test_results_of_another_set_are_refused(tmp_path):
 
 def test_objects_with_only_a_box_are_left_out_where_masks_are_compared(tmp_path):
     rows = [OBJECT, {**OBJECT, "id": 5, "segmentation": None}]
-    cases = read(tmp_path, rows, [])
-    assert cases.has_masks and cases.cases[0].truth.has_mask.tolist() == [True, False]
-    assert cases.judged[0].truth.ids.tolist() == [4]
+    pairs = read(tmp_path, rows, [])
+    assert pairs.has_masks and pairs.pairs[0].truth.has_mask.tolist() == [True, False]
+    assert pairs.evaluated[0].truth.ids.tolist() == [4]
 
 
 def test_where_there_are_boxes_only_nothing_is_left_out(tmp_path):
-    cases = read(tmp_path, [{**OBJECT, "segmentation": None}], [{**FOUND, "score": 0.3}])
-    assert not cases.has_masks and cases.judged[0].truth.ids.tolist() == [4]
+    pairs = read(tmp_path, [{**OBJECT, "segmentation": None}], [{**FOUND, "score": 0.3}])
+    assert not pairs.has_masks and pairs.evaluated[0].truth.ids.tolist() == [4]
     assert not together(image(truth=[(0, 0, 0, 4, 4)], found=[(0, 0.9, 0, 0, 4, 4)], masks=False)).has_masks
     assert not together().has_masks
 
 
 def test_no_objects_keep_their_types():
-    nothing, some = Objects.none(), image(truth=[(0, 0, 0, 4, 4)]).truth
+    nothing, some = TrueObjects.none(), image(truth=[(0, 0, 0, 4, 4)]).truth
     for key in ("ids", "classes", "boxes", "areas", "crowd"):
         empty = getattr(nothing, key)
         assert empty.dtype == getattr(some, key).dtype and empty.shape[1:] == getattr(some, key).shape[1:]

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from detectron2.data import DatasetCatalog
 
-from maskrcnn_project.evaluation.run_folder import cases_of_run, score_threshold_of
+from maskrcnn_project.evaluation.run_folder import pairs_of_run, score_threshold_of
 from tests.places import ROOT
 from tests.plugin.evaluation.small_pairs import rectangle, write_coco
 
@@ -47,22 +47,22 @@ def test_a_run_is_read_wherever_it_lies_and_leaves_no_name_behind(make_run):
     before = DatasetCatalog.list()
     first, second = make_run("first", (0.9, 0, 0, 8, 8)), make_run("second", (0.8, 0, 0, 8, 4), (0.3, 10, 10, 15, 15))
     for run, found in ((first, 1), (second, 2)):  # both name their set cells_val, and mean another folder
-        cases = cases_of_run(run)
-        assert (cases.name, cases.class_names, len(cases.cases[0].found)) == ("cells_val", ("cell", "dirt"), found)
-        assert cases.image_root is not None and cases.image_root.name == "images"
+        pairs = pairs_of_run(run)
+        assert (pairs.name, pairs.class_names, len(pairs.pairs[0].found)) == ("cells_val", ("cell", "dirt"), found)
+        assert pairs.image_root is not None and pairs.image_root.name == "images"
     assert DatasetCatalog.list() == before
     assert score_threshold_of(first) == 0.25
 
 
 def test_what_is_no_evaluated_run_is_refused(make_run, tmp_path):
     with pytest.raises(FileNotFoundError, match="is no run: it has no config.yaml"):
-        cases_of_run(tmp_path)
+        pairs_of_run(tmp_path)
     run = make_run("run", (0.9, 0, 0, 8, 8))
     with pytest.raises(ValueError, match="was evaluated on cells_val, not on other"):
-        cases_of_run(run, "other")
+        pairs_of_run(run, "other")
     (run / "inference/coco_instances_results.json").unlink()
     with pytest.raises(FileNotFoundError, match="run train_net.py --eval-only --output .*run first"):
-        cases_of_run(run)
+        pairs_of_run(run)
 
 
 def test_a_set_that_nothing_describes_is_named(make_run):
@@ -71,7 +71,7 @@ def test_a_set_that_nothing_describes_is_named(make_run):
     config["DATASETS"]["DESCRIPTIONS"] = []
     (run / "config.yaml").write_text(yaml.safe_dump(config))
     with pytest.raises(ValueError, match="names the set cells_val, which none of its DATASETS.DESCRIPTIONS describes"):
-        cases_of_run(run)
+        pairs_of_run(run)
 
 
 def run_tool(monkeypatch, capsys, *arguments, code=None):
@@ -102,7 +102,8 @@ def test_runs_on_different_data_are_refused(make_run, tmp_path, monkeypatch, cap
     runs = make_run("one", (0.9, 0, 0, 8, 8)), make_run("other", (0.9, 0, 0, 8, 8), truth=[(0, 0, 9, 9)])
     said = run_tool(monkeypatch, capsys, "--compare", *runs, "--output", tmp_path / "out", code=1)
     assert (
-        "error: one and other were not judged on the same ground truth: the objects of image 1 (1.png) differ" in said
+        "error: one and other were not evaluated on the same ground truth: the objects of image 1 (1.png) differ"
+        in said
     )
 
 

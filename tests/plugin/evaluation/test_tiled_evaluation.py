@@ -1,4 +1,4 @@
-"""Untiled, in tiles and both, judged on drawn images that are seen exactly, but not at any scale."""
+"""Untiled, in tiles and both, evaluated on drawn images that are seen exactly, but not at any scale."""
 
 import json
 
@@ -48,30 +48,30 @@ def drawn(tmp_path):
 
 
 @pytest.fixture
-def judged(drawn, monkeypatch):
+def evaluated(drawn, monkeypatch):
     monkeypatch.setenv("MASKRCNN_CACHE", str(drawn / "cache"))
     ways = ways_of_looking(Nearsighted(), 50, 20)
     return compare_ways(ways, drawn / "a.json", drawn, drawn / "out", score_threshold=0.5)
 
 
-def test_each_way_finds_what_it_can(judged):
-    assert [way.name for way in judged] == ["untiled", "tiles", "tiles and whole image"]
-    assert [way.judgement.num_found for way in judged] == [1, 5, 6]
-    assert [way.judgement.errors["correct"] for way in judged] == [1, 5, 6]
-    assert judged[2].judgement.mask["AP"] == pytest.approx(100)
-    assert all(way.seconds_per_image > 0 for way in judged)
+def test_each_way_finds_what_it_can(evaluated):
+    assert [way.name for way in evaluated] == ["untiled", "tiles", "tiles and whole image"]
+    assert [way.evaluation.num_found for way in evaluated] == [1, 5, 6]
+    assert [way.evaluation.errors["correct"] for way in evaluated] == [1, 5, 6]
+    assert evaluated[2].evaluation.mask["AP"] == pytest.approx(100)
+    assert all(way.seconds_per_image > 0 for way in evaluated)
 
 
-def test_results_are_written_with_the_categories_of_the_file(judged, drawn):
+def test_results_are_written_with_the_categories_of_the_file(evaluated, drawn):
     rows = json.loads((drawn / "out" / "tiles" / "coco_instances_results.json").read_text())
     assert [(row["image_id"], row["category_id"]) for row in rows] == [(1, 7)] * 5
 
 
-def test_the_table(judged):
-    rows = rows_of(judged)
+def test_the_table(evaluated):
+    rows = rows_of(evaluated)
     assert [row[0] for row in rows] == ["untiled", "tiles", "tiles and whole image"]
     assert rows[2][1:4] == ("100.0", "100.0", "100.0") and len(rows[0]) == len(COLUMNS) + 1
-    section = tiled_section(judged, 50, 20)
+    section = tiled_section(evaluated, 50, 20)
     assert "tiles of 50 pixels with an overlap of 20" in section and "tiles and whole image" in section
 
 
@@ -97,7 +97,7 @@ def test_on_a_registered_set(drawn, monkeypatch):
     name = f"drawn_{drawn}"
     MetadataCatalog.get(name).set(json_file=str(drawn / "a.json"), image_root=str(drawn))
     ways = compare_tiled(config(drawn / "out"), "model.pth", name)
-    assert [way.judgement.num_found for way in ways] == [1, 5, 6]
+    assert [way.evaluation.num_found for way in ways] == [1, 5, 6]
     assert FakePredictor.asked == [("model.pth", 0.05)]
     assert (drawn / "out" / "inference" / "tiled" / "untiled" / "coco_instances_results.json").is_file()
 

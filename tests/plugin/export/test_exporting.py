@@ -26,7 +26,7 @@ def test_the_report_holds_numbers_and_tolerances(write):
 def test_a_file_that_differs_is_not_kept(cfg, tmp_path, monkeypatch):
     class Writer:
         @staticmethod
-        def write(module, example, path, facts):
+        def write(module, example, path, metadata):
             path.write_bytes(b"new")
 
         @staticmethod

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from maskrcnn_project.export import onnx_file, torch_export_file
-from maskrcnn_project.export.formats import FORMATS, recorded
-from maskrcnn_project.export.parity import Tolerance, compare
+from maskrcnn_project.export.formats import FORMATS, record_graph
+from maskrcnn_project.export.parity import Tolerance, compare_outputs
 from tests.plugin.export.conftest import THRESHOLD
 
 # (height, width): recorded on 128 x 160. Odd sides are padded by the model, and give levels other numbers of anchors.
@@ -22,7 +22,7 @@ def test_a_file_finds_what_the_model_finds(format, write, deployed, noise):
         image = noise(*size)
         with torch.no_grad():
             wanted = deployed(image)
-        comparison = compare(wanted, file(image), size, THRESHOLD, Tolerance())
+        comparison = compare_outputs(wanted, file(image), size, THRESHOLD, Tolerance())
         assert comparison.passed and comparison.unpaired == 0 and comparison.count > 0, comparison
         assert comparison.box < 1e-3 and comparison.score < 1e-4
         assert wanted[3].shape == (comparison.count, *size) and wanted[3].any()
@@ -55,11 +55,11 @@ def facts_in(format, path):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_file_says_what_it_is(format, write):
-    facts = facts_in(format, write(format).path)
-    assert facts == write(format).facts
-    assert json.loads(facts["class_names"]) == ["square", "disk"] and json.loads(facts["class_ids"]) == [3, 7]
-    assert facts["channel_order"] == "BGR" and (facts["short_edge"], facts["max_size"]) == ("96", "160")
-    assert float(facts["score_threshold"]) == THRESHOLD and facts["masks"] == "image"
+    metadata = facts_in(format, write(format).path)
+    assert metadata == write(format).metadata
+    assert json.loads(metadata["class_names"]) == ["square", "disk"] and json.loads(metadata["class_ids"]) == [3, 7]
+    assert metadata["channel_order"] == "BGR" and (metadata["short_edge"], metadata["max_size"]) == ("96", "160")
+    assert float(metadata["score_threshold"]) == THRESHOLD and metadata["masks"] == "image"
 
 
 @pytest.mark.parametrize("format", ["onnx", "torch_export"])
@@ -105,7 +105,7 @@ def test_what_cannot_be_recorded_is_one_sentence(tmp_path, capfd):
 
 
 def test_the_root_of_a_chain_of_errors_is_told():
-    with pytest.raises(ValueError, match="recorded as X: KeyError: 'the cause'; another"), recorded("X"):
+    with pytest.raises(ValueError, match="recorded as X: KeyError: 'the cause'; another"), record_graph("X"):
         try:
             raise KeyError("the cause")
         except KeyError as error:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from maskrcnn_project.export.parity import Tolerance, check, compare, pair, parity_table
+from maskrcnn_project.export.parity import Tolerance, check, compare_outputs, pair, parity_table
 
 SIZE = (10, 10)
 BOX = [[1.0, 1.0, 4.0, 4.0], [5.0, 5.0, 9.0, 9.0]]
@@ -19,7 +19,7 @@ def outputs(boxes=BOX, classes=(0, 1), scores=(0.9, 0.8), masks=None):
 
 
 def compared(came, wanted=None, tolerance=None):
-    return compare(wanted or outputs(), came, SIZE, 0.5, tolerance or Tolerance())
+    return compare_outputs(wanted or outputs(), came, SIZE, 0.5, tolerance or Tolerance())
 
 
 def test_the_same_passes():

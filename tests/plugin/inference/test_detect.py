@@ -10,7 +10,7 @@ from detectron2.modeling.postprocessing import detector_postprocess
 from detectron2.structures import Boxes, Instances
 
 from maskrcnn_project.config import add_maskrcnn_config
-from maskrcnn_project.inference.detect import detect, placed
+from maskrcnn_project.inference.detect import detect, place_instances
 from maskrcnn_project.masks.coding import encode
 from maskrcnn_project.modeling import build_model
 from tests.contract.tiny import tiny_cfg
@@ -32,7 +32,7 @@ def raw_instances(count=40, size=(60, 90), seed=0):
 def test_pixels_are_those_of_detectron2(size):
     raw = raw_instances(count=8 if size[0] > 1000 else 40)
     expected = detector_postprocess(raw_instances(count=len(raw)), *size)
-    found = placed(raw, size)
+    found = place_instances(raw, size)
     assert found.size == size
     np.testing.assert_array_equal(found.boxes, expected.pred_boxes.tensor.numpy())
     np.testing.assert_array_equal(found.scores, expected.scores.numpy())
@@ -43,15 +43,15 @@ def test_a_sure_mask_fills_its_box():
     raw = Instances((10, 10))
     raw.pred_boxes, raw.scores = Boxes(torch.tensor([[2.0, 3.0, 6.0, 9.0]])), torch.tensor([0.9])
     raw.pred_classes, raw.pred_masks = torch.tensor([0]), torch.ones(1, 1, 28, 28)
-    x, y, mask = placed(raw, (10, 10)).crop(0)
+    x, y, mask = place_instances(raw, (10, 10)).crop(0)
     assert (x, y, mask.shape, bool(mask.all())) == (2, 3, (6, 4), True)
 
 
 def test_without_masks_and_with_nothing():
     raw = raw_instances()
     raw.remove("pred_masks")
-    assert placed(raw, (60, 90)).masks is None
-    nothing = placed(raw_instances()[:0], (60, 90))
+    assert place_instances(raw, (60, 90)).masks is None
+    nothing = place_instances(raw_instances()[:0], (60, 90))
     assert (len(nothing), nothing.masks, nothing.boxes.shape) == (0, [], (0, 4))
 
 
@@ -90,7 +90,7 @@ LARGE = """
 import resource, torch
 import maskrcnn_project
 from detectron2.structures import Boxes, Instances
-from maskrcnn_project.inference.detect import placed
+from maskrcnn_project.inference.detect import place_instances
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB

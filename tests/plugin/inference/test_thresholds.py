@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from maskrcnn_project.inference.thresholds import ScoreThresholds, above
+from maskrcnn_project.inference.thresholds import ScoreThresholds, select_above
 from maskrcnn_project.masks.detections import Detections
 
 NAMES = ("cell", "dirt", "hair")
@@ -52,5 +52,5 @@ def test_only_what_reaches_the_threshold_of_its_class_is_kept():
     scores, classes = np.array([0.9, 0.6, 0.59, 0.3, 0.29], np.float32), np.array([0, 0, 0, 1, 1])
     found = Detections((4, 4), np.zeros((5, 4), np.float32), scores, classes, None)
     thresholds = ScoreThresholds.parse("cell=0.6,dirt=0.3", 0.5).per_class(NAMES)
-    assert above(found, thresholds).scores.tolist() == scores[[0, 1, 3]].tolist()
-    assert len(above(Detections.none((4, 4)), thresholds)) == 0
+    assert select_above(found, thresholds).scores.tolist() == scores[[0, 1, 3]].tolist()
+    assert len(select_above(Detections.none((4, 4)), thresholds)) == 0

@@ -3,25 +3,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskrcnn_project.masks.coding import encode
-from maskrcnn_project.masks.run_lengths import runs_of
-from maskrcnn_project.masks.run_lengths_batch import TEXTS_AT_ONCE, runs_of_each
+from maskrcnn_project.masks.run_lengths import read_run_lengths
+from maskrcnn_project.masks.run_lengths_batch import TEXTS_AT_ONCE, read_run_lengths_of_each
 
 
 def check_like_one_by_one(texts, pixels):
-    together = runs_of_each(texts, pixels)
+    together = read_run_lengths_of_each(texts, pixels)
     assert len(together) == len(texts)
-    for runs, text, most in zip(together, texts, pixels, strict=True):
-        alone = runs_of(text, most)
-        assert (runs is None) == (alone is None)
+    for lengths, text, most in zip(together, texts, pixels, strict=True):
+        alone = read_run_lengths(text, most)
+        assert (lengths is None) == (alone is None)
         if alone is not None:
-            np.testing.assert_array_equal(runs, alone)
+            np.testing.assert_array_equal(lengths, alone)
 
 
 def test_two_masks_by_hand():
     first = encode(np.array([[0, 1, 1], [0, 0, 1]]))  # down the columns: 00 10 11
     second = encode(np.array([[1], [1]]))
-    runs = runs_of_each([first["counts"], second["counts"]], [6, 2])
-    assert [run.tolist() for run in runs] == [[2, 1, 1, 2], [0, 2]]
+    lengths = read_run_lengths_of_each([first["counts"], second["counts"]], [6, 2])
+    assert [run.tolist() for run in lengths] == [[2, 1, 1, 2], [0, 2]]
 
 
 @settings(max_examples=60, deadline=None)
@@ -44,10 +44,10 @@ def test_nonsense_gives_the_same_as_one_by_one(rows):
 
 def test_many_texts_go_part_by_part():
     whole = encode(np.ones((3, 3)))["counts"]
-    runs = runs_of_each([whole] * (TEXTS_AT_ONCE + 1) + ["?"], [9] * (TEXTS_AT_ONCE + 2))
-    assert [run.tolist() for run in runs[:-1]] == [[0, 9]] * (TEXTS_AT_ONCE + 1)
-    assert runs[-1] is None
+    lengths = read_run_lengths_of_each([whole] * (TEXTS_AT_ONCE + 1) + ["?"], [9] * (TEXTS_AT_ONCE + 2))
+    assert [run.tolist() for run in lengths[:-1]] == [[0, 9]] * (TEXTS_AT_ONCE + 1)
+    assert lengths[-1] is None
 
 
 def test_no_texts():
-    assert runs_of_each([], []) == []
+    assert read_run_lengths_of_each([], []) == []

@@ -47,7 +47,7 @@ BLOCKS = {
     "badge": lambda text: page.badge(text, "error"),
     "code": lambda text: page.code(text),
     "details": lambda text: page.details(text, text),
-    "facts": lambda text: page.facts([(text, text)]),
+    "facts": lambda text: page.fact_list([(text, text)]),
     "table": lambda text: page.table((text,), [(text,)]),
     "caption": lambda text: page.figure(page.Html("<b></b>"), text),
     "legend": lambda text: page.legend({text: "red"}),
@@ -55,7 +55,7 @@ BLOCKS = {
     "shaded": lambda text: page.shaded_table(text, [text], [(text, [(text, "rgba(0,0,0,0.5)")])]),
     "alt": lambda text: page.picture(b"", text),
     "section": lambda text: page.section(text, text),
-    "joined": lambda text: page.joined([text, text]),
+    "joined": lambda text: page.join([text, text]),
     "page": lambda text: page.page(text, text, [page.section(text, text)], generator=text),
 }
 

@@ -1,7 +1,7 @@
 import pytest
 
 from maskrcnn_project.inference.overlap import POLICIES
-from maskrcnn_project.prediction.arguments import DEFAULT_FORMS, OVERLAP_POLICIES, check_arguments, prediction_parser
+from maskrcnn_project.prediction.arguments import DEFAULT_FORMATS, OVERLAP_POLICIES, check_arguments, prediction_parser
 
 
 def checked(*arguments):
@@ -13,7 +13,7 @@ def checked(*arguments):
 def test_what_is_not_given():
     args = checked("--run", "r")
     assert (args.write, args.tile, args.tile_overlap, args.batch_size, args.score_threshold) == (
-        DEFAULT_FORMS,
+        DEFAULT_FORMATS,
         None,
         None,
         None,

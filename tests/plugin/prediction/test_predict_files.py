@@ -21,7 +21,7 @@ from maskrcnn_project.modeling.class_table import ClassTable
 from maskrcnn_project.prediction.journal import FOLDER
 from maskrcnn_project.prediction.options import Options
 from maskrcnn_project.prediction.predict_files import predict_files
-from maskrcnn_project.prediction.shard import Share
+from maskrcnn_project.prediction.shard import Shard
 from maskrcnn_project.prediction.sources import find_sources
 from maskrcnn_project.prediction.video import frame_count, read_frames
 from tests.plugin.prediction.films import write_film
@@ -203,12 +203,12 @@ def test_thresholds_by_class_and_overlap(predictor, images):
     outcome = predict(predictor, images, replace(TABLES, thresholds=thresholds, overlap="highest"))
     assert outcome.instances == 5 + 3
     areas = [a["area"] for a in table(images)["annotations"] if a["image_id"] == 3]
-    assert areas == [8 * 6, 8 * 4], "the surer half keeps the two columns that both have"
+    assert areas == [8 * 6, 8 * 4], "the more confident half keeps the two columns that both have"
     with pytest.raises(ValueError, match="the class 'dust', which the model does not know; its classes are cell, dirt"):
         predict(predictor, images, replace(TABLES, thresholds=ScoreThresholds(0.5, {"dust": 0.1})), output="other")
 
 
-class ThreadShare(Share):
+class ThreadShare(Shard):
     """As of processes, with a thread for each."""
 
     barrier = threading.Barrier(2)

@@ -1,12 +1,12 @@
-from maskrcnn_project.prediction.shard import Share, joined_share
+from maskrcnn_project.prediction.shard import Shard, join_shards
 
 
 def test_shares_are_disjoint_and_together_all():
     items = list(range(7))
-    parts = [Share(rank, 3).of(items) for rank in range(3)]
+    parts = [Shard(rank, 3).of(items) for rank in range(3)]
     assert parts == [[0, 3, 6], [1, 4], [2, 5]]
-    assert [[item for item in items if Share(rank, 3).has(item)] for rank in range(3)] == parts
-    assert Share().of(items) == items
+    assert [[item for item in items if Shard(rank, 3).has(item)] for rank in range(3)] == parts
+    assert Shard().of(items) == items
 
 
 def test_one_process_is_alone(monkeypatch):
@@ -15,6 +15,6 @@ def test_one_process_is_alone(monkeypatch):
             monkeypatch.delenv(name, raising=False)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        with joined_share() as share:
-            assert share == Share(0, 1) and share.is_first and share.gathered([1]) == [1]
+        with join_shards() as share:
+            assert share == Shard(0, 1) and share.is_first and share.gathered([1]) == [1]
             share.wait()

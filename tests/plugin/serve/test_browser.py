@@ -84,7 +84,7 @@ def test_threshold_and_overlap_change_what_is_shown(page, image_file):
     page.fill("#threshold", "0.2")
     shows(page, 3, 3)
     page.check("input[value=highest]")
-    shows(page, 2, 2)  # the dirt lies in the surest cell
+    shows(page, 2, 2)  # the dirt lies in the most confident cell
     assert page.locator("#rows tr").nth(1).locator("td").nth(3).inner_text() == "8"
     page.fill("#threshold", "0.95")
     shows(page, 0, 0)

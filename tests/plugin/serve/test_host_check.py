@@ -4,9 +4,9 @@ pytest.importorskip("starlette", reason="the extra serve is not installed")
 
 from starlette.datastructures import Headers  # noqa: E402
 
-from maskrcnn_project.serve.host_check import Guard  # noqa: E402
+from maskrcnn_project.serve.host_check import HostCheck  # noqa: E402
 
-GUARD = Guard(None, ["Lab.example"])
+GUARD = HostCheck(None, ["Lab.example"])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException  # noqa: E402
 
 from maskrcnn_project.masks.coding import encode  # noqa: E402
 from maskrcnn_project.masks.detections import Detections  # noqa: E402
-from maskrcnn_project.serve.settings import Choice, as_csv, measured, table  # noqa: E402
+from maskrcnn_project.serve.settings import PageSettings, as_csv, measure_shown, table  # noqa: E402
 
 NAMES = ("cell", "dirt")
 
@@ -29,8 +29,8 @@ def found():
     return Detections((8, 12), np.array(boxes, np.float32), scores, np.array([0, 0, 1]), masks)
 
 
-def choice(thresholds="0,0", **query):
-    return Choice.from_query({"thresholds": thresholds, **query}, 2)
+def settings(thresholds="0,0", **query):
+    return PageSettings.from_query({"thresholds": thresholds, **query}, 2)
 
 
 @pytest.mark.parametrize(
@@ -46,17 +46,17 @@ def choice(thresholds="0,0", **query):
     ],
 )
 def test_what_is_left(found, thresholds, overlap, indices, areas):
-    chosen = choice(thresholds, overlap=overlap)
+    chosen = settings(thresholds, overlap=overlap)
     numbers, left = chosen.left(found)
     assert numbers == indices
-    assert [row.area for row in measured(left, NAMES, 1)] == areas
+    assert [row.area for row in measure_shown(left, NAMES, 1)] == areas
     assert left.classes.tolist() == found.classes[indices].tolist()
 
 
 def test_the_table_has_the_units_that_are_set(found):
-    chosen = choice(pixel_size="0.5", unit="um")
+    chosen = settings(pixel_size="0.5", unit="um")
     indices, left = chosen.left(found)
-    shown = table(measured(left, NAMES, 0.5), indices, left.boxes, chosen)
+    shown = table(measure_shown(left, NAMES, 0.5), indices, left.boxes, chosen)
     titles = [column["title"] for column in shown["columns"]]
     first = dict(zip(titles, shown["rows"][0]["cells"], strict=True))
     assert first["Area (um²)"] == 4  # 16 pixels of a quarter each
@@ -69,12 +69,12 @@ def test_the_table_has_the_units_that_are_set(found):
 
 @pytest.mark.parametrize(("size", "title"), [("1", "Area (px²)"), ("2", "Area")])
 def test_pixels_are_the_unit_only_of_the_size_one(found, size, title):
-    chosen = choice(pixel_size=size)
+    chosen = settings(pixel_size=size)
     assert table([], [], np.zeros((0, 4)), chosen)["columns"][3]["title"] == title
 
 
 def test_the_csv_is_that_of_predict(found):
-    chosen = choice("0.5,0.5", overlap="highest", pixel_size="0.5", unit="um")
+    chosen = settings("0.5,0.5", overlap="highest", pixel_size="0.5", unit="um")
     _, left = chosen.left(found)
     rows = list(csv.DictReader(io.StringIO(as_csv(left, NAMES, chosen, "a.png").decode("utf-8"))))
     assert [(row["image"], row["class"], float(row["area_um2"])) for row in rows] == [
@@ -84,11 +84,11 @@ def test_the_csv_is_that_of_predict(found):
 
 
 def test_a_model_without_masks_has_boxes_and_scores(found):
-    numbers, left = choice(overlap="highest").left(replace(found, masks=None))
-    rows = measured(left, NAMES, 2)
+    numbers, left = settings(overlap="highest").left(replace(found, masks=None))
+    rows = measure_shown(left, NAMES, 2)
     assert numbers == [0, 1, 2]
     assert rows[1].box == (6, 2, 14, 10) and rows[1].score == pytest.approx(0.6)
-    cells = table(rows, numbers, left.boxes, choice())["rows"][2]["cells"]
+    cells = table(rows, numbers, left.boxes, settings())["rows"][2]["cells"]
     assert cells[:4] == [3, "dirt", 0.3, None]
 
 
@@ -109,5 +109,5 @@ def test_a_model_without_masks_has_boxes_and_scores(found):
 )
 def test_what_cannot_be_chosen(query, said):
     with pytest.raises(HTTPException) as caught:
-        Choice.from_query(query, 2)
+        PageSettings.from_query(query, 2)
     assert caught.value.status_code == 400 and said in caught.value.detail

@@ -8,7 +8,7 @@ import torch
 
 from maskrcnn_project.config import get_config
 from maskrcnn_project.training.memory import is_out_of_memory, out_of_memory_error, peak_memory, what_to_lower
-from maskrcnn_project.training.run import halved_batch
+from maskrcnn_project.training.run import halve_batch
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_half_the_batch_twice_as_often(tmp_path):
     cfg = get_config()
     cfg.OUTPUT_DIR, cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.ACCUMULATE_STEPS = str(tmp_path), 4, 1
     cfg.freeze()
-    smaller = halved_batch(cfg)
+    smaller = halve_batch(cfg)
     assert (smaller.SOLVER.IMS_PER_BATCH, smaller.SOLVER.ACCUMULATE_STEPS) == (2, 2)
     again = get_config(tmp_path / "config.yaml")
     assert again.SOLVER.ACCUMULATE_STEPS == 2  # a resumed run goes on so

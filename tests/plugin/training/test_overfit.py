@@ -10,7 +10,7 @@ from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.coco_file import CocoFile
 from maskrcnn_project.datasets.shapes.shapes import ShapesOptions, write_shapes
 from maskrcnn_project.errors import DatasetError
-from maskrcnn_project.training.overfit import images_to_learn, overfit_config, verdict
+from maskrcnn_project.training.overfit import images_to_learn, overfit_config, overfit_summary
 
 
 def file_of(shown, count=10):
@@ -49,7 +49,7 @@ def test_a_config_becomes_one_without_variety(tmp_path):
 
 
 def test_the_verdict():
-    assert "mask AP50 97.0" in verdict({"bbox": {"AP50": 99.0}, "segm": {"AP50": 97.0}}, "out")
+    assert "mask AP50 97.0" in overfit_summary({"bbox": {"AP50": 99.0}, "segm": {"AP50": 97.0}}, "out")
     for poor in (40.0, float("nan")):
         with pytest.raises(DatasetError, match=r"Not learnt by heart: mask AP50 .*out/loss_curves.png"):
-            verdict({"segm": {"AP50": poor}}, "out")
+            overfit_summary({"segm": {"AP50": poor}}, "out")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.training.arguments import own_data_given, training_parser
-from maskrcnn_project.training.own_data import config_for_own_data, refuse_used_folder, wishes_from
+from maskrcnn_project.training.own_data import config_for_own_data, refuse_used_folder, user_options_from
 
 
 def square(identity, image_id, category_id=1):
@@ -74,8 +74,8 @@ def test_impossible_knobs(photos, flags, words):
 
 
 def test_unusual_knobs_are_a_warning(photos, caplog):
-    wishes = wishes_from(arguments(photos, "--batch-size", "16", "--learning-rate", "0.1"))
-    assert (wishes.batch_size, wishes.learning_rate) == (16, 0.1)
+    options = user_options_from(arguments(photos, "--batch-size", "16", "--learning-rate", "0.1"))
+    assert (options.batch_size, options.learning_rate) == (16, 0.1)
     assert "--batch-size 16 is outside the recommended 1 to 8" in caplog.text
     assert "--learning-rate 0.1 is outside the recommended 0.001 to 0.01" in caplog.text
 

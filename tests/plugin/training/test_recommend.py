@@ -4,7 +4,7 @@ import pytest
 
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.statistics import dataset_statistics
-from maskrcnn_project.training.recommend import Wishes, apply_choices, choices_table, recommend, steps_for
+from maskrcnn_project.training.recommend import UserOptions, apply_settings, recommend, settings_table, steps_for
 
 
 def coco(images, objects_per_image, size, image_size=(256, 256)):
@@ -21,8 +21,8 @@ def coco(images, objects_per_image, size, image_size=(256, 256)):
     return {"images": records, "annotations": annotations, "categories": [{"id": 1, "name": "thing"}]}
 
 
-def chosen(data, **wishes):
-    return {c.key: c.value for c in recommend(dataset_statistics(data), Wishes(**wishes), "zoo://weights")}
+def chosen(data, **options):
+    return {c.key: c.value for c in recommend(dataset_statistics(data), UserOptions(**options), "zoo://weights")}
 
 
 def test_from_coco_weights_small_objects_are_enlarged_at_most_twofold():
@@ -78,16 +78,16 @@ def test_the_rate_falls_at_two_thirds_and_eight_ninths(iterations, steps):
 
 
 def test_a_wish_is_kept_and_named_in_the_table():
-    choices = recommend(dataset_statistics(coco(4, 1, 50)), Wishes(learning_rate=0.002, short_edge=320))
+    choices = recommend(dataset_statistics(coco(4, 1, 50)), UserOptions(learning_rate=0.002, short_edge=320))
     assert {c.key: c.value for c in choices}["SOLVER.BASE_LR"] == 0.002
-    lines = choices_table(choices).splitlines()
+    lines = settings_table(choices).splitlines()
     assert any("INPUT.MIN_SIZE_TEST" in line and "320" in line and "--short-edge" in line for line in lines)
 
 
 @pytest.mark.parametrize("backbone", ["resnet18", "resnet34", "resnet50", "resnet101"])
 def test_every_choice_is_a_key_of_the_config(backbone):
     cfg = get_config("configs/Base-RCNN-FPN.yaml")
-    apply_choices(cfg, recommend(dataset_statistics(coco(4, 70, 6)), Wishes(backbone=backbone)))
+    apply_settings(cfg, recommend(dataset_statistics(coco(4, 70, 6)), UserOptions(backbone=backbone)))
     assert int(backbone[6:]) == cfg.MODEL.RESNETS.DEPTH
     assert cfg.MODEL.ROI_HEADS.NUM_CLASSES == 1
 

@@ -7,7 +7,7 @@ import time
 import pytest
 from torch.multiprocessing import ProcessExitedException
 
-from maskrcnn_project.training.signals import relayed_to_children
+from maskrcnn_project.training.signals import relay_to_children
 
 
 def wait_for_signal(ready):
@@ -20,7 +20,7 @@ def test_children_get_the_signal():
     context = multiprocessing.get_context("fork")  # the quickest start; the child touches nothing of torch
     ready = context.Event()
     before = signal.getsignal(signal.SIGUSR1)
-    with relayed_to_children():
+    with relay_to_children():
         child = context.Process(target=wait_for_signal, args=(ready,))
         child.start()
         assert ready.wait(20)
@@ -34,7 +34,7 @@ def test_without_children_the_signal_is_what_it_was():
     received = []
     before = signal.signal(signal.SIGUSR1, lambda *_: received.append("before"))
     try:
-        with relayed_to_children():
+        with relay_to_children():
             os.kill(os.getpid(), signal.SIGUSR1)
         assert received == ["before"]
     finally:
@@ -42,12 +42,12 @@ def test_without_children_the_signal_is_what_it_was():
 
 
 def test_the_exit_code_of_a_child_is_taken_over():
-    with pytest.raises(SystemExit) as exit_, relayed_to_children():
+    with pytest.raises(SystemExit) as exit_, relay_to_children():
         raise ProcessExitedException("ended", 0, 1, 75)
     assert exit_.value.code == 75
 
 
 @pytest.mark.parametrize("code", [1, -9])
 def test_errors_and_killed_children_are_errors(code):
-    with pytest.raises(ProcessExitedException), relayed_to_children():
+    with pytest.raises(ProcessExitedException), relay_to_children():
         raise ProcessExitedException("ended", 0, 1, code)

@@ -3,7 +3,7 @@ import math
 
 import cv2
 
-from maskrcnn_project.visualization.curves import draw_run_curves, read_metrics, smoothed
+from maskrcnn_project.visualization.curves import draw_run_curves, read_metrics, smooth
 
 
 def write(path, records, tail=""):
@@ -18,9 +18,9 @@ def test_a_resumed_run_overwrites_what_it_did_again(tmp_path):
 
 
 def test_smoothing_starts_at_the_first_value_and_steps_over_nan():
-    assert smoothed([2.0, math.nan, 2.0]) == [2.0, 2.0, 2.0]
+    assert smooth([2.0, math.nan, 2.0]) == [2.0, 2.0, 2.0]
     # weights 0.8 * 0.2 and 0.2 over their sum 0.36
-    assert math.isclose(smoothed([0.0, 9.0])[1], 9 * 0.2 / 0.36)
+    assert math.isclose(smooth([0.0, 9.0])[1], 9 * 0.2 / 0.36)
 
 
 def test_draws_losses_and_ap(tmp_path):

@@ -73,7 +73,10 @@ def test_labels_do_not_cover_a_surer_label_nor_another_instance():
     two = found_of(block(200, 300, 100, 250), block(200, 310, 100, 250), scores=[0.9, 0.5])
     np.testing.assert_array_equal(draw_detections(IMAGE, two, ("a", "b"))[170:195], alone[170:195])
     speck = found_of(block(200, 300, 100, 250), block(191, 193, 110, 112), scores=[0.9, 0.5])
-    below_it = (slice(194, 199), slice(115, 130))  # where the surer label would lie, and the speck's own does not
+    below_it = (
+        slice(194, 199),
+        slice(115, 130),
+    )  # where the more confident label would lie, and the speck's own does not
     assert (alone[below_it] != GREY).any()
     assert (draw_detections(IMAGE, speck, ("a", "b"))[below_it] == GREY).all()
 

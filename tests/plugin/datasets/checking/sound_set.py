@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from maskrcnn_project.datasets.checking.check import check_dataset
-from maskrcnn_project.datasets.checking.split_tables import Side
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.masks.coding import encode
 
 HEIGHT, WIDTH = 100, 120
@@ -15,9 +15,9 @@ HEIGHT, WIDTH = 100, 120
 AMOUNTS = {"images-few", "instances-few"}
 
 
-def square(x, y, side):
+def square(x, y, tables):
     """A polygon and its box, [x, y, width, height]."""
-    return [x, y, x + side, y, x + side, y + side, x, y + side], [x, y, side, side]
+    return [x, y, x + tables, y, x + tables, y + tables, x, y + tables], [x, y, tables, tables]
 
 
 def ring():
@@ -70,13 +70,13 @@ def side_of(coco, split="train"):
     """A side that has nothing in common with ``coco``, as if read from a file; no image folder."""
     coco = copy.deepcopy(coco)
     tables = {key: coco.pop(key) for key in ("images", "annotations", "categories")}
-    return Side(split, Path(f"{split}.json"), None, **tables, other=coco)
+    return SplitTables(split, Path(f"{split}.json"), None, **tables, other=coco)
 
 
 def found_in(coco, val=None, **options):
     """{rule: (image id, annotation id) of the examples}, without AMOUNTS."""
-    sides = [side_of(coco)] if val is None else [side_of(coco), side_of(val, "val")]
-    findings = check_dataset(*sides, progress=False, **options)
+    splits = [side_of(coco)] if val is None else [side_of(coco), side_of(val, "val")]
+    findings = check_dataset(*splits, progress=False, **options)
     found = {}
     for finding in findings:
         if finding.rule.id not in AMOUNTS:

@@ -5,7 +5,14 @@ import json
 import pytest
 
 from maskrcnn_project.datasets.checking.check import check_dataset
-from maskrcnn_project.datasets.checking.check_report import as_json, as_text, left_over, mend_command, new_name, verdict
+from maskrcnn_project.datasets.checking.check_report import (
+    as_json,
+    as_text,
+    check_summary,
+    fix_command,
+    new_name,
+    remaining,
+)
 from maskrcnn_project.datasets.checking.findings import Findings
 from maskrcnn_project.datasets.checking.fixes import Change
 from tests.plugin.datasets.checking.damages import DAMAGES
@@ -31,7 +38,7 @@ def test_the_page_of_one_damage():
         "    -> write [x, y, width, height] (--fix: width and height are computed from the corners)",
     ]
     assert lines[-3].startswith("Not fit for training: 1 place with errors, ")
-    assert lines[-1].endswith("--annotations train.json --fix train_mended.json")
+    assert lines[-1].endswith("--annotations train.json --fix train_fixed.json")
 
 
 def test_the_page_says_how_many_more():
@@ -39,13 +46,13 @@ def test_the_page_says_how_many_more():
     assert "  rle-all-crowd (7): " in text and "      ... and 4 more" in text
 
 
-def test_with_two_splits_each_finding_names_its_own_and_only_that_is_mended():
+def test_with_two_splits_each_finding_names_its_own_and_only_that_is_fixed():
     text = as_text(*checked("box-corners", val=True))
     assert "  box-corners in train (1): " in text
-    assert text.endswith("--val-annotations val.json --fix train_mended.json")
+    assert text.endswith("--val-annotations val.json --fix train_fixed.json")
 
 
-def test_a_note_is_not_worth_a_mend():
+def test_a_note_is_not_worth_a_fix():
     assert "--fix" not in as_text(*checked("category-root")).splitlines()[-1]
 
 
@@ -62,7 +69,7 @@ def test_verdict(rules, words):
     findings = Findings()
     for rule_id in rules:
         findings.add(rule_id, "train", "so")
-    assert verdict(findings) == words
+    assert check_summary(findings) == words
 
 
 def test_json_holds_everything():
@@ -77,10 +84,10 @@ def test_json_holds_everything():
 def test_the_command_can_be_pasted_and_overwrites_nothing(tmp_path):
     findings, train, _ = checked("box-corners")
     train.json_file, train.image_root = tmp_path / "my set.json", tmp_path
-    (tmp_path / "my set_mended.json").touch()
-    assert new_name(train.json_file).name == "my set_mended_2.json"
-    assert mend_command(findings, train).endswith(f"--fix '{tmp_path}/my set_mended_2.json'")
-    assert f"--images {tmp_path} --annotations '{tmp_path}/my set.json'" in mend_command(findings, train)
+    (tmp_path / "my set_fixed.json").touch()
+    assert new_name(train.json_file).name == "my set_fixed_2.json"
+    assert fix_command(findings, train).endswith(f"--fix '{tmp_path}/my set_fixed_2.json'")
+    assert f"--images {tmp_path} --annotations '{tmp_path}/my set.json'" in fix_command(findings, train)
 
 
 def test_left_over_are_errors_without_a_mend_and_those_of_the_other_split():
@@ -88,6 +95,6 @@ def test_left_over_are_errors_without_a_mend_and_those_of_the_other_split():
     for rule_id in ("category-id-repeated", "image-size", "image-size", "box-corners", "mask-full"):
         findings.add(rule_id, "train", "so")
     heights = [Change("image-size", "images", number, None, "height", 1, 2) for number in (1, 2)]
-    assert left_over(findings, {"train": heights}) == ["category-id-repeated"]
-    assert left_over(findings, {"train": heights[:1]}) == ["category-id-repeated", "image-size"]
-    assert left_over(findings, {"val": heights}) == ["category-id-repeated", "image-size", "box-corners"]
+    assert remaining(findings, {"train": heights}) == ["category-id-repeated"]
+    assert remaining(findings, {"train": heights[:1]}) == ["category-id-repeated", "image-size"]
+    assert remaining(findings, {"val": heights}) == ["category-id-repeated", "image-size", "box-corners"]

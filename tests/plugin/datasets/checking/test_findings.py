@@ -2,7 +2,7 @@
 
 import pytest
 
-from maskrcnn_project.datasets.checking.findings import MOST_EXAMPLES, Findings
+from maskrcnn_project.datasets.checking.findings import MAX_EXAMPLES, Findings
 from maskrcnn_project.datasets.checking.rules import RULES, SEVERITIES
 
 
@@ -35,7 +35,7 @@ def test_places_are_counted_and_the_first_are_kept():
     findings.add("box-empty", "train", "many", count=50)
     (finding,) = findings
     assert finding.count == 150
-    assert [example.image_id for example in finding.examples] == list(range(MOST_EXAMPLES))
+    assert [example.image_id for example in finding.examples] == list(range(MAX_EXAMPLES))
 
 
 def test_an_unknown_rule_is_refused():

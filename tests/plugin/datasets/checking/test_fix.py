@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maskrcnn_project.datasets.checking.findings import Findings, ImageFaults
-from maskrcnn_project.datasets.checking.fix import mend, refuse_existing, write_mended
+from maskrcnn_project.datasets.checking.fix import fix, refuse_existing, write_fixed
 from maskrcnn_project.datasets.checking.fixes import Change
 from maskrcnn_project.datasets.checking.rules import RULES
 from maskrcnn_project.datasets.coco_file import read_coco_file
@@ -29,7 +29,7 @@ from tests.plugin.datasets.checking.sound_set import (
     written,
 )
 
-MENDABLE = [rule_id for rule_id in DAMAGES if RULES[rule_id].mends]
+MENDABLE = [rule_id for rule_id in DAMAGES if RULES[rule_id].fixes]
 
 
 def damaged(*rule_ids):
@@ -39,36 +39,36 @@ def damaged(*rule_ids):
     return coco
 
 
-def mended(coco, findings=None):
-    """The mended content and its changes; fails unless the original is as it was."""
-    side = side_of(coco)
-    before = repr((side.images, side.annotations, side.categories))
-    result, changes = mend(side, findings, progress=False)
-    assert repr((side.images, side.annotations, side.categories)) == before
+def fixed(coco, findings=None):
+    """The fixed content and its changes; fails unless the original is as it was."""
+    tables = side_of(coco)
+    before = repr((tables.images, tables.annotations, tables.categories))
+    result, changes = fix(tables, findings, progress=False)
+    assert repr((tables.images, tables.annotations, tables.categories)) == before
     return json.loads(json.dumps(result)), changes
 
 
-def mended_rules(coco):
-    """The broken rules that mending is for."""
-    return {rule_id for rule_id in found_in(coco) if RULES[rule_id].mends}
+def fixed_rules(coco):
+    """The broken rules that fixing is for."""
+    return {rule_id for rule_id in found_in(coco) if RULES[rule_id].fixes}
 
 
 def test_a_sound_file_stays_as_it_is():
-    assert mended(sound_coco()) == (sound_coco(), [])
+    assert fixed(sound_coco()) == (sound_coco(), [])
 
 
 @pytest.mark.parametrize("rule_id", MENDABLE)
-def test_a_mended_file_does_not_break_the_rule_again(rule_id):
-    coco, changes = mended(damaged(rule_id))
-    assert mended_rules(coco) == set()
+def test_a_fixed_file_does_not_break_the_rule_again(rule_id):
+    coco, changes = fixed(damaged(rule_id))
+    assert fixed_rules(coco) == set()
     assert {change.rule for change in changes} == {rule_id}
-    assert mended(coco) == (coco, [])
+    assert fixed(coco) == (coco, [])
 
 
 @pytest.mark.parametrize("rule_id", MENDABLE)
-def test_a_mended_file_can_be_trained_on(rule_id, tmp_path):
-    coco, _ = mended(damaged(rule_id))
-    read_coco_file(written(coco, tmp_path / "mended.json"))
+def test_a_fixed_file_can_be_trained_on(rule_id, tmp_path):
+    coco, _ = fixed(damaged(rule_id))
+    read_coco_file(written(coco, tmp_path / "fixed.json"))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -80,9 +80,9 @@ def test_many_damages_at_once(order, number):
             DAMAGES[rule_id][0](coco)
         except (KeyError, StopIteration, TypeError, IndexError, ValueError, AttributeError):
             continue  # an earlier damage left nothing to do this one to
-    coco, _ = mended(coco)
-    assert mended_rules(coco) == set()
-    assert mended(coco) == (coco, [])
+    coco, _ = fixed(coco)
+    assert fixed_rules(coco) == set()
+    assert fixed(coco) == (coco, [])
 
 
 def test_malformed_rows_go_and_numbers_in_quotes_are_read():
@@ -90,7 +90,7 @@ def test_malformed_rows_go_and_numbers_in_quotes_are_read():
     coco["images"][0].update(id="1", height="100", width=120.0)
     row_of(coco, 11).update(id="11", image_id=1.0)
     row_of(coco, 12).update(category_id=None)
-    result, changes = mended(coco)
+    result, changes = fixed(coco)
     assert [row["id"] for row in result["annotations"]] == [11, 13, 21, 22, 23, 31]
     assert result["images"] == sound_coco()["images"]
     assert row_of(result, 11) == row_of(sound_coco(), 11)
@@ -101,18 +101,18 @@ def test_the_same_file_under_one_id_is_one_entry():
     coco = sound_coco()
     coco["images"].append({**coco["images"][0], "file_name": "./1.png"})
     assert set(found_in(coco)) == {"image-id-repeated"}
-    result, changes = mended(coco)
+    result, changes = fixed(coco)
     assert result == sound_coco() and [change.rule for change in changes] == ["image-id-repeated"]
 
 
 def test_another_file_under_a_used_id_gets_a_new_one_and_no_annotation():
-    result, _ = mended(damaged("image-id-repeated"))
+    result, _ = fixed(damaged("image-id-repeated"))
     assert [(row["id"], row["file_name"]) for row in result["images"]][-1] == (4, "other.png")
     assert not [row for row in result["annotations"] if row["image_id"] == 4]
 
 
 def test_entries_of_one_file_become_one_with_all_annotations():
-    result, _ = mended(damaged("file-repeated"))
+    result, _ = fixed(damaged("file-repeated"))
     assert result["images"] == sound_coco()["images"]
     assert [row["id"] for row in result["annotations"] if row["image_id"] == 3] == [31, 41]
 
@@ -123,7 +123,7 @@ def test_entries_of_one_file_become_one_with_all_annotations():
 def test_iscrowd_is_one_only_if_it_reads_so(was, now):
     coco = sound_coco()
     row_of(coco, 12)["iscrowd"] = was
-    result, _ = mended(coco)
+    result, _ = fixed(coco)
     assert row_of(result, 12)["iscrowd"] == now and type(row_of(result, 12)["iscrowd"]) is int
 
 
@@ -147,7 +147,7 @@ def test_iscrowd_is_one_only_if_it_reads_so(was, now):
     ],
 )
 def test_what_is_written(rule_id, number, key, now):
-    result, changes = mended(damaged(rule_id))
+    result, changes = fixed(damaged(rule_id))
     assert row_of(result, number)[key] == now
     assert rule_id in {change.rule for change in changes}
 
@@ -167,7 +167,7 @@ def test_what_is_written(rule_id, number, key, now):
 )
 def test_what_is_removed(rule_id, gone):
     coco = damaged(rule_id)
-    result, changes = mended(coco)
+    result, changes = fixed(coco)
     before, after = ([row["id"] for row in content["annotations"]] for content in (coco, result))
     assert [number for number in before if number not in after] == gone
     removed = [change for change in changes if change.key is None]
@@ -177,7 +177,7 @@ def test_what_is_removed(rule_id, gone):
 
 def test_a_bow_tie_becomes_two_triangles():
     coco = damaged("polygon-crossing")
-    result, _ = mended(coco)
+    result, _ = fixed(coco)
     now = row_of(result, 11)["segmentation"]
     assert sorted(len(polygon) for polygon in now) == [6, 6]
     assert {(20, 30), (10, 20), (10, 40)} == set(zip(*[iter(min(now))] * 2, strict=True))
@@ -191,14 +191,14 @@ def test_an_outline_round_its_own_hole_keeps_the_hole():
     outline = [20, 20, 80, 20, 80, 80, 20, 80, 20, 20, 40, 40, 60, 40, 60, 60, 40, 60, 40, 40]
     row_of(coco, 31).update(segmentation=[outline], bbox=[20, 20, 60, 60], area=3200)
     assert set(found_in(coco)) == {"polygon-crossing"}
-    result, _ = mended(coco)
+    result, _ = fixed(coco)
     mask = decode(row_of(result, 31)["segmentation"], HEIGHT, WIDTH)
     assert not mask[42:58, 42:58].any() and mask[22:38, 22:78].all() and abs(int(mask.sum()) - 3200) < 100
-    assert mended_rules(result) == set()
+    assert fixed_rules(result) == set()
 
 
 def test_what_lies_outside_is_cut_off():
-    result, _ = mended(damaged("mask-outside"))
+    result, _ = fixed(damaged("mask-outside"))
     (polygon,) = row_of(result, 13)["segmentation"]
     assert sorted(zip(*[iter(polygon)] * 2, strict=True)) == [(90, 80), (90, 100), (120, 80), (120, 100)]
 
@@ -207,13 +207,13 @@ def test_a_mask_and_box_wholly_outside_are_removed():
     coco = sound_coco()
     row_of(coco, 11).update(segmentation=[square(200, 20, 20)[0]], bbox=[200, 20, 20, 20])
     row_of(coco, 12).update(segmentation=[], bbox=[-40, 20, 20, 20])
-    result, changes = mended(coco)
+    result, changes = fixed(coco)
     assert {change.rule: change.annotation_id for change in changes} == {"mask-outside": 11, "box-outside": 12}
-    assert mended_rules(result) == set()
+    assert fixed_rules(result) == set()
 
 
 def test_run_lengths_are_compressed_to_the_same_mask():
-    result, _ = mended(damaged("rle-uncompressed"))
+    result, _ = fixed(damaged("rle-uncompressed"))
     assert isinstance(row_of(result, 22)["segmentation"]["counts"], str)
     assert np.array_equal(decode(row_of(result, 22)["segmentation"], HEIGHT, WIDTH), ring())
 
@@ -225,14 +225,14 @@ def test_corners_without_masks():
         x, y, w, h = row["bbox"]
         row.update(segmentation=[], bbox=[x, y, x + w, y + h], iscrowd=0)
     assert found_in(coco)["box-corners"] == [(1, 12), (1, 13), (2, 22), (2, 23)]
-    result, _ = mended(coco)
+    result, _ = fixed(coco)
     assert row_of(result, 12)["bbox"] == [50, 20, 30, 30] and row_of(result, 11)["bbox"] == [10, 20, 30, 40]
 
 
 def test_a_category_whose_last_annotation_went_may_become_a_root():
     coco = damaged("category-root")
     coco["annotations"].append(annotation(41, 1, 0, "nothing", [5, 5, 10, 10], 100))
-    result, changes = mended(coco)
+    result, changes = fixed(coco)
     assert [change.rule for change in changes] == ["mask-malformed", "category-root"]
     assert result == sound_coco()
 
@@ -240,7 +240,7 @@ def test_a_category_whose_last_annotation_went_may_become_a_root():
 def test_images_that_cannot_be_used_go_with_their_annotations():
     findings = Findings()
     findings.image_faults["train"] = ImageFaults(unusable={1: "image-truncated", 3: "image-missing"})
-    result, changes = mended(sound_coco(), findings)
+    result, changes = fixed(sound_coco(), findings)
     assert [row["id"] for row in result["images"]] == [2]
     assert [row["id"] for row in result["annotations"]] == [21, 22, 23]
     assert {change.rule: change.image_id for change in changes} == {"image-missing": 3, "image-truncated": 1}
@@ -254,19 +254,19 @@ def test_the_true_size_is_written_where_everything_lies_within():
     # image 2 has run lengths of the stated height, and the true height of image 3 cuts its triangle
     findings.image_faults["train"] = ImageFaults(sizes={1: (100, 120), 2: (130, 119), 3: (70, 120)})
     coco["images"][1]["height"] = 100
-    result, changes = mended(coco, findings)
+    result, changes = fixed(coco, findings)
     sizes = [(change.image_id, change.key, change.was, change.now) for change in changes if change.rule == "image-size"]
     assert sizes == [(1, "height", 90, 100)]
     assert [row["height"] for row in result["images"]] == [100, 100, 75]
 
 
-def test_a_wrong_size_is_mended_before_the_masks_that_it_made_wrong():
+def test_a_wrong_size_is_fixed_before_the_masks_that_it_made_wrong():
     coco = sound_coco()
     coco["images"][1].update(height=WIDTH, width=HEIGHT)
     findings = Findings()
     findings.image_faults["train"] = ImageFaults(sizes={2: (HEIGHT, WIDTH)})
     assert "rle-size" in found_in(coco)
-    assert mended(coco, findings)[0] == sound_coco()
+    assert fixed(coco, findings)[0] == sound_coco()
 
 
 def test_one_mistake_behind_all_annotations_is_left_to_the_user():
@@ -274,24 +274,24 @@ def test_one_mistake_behind_all_annotations_is_left_to_the_user():
     for row in coco["annotations"]:
         row["category_id"] += 100
     with pytest.raises(DatasetError, match=r"would remove all 7 annotations \(category-unknown\)"):
-        mended(coco)
+        fixed(coco)
 
 
 def test_files_are_written_and_nothing_is_overwritten(tmp_path):
-    coco, changes = mended(damaged("box-corners"))
-    output, listed = write_mended(coco, changes, tmp_path / "new" / "mended.json")
+    coco, changes = fixed(damaged("box-corners"))
+    output, listed = write_fixed(coco, changes, tmp_path / "new" / "fixed.json")
     assert json.loads(output.read_text()) == coco
     (change,) = json.loads(listed.read_text())
     assert change == {"rule": "box-corners", "table": "annotations", "image_id": 1, "annotation_id": 12,
                       "key": "bbox", "was": [50, 20, 80, 50], "now": [50, 20, 30, 30]}  # fmt: skip
     before = output.read_text()
-    with pytest.raises(DatasetError, match=r"mended\.json exists already"):
-        write_mended({}, [], output)
+    with pytest.raises(DatasetError, match=r"fixed\.json exists already"):
+        write_fixed({}, [], output)
     assert output.read_text() == before
     output.unlink()
-    with pytest.raises(DatasetError, match=r"mended\.changes\.json exists already"):
-        write_mended({}, [], output)
-    assert sorted(path.name for path in output.parent.iterdir()) == ["mended.changes.json"]
+    with pytest.raises(DatasetError, match=r"fixed\.changes\.json exists already"):
+        write_fixed({}, [], output)
+    assert sorted(path.name for path in output.parent.iterdir()) == ["fixed.changes.json"]
 
 
 def test_two_outputs_of_one_name_are_refused(tmp_path):
@@ -301,9 +301,9 @@ def test_two_outputs_of_one_name_are_refused(tmp_path):
 
 def test_the_original_is_not_shared_with_the_result():
     coco = sound_coco()
-    side = side_of(coco)
-    result, _ = mend(side, progress=False)
+    tables = side_of(coco)
+    result, _ = fix(tables, progress=False)
     result["annotations"][0]["bbox"] = None
     result["images"].clear()
-    again = copy.deepcopy(side)
+    again = copy.deepcopy(tables)
     assert again.annotations == coco["annotations"] and again.images == coco["images"]

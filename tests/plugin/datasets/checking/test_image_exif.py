@@ -10,7 +10,7 @@ from maskrcnn_project.datasets.checking.image_exif import (
     fits_into,
     turn_of,
 )
-from maskrcnn_project.datasets.checking.image_reading import Picture
+from maskrcnn_project.datasets.checking.image_reading import DecodedImage
 
 WIDE, HIGH = [50, 10, 8, 8], [10, 50, 8, 8]  # boxes [x, y, width, height] that fit only one of 40x60 and 60x40
 SMALL = [10, 10, 8, 8]
@@ -38,7 +38,7 @@ def boxes(*rows):
     ],
 )
 def test_pictures_whose_sides_are_exchanged(orientation, size, annotations, agreed, words):
-    picture = Picture(stored=(40, 60), orientation=orientation)
+    picture = DecodedImage(stored=(40, 60), orientation=orientation)
     image = {"height": size[0], "width": size[1]}
     came, why = annotated_orientation(picture, image, annotations)
     assert came == agreed and words in why
@@ -46,7 +46,7 @@ def test_pictures_whose_sides_are_exchanged(orientation, size, annotations, agre
 
 @pytest.mark.parametrize(("orientation", "stored"), [(2, (40, 60)), (3, (40, 60)), (4, (40, 60)), (6, (50, 50))])
 def test_where_both_have_one_size_nothing_can_be_told(orientation, stored):
-    picture = Picture(stored=stored, orientation=orientation)
+    picture = DecodedImage(stored=stored, orientation=orientation)
     came, why = annotated_orientation(picture, {"height": stored[0], "width": stored[1]}, boxes(SMALL))
     assert came == UNKNOWN and "fit both ways" in why
 
@@ -70,4 +70,4 @@ def test_fits_into(annotation, fits):
 
 
 def test_in_words():
-    assert turn_of(Picture(orientation=6)).endswith("is turned by 90 degrees clockwise when read")
+    assert turn_of(DecodedImage(orientation=6)).endswith("is turned by 90 degrees clockwise when read")

@@ -1,4 +1,4 @@
-"""The rules that matter most, on photographs of cell nuclei: silent as they are, found and mended where damaged."""
+"""The rules that matter most, on photographs of cell nuclei: silent as they are, found and fixed where damaged."""
 
 import copy
 import json
@@ -6,9 +6,9 @@ import json
 import pytest
 
 from maskrcnn_project.datasets.checking.check import check_dataset
-from maskrcnn_project.datasets.checking.fix import mend
+from maskrcnn_project.datasets.checking.fix import fix
 from maskrcnn_project.datasets.checking.rules import RULES
-from maskrcnn_project.datasets.checking.split_tables import Side
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from tests.places import NUCLEI as ROOT
 from tests.plugin.datasets.checking.sound_set import found_in, side_of
 
@@ -61,14 +61,14 @@ DAMAGES = [
 def test_the_whole_set_is_silent():
     if not ROOT.is_dir():
         pytest.skip("the nuclei (shared/data/nuclei beside the repository) are not there")
-    sides = [Side.read(split, ROOT / f"{split}.json", ROOT / split) for split in ("train", "val")]
-    findings = check_dataset(*sides, progress=False)
+    splits = [SplitTables.read(split, ROOT / f"{split}.json", ROOT / split) for split in ("train", "val")]
+    findings = check_dataset(*splits, progress=False)
     assert {finding.rule.id for finding in findings} == {"images-few"}
-    assert mend(sides[1], findings, progress=False)[1] == []
+    assert fix(splits[1], findings, progress=False)[1] == []
 
 
 @pytest.mark.parametrize(("rule_id", "kind", "damage"), DAMAGES)
-def test_one_damaged_annotation_is_found_and_mended(nuclei, rule_id, kind, damage):
+def test_one_damaged_annotation_is_found_and_fixed(nuclei, rule_id, kind, damage):
     coco = copy.deepcopy(nuclei)
     big = [row for row in coco["annotations"] if isinstance(row["segmentation"], kind) and min(row["bbox"]) > 9]
     row = max(big, key=lambda row: row["area"])
@@ -77,20 +77,20 @@ def test_one_damaged_annotation_is_found_and_mended(nuclei, rule_id, kind, damag
     found = found_in(coco)
     assert found.pop(rule_id) == [(row["image_id"], number)]
     assert set(found) <= {"area-wrong"} if rule_id == "polygon-crossing" else not found
-    mended, changes = mend(side_of(coco), progress=False)
+    fixed, changes = fix(side_of(coco), progress=False)
     assert rule_id in {change.rule for change in changes}
     assert {change.annotation_id for change in changes} == {number}
-    assert not [rule for rule in found_in(mended) if RULES[rule].mends]
+    assert not [rule for rule in found_in(fixed) if RULES[rule].fixes]
 
 
 def test_a_file_of_corners_becomes_what_it_was(nuclei):
     coco = copy.deepcopy(nuclei)
     for row in coco["annotations"]:
         as_corners(row)
-    mended, _ = mend(side_of(coco), progress=False)
+    fixed, _ = fix(side_of(coco), progress=False)
     near = [
         all(abs(now - was) <= 1 for now, was in zip(new["bbox"], old["bbox"], strict=True))
-        for new, old in zip(mended["annotations"], nuclei["annotations"], strict=True)
+        for new, old in zip(fixed["annotations"], nuclei["annotations"], strict=True)
     ]
     assert all(near)
 
@@ -99,9 +99,9 @@ def test_every_instance_twice(nuclei):
     coco = copy.deepcopy(nuclei)
     rows = coco["annotations"]
     coco["annotations"] = rows + [{**row, "id": 10_000 + row["id"]} for row in rows]
-    mended, changes = mend(side_of(coco), progress=False)
+    fixed, changes = fix(side_of(coco), progress=False)
     assert {change.rule for change in changes} == {"instance-duplicate"}
-    assert mended["annotations"] == rows
+    assert fixed["annotations"] == rows
 
 
 def test_all_marked_as_crowds(nuclei):
@@ -109,4 +109,4 @@ def test_all_marked_as_crowds(nuclei):
     for row in coco["annotations"]:
         row["iscrowd"] = 1
     assert set(found_in(coco)) == {"rle-all-crowd", "images-without-objects"}
-    assert mend(side_of(coco), progress=False)[0] == nuclei
+    assert fix(side_of(coco), progress=False)[0] == nuclei

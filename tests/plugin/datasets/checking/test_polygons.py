@@ -6,7 +6,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskrcnn_project.datasets.checking.polygons import clipped, crossings, parted, shapes_of
+from maskrcnn_project.datasets.checking.polygons import clip_polygon, crossings, shapes_of, split_parts
 
 SQUARE = [10, 10, 50, 10, 50, 50, 10, 50]
 BOW_TIE = [10, 10, 50, 50, 50, 10, 10, 50]
@@ -62,7 +62,7 @@ def places_off_the_border(polygon):
 @given(st.lists(points, min_size=3, max_size=8))
 def test_parts_cover_the_same_under_the_even_odd_rule_and_do_not_cross(corners):
     polygon = outline(corners)
-    parts, at = parted(polygon), places_off_the_border(polygon)
+    parts, at = split_parts(polygon), places_off_the_border(polygon)
     assert not parts or not crossings(shapes_of(parts)).any()
     assert np.array_equal(inside(parts, at), inside([polygon], at))
 
@@ -71,7 +71,7 @@ def test_parts_cover_the_same_under_the_even_odd_rule_and_do_not_cross(corners):
 @given(st.lists(points, min_size=3, max_size=8))
 def test_clipped_is_what_lies_in_the_image(corners):
     polygon = outline(corners)
-    parts, at = clipped(polygon, 20, 30), places_off_the_border(polygon)
+    parts, at = clip_polygon(polygon, 20, 30), places_off_the_border(polygon)
     within = (at > 0).all(axis=1) & (at[:, 0] < 30) & (at[:, 1] < 20)
     assert np.array_equal(inside(parts, at), inside([polygon], at) & within)
     for part in parts:
@@ -80,5 +80,5 @@ def test_clipped_is_what_lies_in_the_image(corners):
 
 
 def test_an_outline_drawn_twice_counts_once():
-    (part,) = parted([*SQUARE, *SQUARE])
+    (part,) = split_parts([*SQUARE, *SQUARE])
     assert sorted(zip(part[::2], part[1::2], strict=True)) == [(10, 10), (10, 50), (50, 10), (50, 50)]

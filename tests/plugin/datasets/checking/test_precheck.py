@@ -1,11 +1,11 @@
-"""Before a training: errors end in a sentence with the commands that show and mend them; warnings do not stop it."""
+"""Before a training: errors end in a sentence with the commands that show and fix them; warnings do not stop it."""
 
 import json
 
 import pytest
 
 from maskrcnn_project.datasets.checking.precheck import refuse_errors
-from maskrcnn_project.datasets.checking.split_tables import Side
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.errors import DatasetError
 
 
@@ -18,7 +18,7 @@ def side_of(tmp_path, **changes):
         "categories": [{"id": 1, "name": "square"}],
     }
     (tmp_path / "a.json").write_text(json.dumps(coco))
-    return Side.read("train", tmp_path / "a.json")
+    return SplitTables.read("train", tmp_path / "a.json")
 
 
 def test_a_sound_file_passes_with_its_warnings(tmp_path):
@@ -32,13 +32,13 @@ def test_errors_are_refused_with_the_way_to_see_and_mend_them(tmp_path):
     sentence = str(caught.value)
     assert "category-unknown (1): " in sentence
     assert f"check_dataset.py --annotations {tmp_path / 'a.json'}." in sentence
-    assert f"--fix {tmp_path / 'a_mended.json'}" in sentence
+    assert f"--fix {tmp_path / 'a_fixed.json'}" in sentence
     assert "--skip-data-check" in sentence
 
 
-def test_what_cannot_be_mended_is_not_promised(tmp_path):
-    side = side_of(tmp_path)
-    side.categories.append({"id": 1, "name": "circle"})
+def test_what_cannot_be_fixed_is_not_promised(tmp_path):
+    tables = side_of(tmp_path)
+    tables.categories.append({"id": 1, "name": "circle"})
     with pytest.raises(DatasetError, match="category-id-repeated") as caught:
-        refuse_errors(side)
+        refuse_errors(tables)
     assert "--fix" not in str(caught.value)

@@ -2,7 +2,13 @@
 
 import pytest
 
-from maskrcnn_project.datasets.checking.split_tables import Side, annotation_fault, category_fault, image_fault, shown
+from maskrcnn_project.datasets.checking.split_tables import (
+    SplitTables,
+    annotation_fault,
+    category_fault,
+    image_fault,
+    short_repr,
+)
 from maskrcnn_project.errors import DatasetError
 from tests.plugin.datasets.checking.sound_set import side_of, sound_coco, written
 
@@ -11,9 +17,9 @@ IMAGE = {"id": 1, "file_name": "a.png", "height": 5, "width": 6.0}
 
 def test_a_file_is_read_as_it_is(tmp_path):
     coco = {**sound_coco(), "images": ["nonsense", *sound_coco()["images"]]}
-    side = Side.read("val", written(coco, tmp_path / "a.json"), tmp_path)
-    assert side.images == coco["images"] and side.other == {"info": {"year": 2024}}
-    assert side.sound_images == coco["images"][1:]
+    tables = SplitTables.read("val", written(coco, tmp_path / "a.json"), tmp_path)
+    assert tables.images == coco["images"] and tables.other == {"info": {"year": 2024}}
+    assert tables.sound_images == coco["images"][1:]
 
 
 @pytest.mark.parametrize(
@@ -27,12 +33,12 @@ def test_a_file_is_read_as_it_is(tmp_path):
 )
 def test_no_tables(content, words, tmp_path):
     with pytest.raises(DatasetError, match=words):
-        Side.read("train", written(content, tmp_path / "a.json"))
+        SplitTables.read("train", written(content, tmp_path / "a.json"))
 
 
 def test_no_folder(tmp_path):
     with pytest.raises(DatasetError, match="name the folder of the train images"):
-        Side.read("train", written(sound_coco(), tmp_path / "a.json"), tmp_path / "images")
+        SplitTables.read("train", written(sound_coco(), tmp_path / "a.json"), tmp_path / "images")
 
 
 @pytest.mark.parametrize(
@@ -62,11 +68,11 @@ def test_annotations_lie_with_the_first_image_of_their_id():
     coco = sound_coco()
     coco["images"].append({**coco["images"][0], "file_name": "other.png"})
     coco["annotations"][-1]["image_id"] = 99
-    side = side_of(coco)
-    assert side.image_by_id[1]["file_name"] == "1.png"
-    assert [(image["id"], len(rows)) for image, rows in side.images_with_annotations()] == [(1, 3), (2, 3)]
-    assert side.place(coco["annotations"][-1]) == {"image_id": 99, "file_name": None, "annotation_id": 31}
+    tables = side_of(coco)
+    assert tables.image_by_id[1]["file_name"] == "1.png"
+    assert [(image["id"], len(rows)) for image, rows in tables.images_with_annotations()] == [(1, 3), (2, 3)]
+    assert tables.place(coco["annotations"][-1]) == {"image_id": 99, "file_name": None, "annotation_id": 31}
 
 
 def test_long_values_are_cut():
-    assert shown([0] * 100).endswith("...") and len(shown([0] * 100)) == 60
+    assert short_repr([0] * 100).endswith("...") and len(short_repr([0] * 100)) == 60

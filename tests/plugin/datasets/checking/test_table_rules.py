@@ -81,8 +81,8 @@ def test_roots_own_nothing_on_either_side_and_may_have_odd_parents():
         {"id": 0, "name": "part", "supercategory": "none"},
         {"id": 9, "name": "x", "supercategory": []},
     ]
-    side, other = side_of(coco), side_of(coco, "val")
-    assert [row["id"] for row in root_categories(side, other)] == [0]
+    tables, other = side_of(coco), side_of(coco, "val")
+    assert [row["id"] for row in root_categories(tables, other)] == [0]
     coco["annotations"][0]["category_id"] = 0
-    assert root_categories(side, side_of(coco, "val")) == []
-    assert [row["id"] for row in root_categories(side)] == [0]
+    assert root_categories(tables, side_of(coco, "val")) == []
+    assert [row["id"] for row in root_categories(tables)] == [0]

@@ -58,13 +58,13 @@ def test_errors_end_with_1_and_warnings_do_not(tool, dataset, tmp_path):
     arguments = dataset("box-corners", "mask-full")
     code, said = tool(*arguments)
     assert code == 1 and "box-corners (1)" in said and "mask-full (1)" in said
-    code, said = tool(*arguments, "--fix", tmp_path / "mended.json")
+    code, said = tool(*arguments, "--fix", tmp_path / "fixed.json")
     assert code == 1 and "1 in all" in said and "box-corners" in said.splitlines()[-1]
-    code, said = tool(*arguments[:2], "--annotations", tmp_path / "mended.json")
+    code, said = tool(*arguments[:2], "--annotations", tmp_path / "fixed.json")
     assert code == 0 and "box-corners" not in said and "mask-full (1)" in said
 
 
-def test_the_printed_command_mends(tool, dataset):
+def test_the_printed_command_fixes(tool, dataset):
     _, said = tool(*dataset("box-corners", "category-id-repeated"))
     command = said.splitlines()[-1].split()
     assert command[:2] == ["python", "tools/check_dataset.py"]
@@ -72,23 +72,23 @@ def test_the_printed_command_mends(tool, dataset):
     assert code == 1 and said.splitlines()[-1] == "Errors that are left: category-id-repeated."
 
 
-def test_what_is_wrong_with_the_files_is_mended_too(tool, dataset, tmp_path):
+def test_what_is_wrong_with_the_files_is_fixed_too(tool, dataset, tmp_path):
     arguments = dataset()
     (tmp_path / "images/2.png").write_bytes((tmp_path / "images/2.png").read_bytes()[:60])
     (tmp_path / "images/3.png").unlink()
-    code, said = tool(*arguments, "--fix", tmp_path / "mended.json")
+    code, said = tool(*arguments, "--fix", tmp_path / "fixed.json")
     assert code == 1 and "image-missing (1)" in said and "image-truncated (1)" in said
-    mended = json.loads((tmp_path / "mended.json").read_text())
-    assert [image["id"] for image in mended["images"]] == [1]
-    assert {row["image_id"] for row in mended["annotations"]} == {1}
+    fixed = json.loads((tmp_path / "fixed.json").read_text())
+    assert [image["id"] for image in fixed["images"]] == [1]
+    assert {row["image_id"] for row in fixed["annotations"]} == {1}
 
 
 def test_a_wrong_folder_does_not_empty_the_file(tool, dataset, tmp_path):
     arguments = dataset()
     (tmp_path / "other").mkdir()
-    code, said = tool("--images", tmp_path / "other", *arguments[2:], "--fix", tmp_path / "mended.json")
+    code, said = tool("--images", tmp_path / "other", *arguments[2:], "--fix", tmp_path / "fixed.json")
     assert code == 1 and "would remove all 3 images (image-missing), so nothing is written" in said.splitlines()[-1]
-    assert not (tmp_path / "mended.json").exists()
+    assert not (tmp_path / "fixed.json").exists()
 
 
 def test_quick_decodes_nothing(tool, dataset, tmp_path):

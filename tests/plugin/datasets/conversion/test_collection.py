@@ -52,7 +52,7 @@ def test_what_lies_outside_is_left_out_and_told(collection, part):
     collection.add("a.png", "nut", [part], "shape 1")
     conversion = Collection.finish(collection, ["nut"])
     assert conversion.coco["annotations"] == []
-    assert conversion.tally.table().split("\n")[1].strip() == "in shape 1"
+    assert conversion.left_out.table().split("\n")[1].strip() == "in shape 1"
 
 
 def test_the_box_of_a_polygon_is_clipped_and_its_corners_stay(collection):

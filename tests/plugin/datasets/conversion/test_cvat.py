@@ -97,7 +97,7 @@ def test_shapes_without_a_mask_are_counted(cvat, photo, tmp_path):
         )
     )
     assert conversion.coco["annotations"] == []
-    assert conversion.tally.counts == {
+    assert conversion.left_out.counts == {
         "box without a mask": 2,
         "line without a mask": 1,
         "point without a mask": 1,

@@ -38,9 +38,9 @@ def labelled(tmp_path, photo):
 
 
 def test_there_and_back_every_pixel_and_class_is_the_same(hard_set, tmp_path, objects_of):
-    tally = write_labelme(hard_set, tmp_path / "labelme")
+    left_out = write_labelme(hard_set, tmp_path / "labelme")
     back = read_labelme(tmp_path / "labelme", hard_set.image_root)
-    assert not tally.counts and not back.tally.counts
+    assert not left_out.counts and not back.left_out.counts
     assert objects_of(back.coco) == objects_of(hard_set.as_dict())
     assert [row["name"] for row in back.coco["categories"]] == ["screw", "nut"]  # by ascending id, 3 and 7
     assert [row["file_name"] for row in back.coco["images"]] == ["a.png", "deep/b.jpg", "empty.png"]
@@ -134,7 +134,7 @@ def test_everything_skipped_is_counted_and_told(labelled, photo):
     photo(folder / "b.png")
     (folder / "other.json").write_text("[1, 2]")
     conversion = read_labelme(folder, classes=["screw", "nut"])
-    assert conversion.tally.counts == {
+    assert conversion.left_out.counts == {
         "shape of type 'point', which has no area": 1,
         "shape of type 'line', which has no area": 1,
         "shape of the unknown type 'heart'": 1,

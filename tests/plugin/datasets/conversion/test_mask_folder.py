@@ -79,7 +79,7 @@ def test_one_picture_for_each_object(folders, class_from, first, second):
         masks, images, ["cell"] if class_from == "none" else None, layout="instances", class_from=class_from
     )
     assert sorted(found(conversion)) == [("a.png", "cell", 3), ("a.png", "cell", 8)]
-    assert not conversion.tally.counts
+    assert not conversion.left_out.counts
 
 
 def test_each_connected_part_of_a_binary_mask(folders):
@@ -100,7 +100,7 @@ def test_classes_by_folder_are_in_the_order_of_their_names_or_as_given(folders):
     assert sorted(found(given)) == sorted(found(by_name)) == [("a.png", name, n) for name, n in
                                                               (("bolt", 8), ("nut", 3), ("nut", 8))]  # fmt: skip
     chosen = read_mask_folder(masks, images, ["nut"], layout="ids", class_from="folder")
-    assert chosen.tally.counts == {"object whose label 'bolt' is not among the classes": 1}
+    assert chosen.left_out.counts == {"object whose label 'bolt' is not among the classes": 1}
 
 
 def test_classes_by_suffix_may_hold_underscores(folders):
@@ -117,7 +117,7 @@ def test_masks_may_lie_among_the_images_and_strange_files_are_counted(folders, p
     photo(masks.parent / "a.png")
     conversion = read_mask_folder(masks, masks.parent, layout="ids")
     assert [row["file_name"] for row in conversion.coco["images"]] == ["a.png", "images/a.png"]
-    assert conversion.tally.counts == {
+    assert conversion.left_out.counts == {
         "mask whose name belongs to no image (or to no class)": 1,
         "file that is no mask (.png, .bmp, .tif, .tiff)": 1,
     }
@@ -129,7 +129,7 @@ def test_a_mask_without_objects_is_an_image_without_objects(folders):
         coco = read_mask_folder(masks, images, layout=layout).coco
         assert (len(coco["images"]), coco["annotations"]) == (1, [])
     conversion = read_mask_folder(masks, images, layout="instances")
-    assert conversion.tally.counts == {"object without a pixel in its image": 1}
+    assert conversion.left_out.counts == {"object without a pixel in its image": 1}
 
 
 def test_what_pixels_and_classes_mean_must_be_said(folders):

@@ -75,7 +75,7 @@ def test_pictures_without_a_palette(voc, kind):
 def test_classes_choose_among_the_twenty_or_name_the_numbers(voc):
     chosen = read_voc(voc(), classes=["person"])
     assert [row["category_id"] for row in chosen.coco["annotations"]] == [1]
-    assert chosen.tally.counts == {"object whose label 'bicycle' is not among the classes": 1}
+    assert chosen.left_out.counts == {"object whose label 'bicycle' is not among the classes": 1}
     numbers = np.where(CLASSES == 15, 1, CLASSES)
     own = read_voc(voc(classes=numbers), classes=["screw", "nut"])
     assert [row["category_id"] for row in own.coco["annotations"]] == [2, 1]
@@ -119,7 +119,7 @@ def test_objects_of_several_classes_or_none_are_told(voc):
     classes[0, 0] = 4
     conversion = read_voc(voc(classes=classes))
     assert [row["category_id"] for row in conversion.coco["annotations"]] == [2]
-    assert conversion.tally.counts == {
+    assert conversion.left_out.counts == {
         "object of several classes (it got the most frequent)": 1,
         "object whose pixels have no class": 1,
     }

@@ -30,9 +30,9 @@ def yolo_set(tmp_path, photo):
 
 
 def test_there_and_back_every_pixel_and_class_is_the_same(hard_set, tmp_path, objects_of):
-    tally = write_yolo(hard_set, tmp_path / "yolo")
+    left_out = write_yolo(hard_set, tmp_path / "yolo")
     back = read_yolo(tmp_path / "yolo" / "data.yaml", tmp_path / "yolo" / "images" / "train", split="train")
-    assert not tally.counts and not back.tally.counts
+    assert not left_out.counts and not back.left_out.counts
     assert objects_of(back.coco) == objects_of(hard_set.as_dict())
     assert [row["name"] for row in back.coco["categories"]] == ["screw", "nut"]
     assert [row["file_name"] for row in back.coco["images"]] == ["a.png", "deep/b.jpg", "empty.png"]
@@ -138,7 +138,7 @@ def test_names_as_a_mapping_and_classes_chosen_in_another_order(yolo_set):
     folder = yolo_set(f"7 {SQUARE}", f"2 {SQUARE}", f"5 {SQUARE}", data="names: {2: nut, 7: screw}\n")
     conversion = read_yolo(folder, classes=["screw", "nut"])
     assert [row["category_id"] for row in conversion.coco["annotations"]] == [1, 2]
-    assert conversion.tally.counts == {"object of class 5, which has no name": 1}
+    assert conversion.left_out.counts == {"object of class 5, which has no name": 1}
 
 
 def test_without_data_file_the_classes_name_the_numbers(yolo_set):
@@ -152,7 +152,7 @@ def test_boxes_are_counted_and_empty_files_are_images_without_objects(yolo_set, 
     folder = yolo_set("0 0.5 0.5 0.2 0.2", "")
     photo(folder / "images" / "train" / "unlabelled.png")
     conversion = read_yolo(folder)
-    assert conversion.tally.counts == {"box without a mask (a class and 4 numbers)": 1}
+    assert conversion.left_out.counts == {"box without a mask (a class and 4 numbers)": 1}
     assert (len(conversion.coco["images"]), conversion.coco["annotations"], conversion.unannotated) == (2, [], 1)
     assert len(read_yolo(folder, annotated_only=True).coco["images"]) == 1
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskrcnn_project.datasets.editing.subset import (
-    SubsetWishes,
+    SubsetOptions,
     image_keys,
     read_image_list,
     subset_coco,
@@ -82,36 +82,36 @@ def test_a_number_keeps_every_class():
 
 
 def test_wishes_one_after_the_other():
-    part = subset_coco(COCO, SubsetWishes(images=[10, 20, 30], classes=["nut"]))
+    part = subset_coco(COCO, SubsetOptions(images=[10, 20, 30], classes=["nut"]))
     assert ids(part) == [10, 20] and ids(part, "annotations") == [100, 101]
-    part = subset_coco(COCO, SubsetWishes(classes=["nut"], keep_empty=True, number=5))
+    part = subset_coco(COCO, SubsetOptions(classes=["nut"], keep_empty=True, number=5))
     assert len(part["images"]) == 5 and ids(part, "categories") == [1]
 
 
 @pytest.mark.parametrize(
-    ("wishes", "said"),
+    ("options", "said"),
     [
-        (SubsetWishes(), "wants to know what of"),
-        (SubsetWishes(classes=["bolt"]), "There is no class bolt; the classes are nut, screw, washer"),
-        (SubsetWishes(images=[10, 11, 12]), "2 of the 3 wanted images are not among the 6 of the file, e.g. 11, 12"),
-        (SubsetWishes(images=["10.png"]), "'10.png'"),
-        (SubsetWishes(number=0), "subset of 0 images was wanted, but it can have 1 to 6"),
-        (SubsetWishes(number=7), "subset of 7 images"),
-        (SubsetWishes(images=[40], classes=["nut"]), "No image is left"),
+        (SubsetOptions(), "wants to know what of"),
+        (SubsetOptions(classes=["bolt"]), "There is no class bolt; the classes are nut, screw, washer"),
+        (SubsetOptions(images=[10, 11, 12]), "2 of the 3 wanted images are not among the 6 of the file, e.g. 11, 12"),
+        (SubsetOptions(images=["10.png"]), "'10.png'"),
+        (SubsetOptions(number=0), "subset of 0 images was wanted, but it can have 1 to 6"),
+        (SubsetOptions(number=7), "subset of 7 images"),
+        (SubsetOptions(images=[40], classes=["nut"]), "No image is left"),
     ],
 )
-def test_what_cannot_be(wishes, said):
+def test_what_cannot_be(options, said):
     with pytest.raises(DatasetError, match=said):
-        subset_coco(COCO, wishes)
+        subset_coco(COCO, options)
 
 
 def test_it_is_written_once(tmp_path):
     source, target = tmp_path / "all.json", tmp_path / "new" / "part.json"
     source.write_text(json.dumps(COCO), "utf-8")
-    part = write_subset(source, target, SubsetWishes(number=2))
+    part = write_subset(source, target, SubsetOptions(number=2))
     assert json.loads(target.read_text()) == part
     with pytest.raises(DatasetError, match="part.json exists already"):
-        write_subset(source, target, SubsetWishes(number=3))
+        write_subset(source, target, SubsetOptions(number=3))
     assert json.loads(target.read_text()) == part and json.loads(source.read_text()) == COCO
 
 

@@ -10,9 +10,9 @@ from pycocotools import mask as mask_util
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from maskrcnn_project.evaluation.evaluation_result import judge
+from maskrcnn_project.evaluation.evaluation_result import evaluate
 from maskrcnn_project.evaluation.metrics.average_precision import METRICS, accumulate, average_precision
-from maskrcnn_project.evaluation.metrics.matching import mask_overlaps, matched
+from maskrcnn_project.evaluation.metrics.matching import mask_overlaps, match_objects
 from maskrcnn_project.evaluation.read_pairs import read_pairs
 from maskrcnn_project.masks.coding import encode
 from tests.plugin.evaluation.small_pairs import image, together, write_coco
@@ -88,8 +88,8 @@ def reference(annotations, results, kind, most):
 
 def check_like_pycocotools(folder, truth, results, images, most):
     paths = write_coco(folder, truth, results, [(number, 48, 48) for number in range(1, images + 1)], CATEGORIES)
-    judgement = judge(read_pairs(*paths, name="random", image_root=None, max_detections=most), 0.5)
-    for kind, ours in (("bbox", judgement.box), ("segm", judgement.mask)):
+    evaluation = evaluate(read_pairs(*paths, name="random", image_root=None, max_detections=most), 0.5)
+    for kind, ours in (("bbox", evaluation.box), ("segm", evaluation.mask)):
         wanted = reference(paths[0], results, kind, most)
         assert list(ours) == list(METRICS)
         for value, other in zip(ours.values(), wanted, strict=True):
@@ -121,7 +121,7 @@ def test_equals_pycocotools_with_more_than_a_hundred_detections(folder, most):
 def test_the_limit_on_detections_is_honoured():
     objects = [(0, x, y, x + 1, y + 1) for x in range(20) for y in range(15)]
     found = [(0, 0.9 - index / 1000, *row[1:]) for index, row in enumerate(objects)]
-    aps = [judge(together(image(objects, found), max_detections=most), 0.5).mask["AP"] for most in (100, 150, 300)]
+    aps = [evaluate(together(image(objects, found), max_detections=most), 0.5).mask["AP"] for most in (100, 150, 300)]
     # recall ends at 100, 150 and 300 of 300: of the 101 recalls 0, 0.01, ... 34, 51 and 101 are reached
     assert aps == pytest.approx([100 * 34 / 101, 100 * 51 / 101, 100.0])
 
@@ -129,8 +129,8 @@ def test_the_limit_on_detections_is_honoured():
 def test_nothing_to_find_is_nan_and_nothing_found_is_zero():
     nothing = accumulate([], [], [], 2, 100)
     assert all(math.isnan(value) for value in nothing.summary().values())
-    case = image(truth=[(0, 0, 0, 4, 4)])
-    summary = accumulate([case], [np.zeros((0, 1))], [np.zeros(0)], 2, 100)
+    pair = image(truth=[(0, 0, 0, 4, 4)])
+    summary = accumulate([pair], [np.zeros((0, 1))], [np.zeros(0)], 2, 100)
     assert summary.summary()["AP"] == summary.summary()["APs"] == summary.summary()["AR"] == 0
     assert math.isnan(summary.summary()["APl"])
     assert math.isnan(summary.of_class(1)["AP"]) and summary.of_class(0)["AP"] == 0
@@ -166,17 +166,17 @@ def test_average_precision_ranks_by_score():
 def test_average_precision_is_cocos_ap50(folder):
     truth, results = random_set(seed=11, images=6, most_objects=8, most_found=30)
     paths = write_coco(folder, truth, results, [(number, 48, 48) for number in range(1, 7)], CATEGORIES)
-    cases = read_pairs(*paths, name="random", image_root=None, max_detections=100)
-    images = [matched(case, mask_overlaps(case.truth, case.found)) for case in sorted(cases.cases, key=_image_id)]
-    for number, scores in enumerate(judge(cases, 0.5).classes[:2]):
-        which = [result.sure(0) & (result.case.found.classes == number) for result in images]
+    pairs = read_pairs(*paths, name="random", image_root=None, max_detections=100)
+    images = [match_objects(pair, mask_overlaps(pair.truth, pair.found)) for pair in sorted(pairs.pairs, key=_image_id)]
+    for number, scores in enumerate(evaluate(pairs, 0.5).classes[:2]):
+        which = [result.sure(0) & (result.pair.found.classes == number) for result in images]
         ours = average_precision(
-            np.concatenate([result.case.found.scores[w] for result, w in zip(images, which, strict=True)]),
+            np.concatenate([result.pair.found.scores[w] for result, w in zip(images, which, strict=True)]),
             np.concatenate([result.truth_of[w] >= 0 for result, w in zip(images, which, strict=True)]),
             scores.objects,
         )
         assert 100 * ours == pytest.approx(scores.ap50, abs=1e-9)
 
 
-def _image_id(case):
-    return case.image_id
+def _image_id(pair):
+    return pair.image_id

@@ -9,14 +9,14 @@ from pycocotools import mask as mask_util
 from maskrcnn_project.evaluation.metrics.boundary import boundary_distance, boundary_of, boundary_overlaps, part_iou
 from maskrcnn_project.evaluation.metrics.matching import mask_overlaps
 from maskrcnn_project.masks.coding import decode, encode
-from maskrcnn_project.masks.run_lengths import runs_of
+from maskrcnn_project.masks.run_lengths import read_run_lengths
 from tests.plugin.evaluation.small_pairs import image
 
 
 def boundary(mask, distance):
     """The whole image of a boundary."""
     rle = encode(mask)
-    x, y, pixels = boundary_of(runs_of(rle["counts"], mask.size), mask.shape[0], distance)
+    x, y, pixels = boundary_of(read_run_lengths(rle["counts"], mask.size), mask.shape[0], distance)
     whole = np.zeros(mask.shape, dtype=np.uint8)
     whole[y : y + pixels.shape[0], x : x + pixels.shape[1]] = pixels
     return whole
@@ -68,38 +68,38 @@ def test_iou_of_parts():
 
 def test_a_large_object_is_judged_by_its_outline():
     # in an image of 100 x 100 the boundary is 3 pixels wide; the detection is 4 pixels larger on each side
-    case = image(truth=[(0, 20, 20, 80, 80)], found=[(0, 0.9, 16, 16, 84, 84)], size=(100, 100))
-    ious = mask_overlaps(case.truth, case.found)
+    pair = image(truth=[(0, 20, 20, 80, 80)], found=[(0, 0.9, 16, 16, 84, 84)], size=(100, 100))
+    ious = mask_overlaps(pair.truth, pair.found)
     assert ious[0, 0] == pytest.approx(60**2 / 68**2)
-    assert boundary_overlaps(case.truth, case.found, ious)[0, 0] == 0  # the frames of 3 pixels do not meet
+    assert boundary_overlaps(pair.truth, pair.found, ious)[0, 0] == 0  # the frames of 3 pixels do not meet
 
 
 def test_thin_objects_are_all_boundary():
-    case = image(truth=[(0, 20, 20, 80, 26)], found=[(0, 0.9, 20, 20, 80, 25)], size=(100, 100))
-    ious = mask_overlaps(case.truth, case.found)
-    assert boundary_overlaps(case.truth, case.found, ious)[0, 0] == ious[0, 0] == pytest.approx(5 / 6)
+    pair = image(truth=[(0, 20, 20, 80, 26)], found=[(0, 0.9, 20, 20, 80, 25)], size=(100, 100))
+    ious = mask_overlaps(pair.truth, pair.found)
+    assert boundary_overlaps(pair.truth, pair.found, ious)[0, 0] == ious[0, 0] == pytest.approx(5 / 6)
 
 
 def test_crowds_other_classes_and_far_pairs_keep_their_mask_iou():
     found = [(0, 0.9, 10, 10, 90, 90)]
     for truth, crowd in (([(0, 0, 0, 100, 100)], [0]), ([(1, 0, 0, 100, 100)], []), ([(0, 50, 10, 100, 90)], [])):
-        case = image(truth, found, crowd, size=(100, 100))
-        ious = mask_overlaps(case.truth, case.found)
-        np.testing.assert_array_equal(boundary_overlaps(case.truth, case.found, ious), ious)
+        pair = image(truth, found, crowd, size=(100, 100))
+        ious = mask_overlaps(pair.truth, pair.found)
+        np.testing.assert_array_equal(boundary_overlaps(pair.truth, pair.found, ious), ious)
 
 
 def test_the_given_overlaps_stay_as_they_are():
-    case = image(truth=[(0, 20, 20, 80, 80)], found=[(0, 0.9, 16, 16, 84, 84)], size=(100, 100))
-    ious = mask_overlaps(case.truth, case.found)
+    pair = image(truth=[(0, 20, 20, 80, 80)], found=[(0, 0.9, 16, 16, 84, 84)], size=(100, 100))
+    ious = mask_overlaps(pair.truth, pair.found)
     before = ious.copy()
-    boundary_overlaps(case.truth, case.found, ious)
+    boundary_overlaps(pair.truth, pair.found, ious)
     np.testing.assert_array_equal(ious, before)
 
 
 @pytest.mark.parametrize("truth, found", [([], []), ([(0, 0, 0, 4, 4)], []), ([], [(0, 0.9, 0, 0, 4, 4)])])
 def test_nothing(truth, found):
-    case = image(truth, found)
-    assert boundary_overlaps(case.truth, case.found, mask_overlaps(case.truth, case.found)).size == 0
+    pair = image(truth, found)
+    assert boundary_overlaps(pair.truth, pair.found, mask_overlaps(pair.truth, pair.found)).size == 0
 
 
 @settings(max_examples=20, deadline=None)
@@ -107,9 +107,9 @@ def test_nothing(truth, found):
 def test_pairs_equal_the_definition(seed):
     draws = np.random.default_rng(seed)
     boxes = [(0, *draws.integers(0, 20, 2).tolist(), *draws.integers(40, 60, 2).tolist()) for _ in range(4)]
-    case = image(boxes[:2], [(0, 0.9, *boxes[2][1:]), (0, 0.8, *boxes[3][1:])], size=(60, 60))
-    ious = mask_overlaps(case.truth, case.found)
-    edges = [[rleToBoundary(mask) for mask in masks] for masks in (case.found.masks, case.truth.masks)]
+    pair = image(boxes[:2], [(0, 0.9, *boxes[2][1:]), (0, 0.8, *boxes[3][1:])], size=(60, 60))
+    ious = mask_overlaps(pair.truth, pair.found)
+    edges = [[rleToBoundary(mask) for mask in masks] for masks in (pair.found.masks, pair.truth.masks)]
     wanted = np.minimum(ious, mask_util.iou(*edges, [False] * 2))
-    ours = boundary_overlaps(case.truth, case.found, ious)
+    ours = boundary_overlaps(pair.truth, pair.found, ious)
     np.testing.assert_allclose(ours[ious >= 0.5], wanted[ious >= 0.5], rtol=1e-12)

@@ -9,17 +9,17 @@ from maskrcnn_project.evaluation.metrics.matching import mask_overlaps
 from tests.plugin.evaluation.small_pairs import image, together
 
 
-def by_class(cases):
-    overlaps = [mask_overlaps(case.truth, case.found) for case in cases.cases]
-    return matches_by_class(cases.cases, overlaps, len(cases.class_names))
+def by_class(pairs):
+    overlaps = [mask_overlaps(pair.truth, pair.found) for pair in pairs.pairs]
+    return matches_by_class(pairs.pairs, overlaps, len(pairs.class_names))
 
 
 def test_a_class_is_ranked_over_all_images():
-    cases = together(
+    pairs = together(
         image([(0, 0, 0, 4, 4)], [(0, 0.6, 0, 0, 4, 4), (1, 0.5, 9, 9, 12, 12)], image_id=1),
         image([(0, 0, 0, 4, 4), (0, 8, 8, 12, 12)], [(0, 0.9, 0, 0, 4, 2)], image_id=2),
     )
-    cell, dirt = by_class(cases)
+    cell, dirt = by_class(pairs)
     assert cell.images.tolist() == [1, 0]  # 0.9 before 0.6
     assert cell.right[0].tolist() == [True, True]  # half of 4 x 4 is IoU 0.5
     assert cell.right[1].tolist() == [False, True]
@@ -65,14 +65,14 @@ detections = st.lists(
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(objects, detections), min_size=1, max_size=4))
-def test_with_equal_weights_it_is_the_ap_of_the_evaluator(pairs):
-    cases = together(*(image(*pair, crowd=[0], image_id=number) for number, pair in enumerate(pairs, start=5)))
-    ones = np.ones((1, len(pairs)), dtype=int)
-    own = [100 * matches.average_precisions(ones).mean() for matches in by_class(cases)]
-    overlaps = [mask_overlaps(case.truth, case.found) for case in cases.cases]
-    areas = [np.ones(len(case.found)) for case in cases.cases]  # sizes do not matter to AP over all sizes
-    judged = accumulate(cases.cases, overlaps, areas, 2, 100)
-    assert own == pytest.approx([judged.of_class(number)["AP"] for number in range(2)], nan_ok=True)
+def test_with_equal_weights_it_is_the_ap_of_the_evaluator(drawn):
+    pairs = together(*(image(*one, crowd=[0], image_id=number) for number, one in enumerate(drawn, start=5)))
+    ones = np.ones((1, len(drawn)), dtype=int)
+    own = [100 * matches.average_precisions(ones).mean() for matches in by_class(pairs)]
+    overlaps = [mask_overlaps(pair.truth, pair.found) for pair in pairs.pairs]
+    areas = [np.ones(len(pair.found)) for pair in pairs.pairs]  # sizes do not matter to AP over all sizes
+    evaluated = accumulate(pairs.pairs, overlaps, areas, 2, 100)
+    assert own == pytest.approx([evaluated.of_class(number)["AP"] for number in range(2)], nan_ok=True)
 
 
 def test_a_weight_of_two_is_the_image_twice():

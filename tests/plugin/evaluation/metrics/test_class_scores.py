@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from maskrcnn_project.evaluation.metrics.class_scores import curve_of, score_class, thinned
+from maskrcnn_project.evaluation.metrics.class_scores import curve_of, score_class, thin_curve
 
 AVERAGES = {
     "mask": {"AP": 1.0, "AP50": 2.0, "AP75": 3.0, "AR": 4.0},
@@ -35,11 +35,11 @@ def test_thinning_keeps_both_ends_and_the_best():
     curve = np.stack([np.linspace(1, 0, 1000)] * 4, axis=1)
     curve[:, 3] = 0
     curve[350, 3] = 1
-    short = thinned(curve, 20)
+    short = thin_curve(curve, 20)
     assert len(short) == 20
     assert short[0, 0] == 1 and short[-1, 0] == 0 and short[:, 3].max() == 1
     assert (np.diff(short[:, 0]) < 0).all()
-    np.testing.assert_array_equal(thinned(curve[:20], 20), curve[:20])
+    np.testing.assert_array_equal(thin_curve(curve[:20], 20), curve[:20])
 
 
 def test_the_threshold_with_the_best_f1():

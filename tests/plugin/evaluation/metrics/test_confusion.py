@@ -3,15 +3,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskrcnn_project.evaluation.metrics.confusion import confusion_matrix, pairs_across_classes
-from maskrcnn_project.evaluation.metrics.matching import mask_overlaps, matched
+from maskrcnn_project.evaluation.metrics.confusion import assign_across_classes, confusion_matrix
+from maskrcnn_project.evaluation.metrics.matching import mask_overlaps, match_objects
 from tests.plugin.evaluation.small_pairs import image
 
 
-def confusion(*cases, threshold=0.5, num_classes=2):
-    images = [matched(case, mask_overlaps(case.truth, case.found)) for case in cases]
-    pairs = [pairs_across_classes(result, threshold) for result in images]
-    return confusion_matrix(images, pairs, num_classes), images, pairs
+def confusion(*pairs, threshold=0.5, num_classes=2):
+    images = [match_objects(pair, mask_overlaps(pair.truth, pair.found)) for pair in pairs]
+    assignments = [assign_across_classes(result, threshold) for result in images]
+    return confusion_matrix(images, assignments, num_classes), images, assignments
 
 
 A, B, C = (0, 0, 8, 8), (10, 0, 18, 8), (0, 10, 8, 18)
@@ -39,8 +39,8 @@ def test_by_hand(truth, found, wanted, reason):
 
 def test_across_classes_the_largest_overlap_is_paired_first():
     # both detections overlap the object by half or more; the less sure one does so better
-    _, _, (pairs,) = confusion(image([(0, *A)], [(1, 0.9, 0, 0, 8, 5), (1, 0.8, 0, 0, 8, 7)]))
-    assert pairs.truth_of.tolist() == [-1, 0]
+    _, _, (assignments,) = confusion(image([(0, *A)], [(1, 0.9, 0, 0, 8, 5), (1, 0.8, 0, 0, 8, 7)]))
+    assert assignments.truth_of.tolist() == [-1, 0]
 
 
 def test_crowds_and_what_lies_on_them_are_left_out():
@@ -64,13 +64,13 @@ detections = st.lists(st.tuples(st.integers(0, 1), st.sampled_from([0.3, 0.6, 0.
 @given(objects, detections, st.sets(st.integers(0, 5)))
 def test_totals_can_be_rederived(objects, detections, crowd):
     found = sorted(((kind, score, *box) for kind, score, box in detections), key=lambda row: -row[1])
-    case = image([(kind, *box) for kind, box in objects], found, list(crowd))
-    matrix, (result,), (pairs,) = confusion(case)
-    wanted = case.truth.classes[~case.truth.crowd]
-    counted = case.found.classes[result.sure(0.5)]
+    pair = image([(kind, *box) for kind, box in objects], found, list(crowd))
+    matrix, (result,), (assignments,) = confusion(pair)
+    wanted = pair.truth.classes[~pair.truth.crowd]
+    counted = pair.found.classes[result.sure(0.5)]
     np.testing.assert_array_equal(matrix.sum(axis=1)[:2], np.bincount(wanted, minlength=2))
     np.testing.assert_array_equal(matrix.sum(axis=0)[:2], np.bincount(counted, minlength=2))
     assert np.trace(matrix) == (result.truth_of[result.sure(0.5)] >= 0).sum()
-    paired = pairs.truth_of[pairs.truth_of >= 0]
+    paired = assignments.truth_of[assignments.truth_of >= 0]
     assert len(set(paired.tolist())) == len(paired)
-    assert not case.truth.crowd[paired].any()
+    assert not pair.truth.crowd[paired].any()

@@ -3,14 +3,14 @@ import math
 import pytest
 
 from maskrcnn_project.evaluation.metrics.image_scores import score_image, worst_first
-from maskrcnn_project.evaluation.metrics.matching import mask_overlaps, matched
+from maskrcnn_project.evaluation.metrics.matching import mask_overlaps, match_objects
 from tests.plugin.evaluation.small_pairs import image
 
 A, B, FAR = (0, 0, 8, 8), (10, 0, 18, 8), (0, 12, 4, 16)
 
 
-def score(case, threshold=0.5):
-    return score_image(matched(case, mask_overlaps(case.truth, case.found)), threshold)
+def score(pair, threshold=0.5):
+    return score_image(match_objects(pair, mask_overlaps(pair.truth, pair.found)), threshold)
 
 
 def test_an_image_by_hand():
@@ -37,4 +37,4 @@ def test_the_worst_image_comes_first():
         image([(0, *A)], image_id=3),
         image([(0, *A), (0, *B)], image_id=4),
     ]
-    assert [scores.image_id for scores in worst_first([score(case) for case in images])] == [4, 3, 2, 1]
+    assert [scores.image_id for scores in worst_first([score(pair) for pair in images])] == [4, 3, 2, 1]

@@ -1,17 +1,17 @@
 import pytest
 
-from maskrcnn_project.evaluation.metrics.confusion import pairs_across_classes
-from maskrcnn_project.evaluation.metrics.matching import mask_overlaps, matched
-from maskrcnn_project.evaluation.metrics.merges_and_splits import Fusion, find_fusions
+from maskrcnn_project.evaluation.metrics.confusion import assign_across_classes
+from maskrcnn_project.evaluation.metrics.matching import mask_overlaps, match_objects
+from maskrcnn_project.evaluation.metrics.merges_and_splits import MergeOrSplit, find_merges_and_splits
 from tests.plugin.evaluation.small_pairs import image
 
 LEFT, RIGHT, WHOLE = (0, 0, 8, 10), (8, 0, 16, 10), (0, 0, 16, 10)
 BIG, SMALL = (0, 0, 12, 10), (12, 0, 16, 10)
 
 
-def fusions(case):
-    result = matched(case, mask_overlaps(case.truth, case.found))
-    return find_fusions(result, pairs_across_classes(result, 0.5))
+def merges_and_splits(pair):
+    result = match_objects(pair, mask_overlaps(pair.truth, pair.found))
+    return find_merges_and_splits(result, assign_across_classes(result, 0.5))
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,8 @@ def fusions(case):
 )
 def test_merged(truth, found, merged, reason):
     scores = [0.9, 0.8, 0.7]
-    case = image([(0, *box) for box in truth], [(0, s, *box) for s, box in zip(scores, found, strict=False)])
-    assert fusions(case) == [Fusion("merged", 1, *rest) for rest in merged], reason
+    pair = image([(0, *box) for box in truth], [(0, s, *box) for s, box in zip(scores, found, strict=False)])
+    assert merges_and_splits(pair) == [MergeOrSplit("merged", 1, *rest) for rest in merged], reason
 
 
 @pytest.mark.parametrize(
@@ -46,27 +46,29 @@ def test_merged(truth, found, merged, reason):
 )
 def test_split(truth, found, split, reason):
     scores = [0.9, 0.8, 0.7]
-    case = image([(0, *box) for box in truth], [(0, s, *box) for s, box in zip(scores, found, strict=False)])
-    assert fusions(case) == [Fusion("split", 1, *rest) for rest in split], reason
+    pair = image([(0, *box) for box in truth], [(0, s, *box) for s, box in zip(scores, found, strict=False)])
+    assert merges_and_splits(pair) == [MergeOrSplit("split", 1, *rest) for rest in split], reason
 
 
 def test_pieces_of_an_object_found_in_parts_name_the_detections_as_in_the_case():
     found = [(0, 0.9, 0, 12, 8, 20), (0, 0.8, 0, 0, 7, 10), (0, 0.7, 9, 0, 16, 10), (0, 0.2, 0, 0, 16, 10)]
-    case = image([(0, 0, 12, 8, 20), (0, *WHOLE)], found)
-    assert fusions(case) == [Fusion("split", 1, (11,), (1, 2))]
+    pair = image([(0, 0, 12, 8, 20), (0, *WHOLE)], found)
+    assert merges_and_splits(pair) == [MergeOrSplit("split", 1, (11,), (1, 2))]
 
 
 def test_another_class_is_another_error():
-    assert fusions(image([(0, *WHOLE)], [(1, 0.9, *WHOLE), (0, 0.8, 0, 0, 7, 10), (0, 0.7, 9, 0, 16, 10)])) == []
+    assert (
+        merges_and_splits(image([(0, *WHOLE)], [(1, 0.9, *WHOLE), (0, 0.8, 0, 0, 7, 10), (0, 0.7, 9, 0, 16, 10)])) == []
+    )
 
 
 def test_crowds_merge_nothing():
-    assert fusions(image([(0, *LEFT), (0, *RIGHT)], [(1, 0.9, *WHOLE)], crowd=[0])) == []
+    assert merges_and_splits(image([(0, *LEFT), (0, *RIGHT)], [(1, 0.9, *WHOLE)], crowd=[0])) == []
 
 
 @pytest.mark.parametrize("masks", [True, False])
 def test_nothing_there_nothing_found_and_boxes_only(masks):
-    assert fusions(image(masks=masks)) == []
-    assert fusions(image([(0, *LEFT), (0, *RIGHT)], masks=masks)) == []
-    assert fusions(image(found=[(0, 0.9, *WHOLE)], masks=masks)) == []
-    assert fusions(image([(0, *LEFT), (0, *RIGHT)], [(0, 0.9, *WHOLE)], masks=False)) == []
+    assert merges_and_splits(image(masks=masks)) == []
+    assert merges_and_splits(image([(0, *LEFT), (0, *RIGHT)], masks=masks)) == []
+    assert merges_and_splits(image(found=[(0, 0.9, *WHOLE)], masks=masks)) == []
+    assert merges_and_splits(image([(0, *LEFT), (0, *RIGHT)], [(0, 0.9, *WHOLE)], masks=False)) == []

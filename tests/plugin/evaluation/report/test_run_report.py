@@ -9,7 +9,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from maskrcnn_project.evaluation.report.run_report import report_run
 from maskrcnn_project.evaluation.results_folder import results_folder, write_speed
-from maskrcnn_project.evaluation.run_folder import cases_of
+from maskrcnn_project.evaluation.run_folder import pairs_of
 from maskrcnn_project.masks.coding import as_rle
 from maskrcnn_project.training.run import train
 from tests.contract.tiny import SIZES
@@ -59,7 +59,7 @@ def test_one_missed_object(cfg):
 
 def test_without_results_there_is_no_page(cfg):
     (results_folder(cfg, DATASET) / "coco_instances_results.json").unlink()
-    assert cases_of(cfg, DATASET) is None
+    assert pairs_of(cfg, DATASET) is None
     assert report_run(cfg, "model_final.pth") == []
 
 

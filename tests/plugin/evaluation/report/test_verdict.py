@@ -1,6 +1,6 @@
 import pytest
 
-from maskrcnn_project.evaluation.evaluation_result import judge
+from maskrcnn_project.evaluation.evaluation_result import evaluate
 from maskrcnn_project.evaluation.report.verdict import kinds_of_errors, percent, shares, verdict
 from tests.plugin.evaluation.small_pairs import image, together
 
@@ -8,7 +8,7 @@ CELL, DIRT = (0, 0, 0, 8, 8), (1, 10, 10, 18, 18)
 
 
 def sentences(*images, names=("cell", "dirt"), score_threshold=0.5):
-    return verdict(judge(together(*images, names=names), score_threshold))
+    return verdict(evaluate(together(*images, names=names), score_threshold))
 
 
 def test_a_perfect_model():
@@ -50,13 +50,13 @@ def test_touching_objects_taken_for_one():
 
 
 def test_shares_are_of_all_images():
-    judgement = judge(together(image([CELL, DIRT], [(0, 0.9, *CELL[1:]), (1, 0.9, 0, 0, 3, 3)])), 0.5)
-    assert shares(judgement) == (1, pytest.approx(50), pytest.approx(50))
+    evaluation = evaluate(together(image([CELL, DIRT], [(0, 0.9, *CELL[1:]), (1, 0.9, 0, 0, 3, 3)])), 0.5)
+    assert shares(evaluation) == (1, pytest.approx(50), pytest.approx(50))
 
 
 def test_one_class_is_never_taken_for_another():
-    assert "class" not in kinds_of_errors(judge(together(image(), names=("cell",)), 0.5))
-    assert "class" in kinds_of_errors(judge(together(image()), 0.5))
+    assert "class" not in kinds_of_errors(evaluate(together(image(), names=("cell",)), 0.5))
+    assert "class" in kinds_of_errors(evaluate(together(image()), 0.5))
 
 
 def test_percent():

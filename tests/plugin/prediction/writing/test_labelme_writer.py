@@ -10,7 +10,7 @@ import pytest
 from maskrcnn_project.datasets.conversion.labelme import read_labelme
 from maskrcnn_project.masks.coding import decode
 from maskrcnn_project.masks.detections import Detections
-from maskrcnn_project.prediction.writing.labelme_writer import LabelMeWriter, shapes_of, simplified
+from maskrcnn_project.prediction.writing.labelme_writer import LabelMeWriter, shapes_of, simplify
 from maskrcnn_project.prediction.writing.layout import Layout
 from tests.plugin.masks.found_of import found_of, pixels_of
 
@@ -68,7 +68,7 @@ def test_a_tolerance_leaves_fewer_points_and_nearly_the_same_pixels():
 
 def test_what_is_smaller_than_the_tolerance_stays_as_it_is():
     pixel = [3.0, 4.0, 4.0, 4.0, 4.0, 5.0, 3.0, 5.0]
-    assert simplified(pixel, 50) == pixel
+    assert simplify(pixel, 50) == pixel
 
 
 def test_nothing_found_is_a_file_too(photos):

@@ -10,7 +10,7 @@ from detectron2.solver import LRMultiplier
 from fvcore.common.param_scheduler import LinearParamScheduler
 from torch import nn
 
-from maskrcnn_project.training.hooks import Place, arrange_hooks
+from maskrcnn_project.training.hooks import HookPlace, arrange_hooks
 from maskrcnn_project.training.hooks.stopping import TrainingStopped
 from maskrcnn_project.training.training_step import TrainingStep
 
@@ -100,7 +100,7 @@ class Evaluations(HookBase):
 class At(HookBase):
     """Does ``action()`` at the end of iteration ``iteration``."""
 
-    place = Place.LAST
+    place = HookPlace.LAST
 
     def __init__(self, iteration, action):
         self.iteration, self.action = iteration, action

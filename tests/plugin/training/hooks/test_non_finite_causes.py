@@ -1,21 +1,21 @@
 import pytest
 
-from maskrcnn_project.training.hooks.non_finite_causes import Evidence, ImageFacts, likely_cause
+from maskrcnn_project.training.hooks.non_finite_causes import ImageMetadata, StepEvidence, likely_cause
 
 
-def image(name="a.png", **facts):
-    return ImageFacts(
-        **{"image_id": 1, "file_name": name, "objects": 3, "finite_pixels": True, "broken_boxes": 0, **facts}
+def image(name="a.png", **state):
+    return ImageMetadata(
+        **{"image_id": 1, "file_name": name, "objects": 3, "finite_pixels": True, "broken_boxes": 0, **state}
     )
 
 
-def evidence(**facts):
+def evidence(**state):
     usual = {"broken_losses": ["loss_mask"], "images": [image(), image("b.png")], "learning_rate": 0.0025}
-    return Evidence(**{**usual, "is_sgd": True, "half_precision": False, "gradients_overflow": False, **facts})
+    return StepEvidence(**{**usual, "is_sgd": True, "half_precision": False, "gradients_overflow": False, **state})
 
 
 @pytest.mark.parametrize(
-    ("facts", "said"),
+    ("state", "said"),
     [
         ({"broken_weights": ["backbone.stem.conv1.weight"], "half_precision": True}, "the weights were broken before"),
         ({"images": [image("bad.png", finite_pixels=False)]}, "bad.png holds pixels that are not finite"),
@@ -32,5 +32,5 @@ def evidence(**facts):
         ({"broken_losses": [], "broken_gradients": ["x", "y"]}, "x (and 1 more) alone tells of no known cause"),
     ],
 )
-def test_the_likeliest_cause(facts, said):
-    assert said in likely_cause(evidence(**facts))
+def test_the_likeliest_cause(state, said):
+    assert said in likely_cause(evidence(**state))

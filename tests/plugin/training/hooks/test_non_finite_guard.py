@@ -7,7 +7,7 @@ from detectron2.engine import SimpleTrainer
 from detectron2.structures import Boxes, Instances
 
 from maskrcnn_project.training.hooks import NonFiniteGuard
-from maskrcnn_project.training.hooks.non_finite_guard import image_facts
+from maskrcnn_project.training.hooks.non_finite_guard import image_metadata
 from tests.plugin.training.hooks.small_training import SmallModel, SmallTrainer
 
 
@@ -113,7 +113,7 @@ def test_an_unknown_policy():
 def test_what_is_told_of_an_image():
     instances = Instances((8, 8), gt_boxes=Boxes(torch.tensor([[1.0, 1, 4, 4], [2, 2, 2, 6], [0, 0, math.nan, 3]])))
     sample = {"image": torch.zeros(3, 8, 8), "image_id": 7, "file_name": "x.png", "instances": instances}
-    facts = image_facts(sample)
-    assert (facts.image_id, facts.objects, facts.broken_boxes, facts.finite_pixels) == (7, 3, 2, True)
-    nothing = image_facts({"image": torch.full((3, 2, 2), math.inf)})
+    state = image_metadata(sample)
+    assert (state.image_id, state.objects, state.broken_boxes, state.finite_pixels) == (7, 3, 2, True)
+    nothing = image_metadata({"image": torch.full((3, 2, 2), math.inf)})
     assert (nothing.objects, nothing.broken_boxes, nothing.finite_pixels) == (0, 0, False)

@@ -3,7 +3,7 @@ from detectron2.engine import HookBase
 from detectron2.engine.hooks import EvalHook, LRScheduler, PeriodicWriter
 
 from maskrcnn_project.config import get_config
-from maskrcnn_project.training.hooks import HOOK_REGISTRY, Place, arrange_hooks, build_named_hooks
+from maskrcnn_project.training.hooks import HOOK_REGISTRY, HookPlace, arrange_hooks, build_named_hooks
 
 
 def hook(place=None):
@@ -16,17 +16,22 @@ def hook(place=None):
 def test_each_hook_runs_where_its_place_says():
     schedule, evaluation, writer = LRScheduler(), EvalHook(1, dict), PeriodicWriter([])
     early, logging, reading, stopping = (
-        hook(Place.BEFORE_CHECKPOINTS),
+        hook(HookPlace.BEFORE_CHECKPOINTS),
         hook(),
-        hook(Place.AFTER_WRITERS),
-        hook(Place.LAST),
+        hook(HookPlace.AFTER_WRITERS),
+        hook(HookPlace.LAST),
     )
     arranged = arrange_hooks([schedule, None, evaluation, writer], [stopping, reading, logging, early])
     assert arranged == [schedule, None, early, evaluation, logging, writer, reading, stopping]
 
 
 def test_without_writers_the_order_is_the_same():
-    evaluation, early, logging, stopping = EvalHook(1, dict), hook(Place.BEFORE_CHECKPOINTS), hook(), hook(Place.LAST)
+    evaluation, early, logging, stopping = (
+        EvalHook(1, dict),
+        hook(HookPlace.BEFORE_CHECKPOINTS),
+        hook(),
+        hook(HookPlace.LAST),
+    )
     assert arrange_hooks([evaluation], [stopping, logging, early]) == [early, evaluation, logging, stopping]
 
 

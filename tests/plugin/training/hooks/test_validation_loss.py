@@ -5,7 +5,7 @@ import torch
 from detectron2.utils.events import EventStorage
 
 from maskrcnn_project.training.hooks import ValidationLoss
-from maskrcnn_project.training.hooks.validation_loss import mean_losses, spread, validation_loader
+from maskrcnn_project.training.hooks.validation_loss import mean_losses, spread_evenly, validation_loader
 from tests.plugin.training.hooks.small_training import SmallModel, SmallTrainer, batches
 from tests.plugin.training.hooks.tiny_training import DATASET, Trainer, tiny, train  # noqa: F401
 
@@ -59,7 +59,7 @@ def test_it_is_measured_in_full_precision_whatever_the_training_has(tmp_path):
 
 @pytest.mark.parametrize(("number", "kept"), [(0, [0, 1, 2, 3, 4]), (9, [0, 1, 2, 3, 4]), (2, [0, 2]), (3, [0, 1, 3])])
 def test_a_cap_takes_images_at_equal_distances(number, kept):
-    assert [record["n"] for record in spread([{"n": i} for i in range(5)], number)] == kept
+    assert [record["n"] for record in spread_evenly([{"n": i} for i in range(5)], number)] == kept
 
 
 def test_batches_are_resized_as_in_testing_and_never_flipped(tiny):  # noqa: F811
