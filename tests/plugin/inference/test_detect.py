@@ -103,7 +103,7 @@ raw.pred_boxes = Boxes(torch.cat([centres - sides / 2, centres + sides / 2], dim
 raw.scores, raw.pred_classes = torch.ones(300), torch.zeros(300, dtype=torch.int64)
 raw.pred_masks = torch.rand(300, 1, 28, 28, generator=generator)
 before = peak()
-found = placed(raw, (4000, 8000))
+found = place_instances(raw, (4000, 8000))
 assert found.masks[0]["size"] == [4000, 8000]
 print(len(found), peak() - before)
 """
