@@ -11,7 +11,8 @@ from detectron2.data.detection_utils import read_image
 from tqdm import tqdm
 
 from maskrcnn_project.datasets.checking.findings import Example, Finding, Findings
-from maskrcnn_project.datasets.checking.split_tables import Row, SplitTables, is_id
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
+from maskrcnn_project.datasets.coco_rows import Row, is_id
 from maskrcnn_project.visualization.annotation_crop import UNREADABLE, annotation_crop
 
 MAX_DRAWN = 3  # of one rule

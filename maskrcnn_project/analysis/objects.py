@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maskrcnn_project.datasets.checking.split_tables import SplitTables, is_crowd, is_number
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.coco_file import CocoFile
+from maskrcnn_project.datasets.coco_rows import is_crowd, is_number
 from maskrcnn_project.datasets.statistics import LARGE, SMALL
 
 # An object is long where one side of its box is more than twice the other: beyond what the default anchors reach.

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from maskrcnn_project.datasets.checking.mask_form import NUMBERS
-from maskrcnn_project.datasets.checking.split_tables import is_number
+from maskrcnn_project.datasets.coco_rows import is_number
+from maskrcnn_project.datasets.segmentations import NUMBERS
 from maskrcnn_project.masks.run_lengths import box_of, columns_of, read_run_lengths
 
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises for a broken file

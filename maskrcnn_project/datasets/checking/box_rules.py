@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
-
 from maskrcnn_project.datasets.checking.findings import Findings
-from maskrcnn_project.datasets.checking.mask_form import Box, can_be_drawn, form_box, form_faults, is_outside
-from maskrcnn_project.datasets.checking.split_tables import Row, SplitTables, is_crowd, is_number, short_repr
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
+from maskrcnn_project.datasets.coco_rows import Row, is_box, is_crowd, short_repr
+from maskrcnn_project.datasets.segmentations import Box, can_be_drawn, form_box, form_faults, is_outside
 
 # Detectron2 drops boxes of a smaller side (filter_empty_instances).
 EMPTY_SIDE = 1e-5
@@ -67,11 +66,6 @@ def reads_as_corners(tables: SplitTables) -> bool:
                 total += 1
                 fits += _are_corners(box, image["height"], image["width"])
     return fits >= CORNER_SHARE * total > 0
-
-
-def is_box(box: Any) -> TypeGuard[list[float]]:
-    """Four finite numbers."""
-    return isinstance(box, list) and len(box) == 4 and all(map(is_number, box))
 
 
 def box_faults(

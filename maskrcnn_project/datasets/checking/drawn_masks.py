@@ -11,9 +11,9 @@ import numpy as np
 import shapely
 from pycocotools import mask as mask_util
 
-from maskrcnn_project.datasets.checking.mask_form import NUMBERS, polygons_box
 from maskrcnn_project.datasets.checking.polygons import shapes_of
-from maskrcnn_project.datasets.checking.split_tables import Row, is_crowd
+from maskrcnn_project.datasets.coco_rows import Row, is_crowd
+from maskrcnn_project.datasets.segmentations import NUMBERS, polygons_box
 from maskrcnn_project.masks.coding import Rle, Segmentation, as_rle
 from maskrcnn_project.masks.run_lengths import columns_of, read_run_lengths
 

@@ -18,9 +18,10 @@ from maskrcnn_project.datasets.checking.findings import Findings
 from maskrcnn_project.datasets.checking.fix_instances import REMOVED, box_of_drawn, box_steps, mask_steps
 from maskrcnn_project.datasets.checking.fix_tables import fix_categories, fix_images, fix_references, fix_rows
 from maskrcnn_project.datasets.checking.fixes import Change, Fixes
-from maskrcnn_project.datasets.checking.mask_form import can_be_drawn, form_faults
 from maskrcnn_project.datasets.checking.mask_rules import wrong_crowds
-from maskrcnn_project.datasets.checking.split_tables import Row, SplitTables
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
+from maskrcnn_project.datasets.coco_rows import Row
+from maskrcnn_project.datasets.segmentations import can_be_drawn, form_faults
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import write_text
 from maskrcnn_project.masks.coding import Rle, areas_of

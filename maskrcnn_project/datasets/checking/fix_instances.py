@@ -10,9 +10,9 @@ from pycocotools import mask as mask_util
 from maskrcnn_project.datasets.checking.box_rules import EMPTY_SIDE, box_faults, cut, xywh
 from maskrcnn_project.datasets.checking.drawn_masks import draw
 from maskrcnn_project.datasets.checking.fixes import REMOVED
-from maskrcnn_project.datasets.checking.mask_form import Box, can_be_drawn, form_box, form_faults, is_short
 from maskrcnn_project.datasets.checking.polygons import clip_polygon, crossings, shapes_of, split_parts
-from maskrcnn_project.datasets.checking.split_tables import Row, is_number
+from maskrcnn_project.datasets.coco_rows import Row, is_number
+from maskrcnn_project.datasets.segmentations import Box, can_be_drawn, form_box, form_faults, is_short
 from maskrcnn_project.masks.coding import Rle, areas_of, as_rle
 
 FixStep = tuple[str, Any]  # a rule, and what its fix makes of a mask or a box; REMOVED if nothing

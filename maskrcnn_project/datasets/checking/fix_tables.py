@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from maskrcnn_project.datasets.checking.box_rules import is_box
 from maskrcnn_project.datasets.checking.fixes import Fixes
-from maskrcnn_project.datasets.checking.mask_form import form_faults, is_outside
-from maskrcnn_project.datasets.checking.split_tables import Row, SplitTables
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.checking.table_rules import FAULTS, crowd_fault, file_key, root_categories
+from maskrcnn_project.datasets.coco_rows import Row, is_box
+from maskrcnn_project.datasets.segmentations import form_faults, is_outside
 
 WHOLE_NUMBERS = ("id", "image_id", "category_id", "height", "width")
 READS_AS_CROWD = ("1", "true")  # in lower case, written as a text

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from maskrcnn_project.datasets.checking.split_tables import Row, SplitTables
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
+from maskrcnn_project.datasets.coco_rows import Row
 
 REMOVED = None  # what a removed row or mask is now
 

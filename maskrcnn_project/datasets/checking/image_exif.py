@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from maskrcnn_project.datasets.checking.box_rules import is_box
 from maskrcnn_project.datasets.checking.image_reading import TURNS, DecodedImage, Size
-from maskrcnn_project.datasets.checking.mask_form import form_faults, is_outside
-from maskrcnn_project.datasets.checking.split_tables import Row
+from maskrcnn_project.datasets.coco_rows import Row, is_box
+from maskrcnn_project.datasets.segmentations import form_faults, is_outside
 
 STORED, UPRIGHT, UNKNOWN = "stored", "upright", "unknown"
 

@@ -9,7 +9,8 @@ from maskrcnn_project.datasets.checking.findings import Findings, ImageFaults
 from maskrcnn_project.datasets.checking.image_exif import UNKNOWN, UPRIGHT, annotated_orientation, turn_of
 from maskrcnn_project.datasets.checking.image_listing import LikelyNames, Listings, image_path
 from maskrcnn_project.datasets.checking.image_reading import TURNS, DecodedImage, read_pictures
-from maskrcnn_project.datasets.checking.split_tables import Row, SplitTables
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
+from maskrcnn_project.datasets.coco_rows import Row
 from maskrcnn_project.files import IMAGE_SUFFIXES
 
 

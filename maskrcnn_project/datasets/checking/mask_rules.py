@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from maskrcnn_project.datasets.checking.drawn_masks import area_is_wrong, draw, duplicates, groups_of, parts_of
 from maskrcnn_project.datasets.checking.findings import Findings
-from maskrcnn_project.datasets.checking.mask_form import can_be_drawn, form_faults, points_of
 from maskrcnn_project.datasets.checking.polygons import crossings, shapes_of
-from maskrcnn_project.datasets.checking.split_tables import Row, SplitTables, is_crowd, short_repr
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
+from maskrcnn_project.datasets.coco_rows import Row, is_crowd, short_repr
+from maskrcnn_project.datasets.segmentations import can_be_drawn, form_faults, points_of
 from maskrcnn_project.masks.coding import Rle, areas_of
 
 FULL_SHARE = 0.99  # of the image; hand-drawn outlines stop a little before the edge

@@ -6,8 +6,9 @@ from collections import Counter
 
 from maskrcnn_project.datasets.categories import class_differences
 from maskrcnn_project.datasets.checking.findings import Findings
-from maskrcnn_project.datasets.checking.split_tables import SplitTables, is_crowd
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.checking.table_rules import root_categories
+from maskrcnn_project.datasets.coco_rows import is_crowd
 
 # The advised minimum for fine-tuning from COCO weights.
 MIN_IMAGES = 500

@@ -8,15 +8,8 @@ from typing import Any
 
 from maskrcnn_project.datasets.categories import find_roots
 from maskrcnn_project.datasets.checking.findings import Findings
-from maskrcnn_project.datasets.checking.split_tables import (
-    Row,
-    SplitTables,
-    annotation_fault,
-    category_fault,
-    image_fault,
-    is_id,
-    short_repr,
-)
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
+from maskrcnn_project.datasets.coco_rows import Row, annotation_fault, category_fault, image_fault, is_id, short_repr
 
 # Names that exporters (LabelMe's among them) give to a category that stands for no object.
 BACKGROUND_NAMES = frozenset(("background", "_background_", "__background__", "__ignore__", "_ignore_", "root"))

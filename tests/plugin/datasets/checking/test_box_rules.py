@@ -2,7 +2,8 @@
 
 import pytest
 
-from maskrcnn_project.datasets.checking.box_rules import box_faults, is_box, reads_as_corners
+from maskrcnn_project.datasets.checking.box_rules import box_faults, reads_as_corners
+from maskrcnn_project.datasets.coco_rows import is_box
 from tests.plugin.datasets.checking.sound_set import side_of, sound_coco
 
 MASK = (50, 20, 80, 50)  # x1, y1, x2, y2

@@ -2,13 +2,8 @@
 
 import pytest
 
-from maskrcnn_project.datasets.checking.split_tables import (
-    SplitTables,
-    annotation_fault,
-    category_fault,
-    image_fault,
-    short_repr,
-)
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
+from maskrcnn_project.datasets.coco_rows import annotation_fault, category_fault, image_fault, short_repr
 from maskrcnn_project.errors import DatasetError
 from tests.plugin.datasets.checking.sound_set import side_of, sound_coco, written
 

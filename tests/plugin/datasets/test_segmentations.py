@@ -2,7 +2,7 @@
 
 import pytest
 
-from maskrcnn_project.datasets.checking.mask_form import (
+from maskrcnn_project.datasets.segmentations import (
     can_be_drawn,
     form_box,
     form_faults,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from maskrcnn_project.datasets.checking.split_tables import MAX_COORDINATE, is_number, short_repr
+from maskrcnn_project.datasets.coco_rows import MAX_COORDINATE, is_number, short_repr
 from maskrcnn_project.masks.run_lengths import box_of, read_run_lengths
 
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels

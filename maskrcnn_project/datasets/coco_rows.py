@@ -1,0 +1,83 @@
+"""
+What a row of a COCO file may hold: the one place that says it. The strict reader raises these phrases, the check lists
+them, the tools that fix and analyse ask the same functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeGuard
+
+Row = dict[str, Any]
+
+# No image has more pixels a side (whole slides have some 200,000). What lies beyond is a mistake, as NaN is, and
+# would exhaust the memory of what draws it.
+MAX_COORDINATE = 1e6
+MAX_SHOWN = 60  # characters of a value in a sentence
+
+
+def image_fault(row: Any) -> str | None:
+    """Why an image row cannot be used (a phrase), or None."""
+    fault = _fault(row, {"id": (is_id, "an integer"), "file_name": (_is_name, "a text")})
+    return fault or _fault(row, dict.fromkeys(("height", "width"), (is_side, "a whole number of pixels")))
+
+
+def annotation_fault(row: Any) -> str | None:
+    """Why an annotation row cannot be used (a phrase), or None. Box and mask have rules of their own."""
+    # the usual case first: there are a million of them
+    if (
+        isinstance(row, dict)
+        and type(row.get("id")) is type(row.get("image_id")) is type(row.get("category_id")) is int
+    ):
+        return None
+    return _fault(row, dict.fromkeys(("id", "image_id", "category_id"), (is_id, "an integer")))
+
+
+def category_fault(row: Any) -> str | None:
+    """Why a category row cannot be used (a phrase), or None."""
+    return _fault(row, {"id": (is_id, "an integer"), "name": (_is_name, "a text")})
+
+
+def is_id(value: Any) -> bool:
+    """An integer; True and False, which Python counts as integers, are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """A finite number that can be a coordinate in pixels."""
+    # compared, and not converted: a JSON integer may be too large for a float
+    return type(value) in (int, float) and -MAX_COORDINATE <= value <= MAX_COORDINATE
+
+
+def is_box(box: Any) -> TypeGuard[list[float]]:
+    """Four finite numbers."""
+    return isinstance(box, list) and len(box) == 4 and all(map(is_number, box))
+
+
+def is_side(value: Any) -> bool:
+    """A height or width of an image: whole pixels, one at least."""
+    return is_number(value) and value >= 1 and value == int(value)
+
+
+def is_crowd(annotation: Row) -> bool:
+    """Whether training leaves an annotation out (Detectron2 keeps those whose ``iscrowd`` is 0 or absent)."""
+    return annotation.get("iscrowd", 0) != 0
+
+
+def short_repr(value: Any) -> str:
+    """A JSON value in a sentence, cut where it gets long."""
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _fault(row: Any, wanted: dict[str, tuple[Callable[[Any], bool], str]]) -> str | None:
+    if not isinstance(row, dict):
+        return f"is no object, but {short_repr(row)}"
+    for key, (is_right, kind) in wanted.items():
+        if not is_right(row.get(key)):
+            return f"wants {kind} as {key!r}, but has {short_repr(row[key])}" if key in row else f"has no {key!r}"
+    return None
