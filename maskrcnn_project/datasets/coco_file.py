@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,10 +15,26 @@ from pathlib import Path
 from typing import Any
 
 from maskrcnn_project.datasets.coco_index import gc_paused, read_value
+from maskrcnn_project.datasets.coco_rows import (
+    annotation_fault,
+    category_fault,
+    image_fault,
+    is_box,
+    is_id,
+    short_repr,
+)
+from maskrcnn_project.datasets.segmentations import form_faults, is_finite
 from maskrcnn_project.errors import DatasetError
 
 TABLES = ("images", "annotations", "categories")
 MAX_NAMED = 3  # so many examples make an error readable; the rest is counted
+# Faults of a mask's form that training cannot get past, and what to do about each.
+REFUSED_FORMS = {
+    "mask-malformed": "COCO wants a list of polygons [[x, y, ...], ...], or run lengths {size, counts}",
+    "polygon-flat": "COCO wants a list of polygons, so write [[x, y, ...]]",
+    "polygon-not-finite": "correct the coordinate",
+    "rle-size": "write the mask anew at the size of its image",
+}
 NUMBER_TYPES = frozenset((int, float))  # of JSON; its true and false are of neither
 
 
@@ -61,8 +76,13 @@ def read_coco_file(
     Raises:
         DatasetError: one sentence on the first thing that is wrong.
     """
-    path = Path(path)
-    coco = read_json(path)
+    return coco_file_of(Path(path), read_json(path), image_root, require_annotations=require_annotations)
+
+
+def coco_file_of(
+    path: Path, coco: dict[str, Any], image_root: str | Path | None = None, *, require_annotations: bool = True
+) -> CocoFile:
+    """As ``read_coco_file``, of what ``read_json`` has read from ``path``: a file is parsed once for all who ask."""
     _check_tables(path, coco, require_annotations)
     file = CocoFile(path, **_contents(coco), image_root=Path(path.parent if image_root is None else image_root))
     _check_categories(path, file.categories)
@@ -159,12 +179,9 @@ def _check_tables(path: Path, coco: dict[str, Any], require_annotations: bool) -
 
 def _check_categories(path: Path, categories: list[dict[str, Any]]) -> None:
     for index, category in enumerate(categories):
-        if not isinstance(category, dict) or not _is_id(category.get("id")):
-            raise DatasetError(f"{path}: categories[{index}] wants an integer 'id', but is {_short(category)}.")
-        if not isinstance(category.get("name"), str) or not category["name"]:
-            raise DatasetError(
-                f"{path}: category {category['id']} wants a text 'name', but has {_short(category.get('name'))}."
-            )
+        fault = category_fault(category)
+        if fault is not None:
+            raise DatasetError(f"{path}: {_place(category, 'category', f'categories[{index}]')} {fault}.")
     _check_unique(path, "category id", [category["id"] for category in categories])
     roots = {category["id"] for category in root_candidates(categories)}
     _check_unique(path, "category name", [category["name"] for category in categories if category["id"] not in roots])
@@ -172,19 +189,18 @@ def _check_categories(path: Path, categories: list[dict[str, Any]]) -> None:
 
 def _check_images(path: Path, images: list[dict[str, Any]]) -> None:
     for index, image in enumerate(images):
-        if not _is_id(image.get("id")):
-            raise DatasetError(f"{path}: images[{index}] wants an integer 'id', but has {_short(image.get('id'))}.")
-        if not isinstance(image.get("file_name"), str) or not image["file_name"]:
-            raise DatasetError(
-                f"{path}: image {image['id']} wants a text 'file_name', but has {_short(image.get('file_name'))}."
-            )
-        for key in ("height", "width"):
-            if not _is_number(image.get(key)) or image[key] < 1 or image[key] % 1:
-                raise DatasetError(
-                    f"{path}: image {image['id']} ({image['file_name']}) wants its {key!r} in whole pixels, "
-                    f"but has {_short(image.get(key))}."
-                )
+        fault = image_fault(image)
+        if fault is not None:
+            raise DatasetError(f"{path}: {_place(image, 'image', f'images[{index}]')} {fault}.")
     _check_unique(path, "image id", [image["id"] for image in images])
+
+
+def _place(row: Any, noun: str, place: str) -> str:
+    """How an error calls a row: by its id where it has one, else by its place in the table."""
+    if not isinstance(row, dict) or not is_id(row.get("id")):
+        return place
+    name = row.get("file_name")
+    return f"{noun} {row['id']} ({name})" if isinstance(name, str) and name else f"{noun} {row['id']}"
 
 
 def _check_annotations(file: CocoFile) -> None:
@@ -220,81 +236,49 @@ def _is_sound(annotation: dict[str, Any], sizes: dict[int, list[int]], names: di
         counts = segmentation.get("counts")
         known = type(counts) is str or (type(counts) is list and set(map(type, counts)) <= {int})
         return known and segmentation.get("size") == sizes[image_id]
-    return segmentation is None
+    return segmentation is None or segmentation == ""
 
 
 def _check_annotation(
     path: Path, index: int, annotation: dict[str, Any], images: dict[int, dict[str, Any]], names: dict[int, str]
 ) -> None:
-    if not _is_id(annotation.get("id")):
-        raise DatasetError(
-            f"{path}: annotations[{index}] wants an integer 'id', but has {_short(annotation.get('id'))}."
-        )
-    image_id, category_id = annotation.get("image_id"), annotation.get("category_id")
-    where = f"{path}: annotation {annotation['id']} (image {_short(image_id)})"
-    if not _is_id(image_id) or image_id not in images:
+    fault = annotation_fault(annotation)
+    if fault is not None:
+        raise DatasetError(f"{path}: {_place(annotation, 'annotation', f'annotations[{index}]')} {fault}.")
+    image_id, category_id = annotation["image_id"], annotation["category_id"]
+    where = f"{path}: annotation {annotation['id']} (image {image_id})"
+    if image_id not in images:
         raise DatasetError(
             f"{where} belongs to no image: its 'image_id' is not among the {len(images)} image ids "
             f"({_some([repr(key) for key in images])}); remove it, or add the image."
         )
-    if not _is_id(category_id) or category_id not in names:
+    if category_id not in names:
         known = ", ".join(f"{key} ({name})" for key, name in sorted(names.items()))
-        raise DatasetError(
-            f"{where} has the unknown category_id {_short(category_id)}; the known categories are {known}."
-        )
+        raise DatasetError(f"{where} has the unknown category_id {category_id}; the known categories are {known}.")
     _check_box(where, annotation)
     _check_segmentation(where, annotation.get("segmentation"), images[image_id])
 
 
 def _check_box(where: str, annotation: dict[str, Any]) -> None:
     box = annotation.get("bbox")
-    if not isinstance(box, list) or len(box) != 4 or not all(_is_number(value) for value in box):
+    if not is_box(box):
         raise DatasetError(
-            f"{where} wants a 'bbox' of four finite numbers [x, y, width, height], but has {_short(box)}."
+            f"{where} wants a 'bbox' of four finite numbers [x, y, width, height], but has {short_repr(box)}."
         )
     if box[2] < 0 or box[3] < 0:
         raise DatasetError(
-            f"{where} has the bbox {_short(box)} of negative size: COCO wants [x, y, width, height]; "
+            f"{where} has the bbox {short_repr(box)} of negative size: COCO wants [x, y, width, height]; "
             "are its corners in the wrong order?"
         )
 
 
 def _check_segmentation(where: str, segmentation: Any, image: dict[str, Any]) -> None:
     """Polygons [[x, y, ...], ...], run lengths {size, counts}, or nothing, as Detectron2 takes them."""
-    if not segmentation and (segmentation is None or isinstance(segmentation, list)):
-        return
-    if isinstance(segmentation, dict):
-        _check_run_lengths(where, segmentation, image)
-    elif not isinstance(segmentation, list):
-        raise DatasetError(
-            f"{where} wants a 'segmentation' of polygons (a list) or RLE (an object), "
-            f"but has a JSON {_kind(segmentation)}: {_short(segmentation)}."
-        )
-    elif all(_is_number(value) for value in segmentation):
-        raise DatasetError(
-            f"{where} has a 'segmentation' that is one flat list of numbers: COCO wants a list of polygons, "
-            "so write [[x, y, ...]]."
-        )
-    else:
-        for number, polygon in enumerate(segmentation):
-            if not isinstance(polygon, list) or not all(_is_number(value) for value in polygon):
-                raise DatasetError(
-                    f"{where} wants polygon {number} of its 'segmentation' as a list of finite numbers "
-                    f"[x, y, x, y, ...], but has {_short(polygon)}."
-                )
-
-
-def _check_run_lengths(where: str, rle: dict[str, Any], image: dict[str, Any]) -> None:
-    size, counts = rle.get("size"), rle.get("counts")
-    if not isinstance(counts, str) and not (isinstance(counts, list) and all(_is_id(run) for run in counts)):
-        raise DatasetError(
-            f"{where} wants the 'counts' of its RLE as text or a list of integers, but has {_short(counts)}."
-        )
-    if size != [image["height"], image["width"]]:
-        raise DatasetError(
-            f"{where} has an RLE of size {_short(size)}, but its image {image['file_name']} "
-            f"has [height, width] = [{image['height']}, {image['width']}]."
-        )
+    for rule_id, detail in form_faults(segmentation, int(image["height"]), int(image["width"])):
+        if rule_id in REFUSED_FORMS:
+            raise DatasetError(
+                f"{where} has a 'segmentation' that cannot be trained on: {detail}; {REFUSED_FORMS[rule_id]}."
+            )
 
 
 def require_image_files(path: Path, file_names: Iterable[str], image_root: Path) -> None:
@@ -326,24 +310,11 @@ def _check_unique(path: Path, noun: str, values: list[Any]) -> None:
     )
 
 
-def _is_id(value: Any) -> bool:
-    """An integer; True and False, which Python counts as integers, are none."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    """A number that a float can hold: not NaN, not infinite, no integer of hundreds of digits."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-
-
 def _are_numbers(values: Any) -> bool:
-    """``_is_number`` of each, by few calls for all; False also where the sum alone is too large."""
+    """``is_number`` of each, by few calls for all; False may mean: ask each."""
     if type(values) is not list or not NUMBER_TYPES.issuperset(map(type, values)):
         return False
-    try:
-        return abs(sum(values)) <= sys.float_info.max
-    except OverflowError:  # the sum of a float and an integer that no float can hold
-        return False
+    return not values or is_finite(values)
 
 
 def _kind(value: Any) -> str:
@@ -360,11 +331,6 @@ def _looks_like_results(value: Any) -> bool:
 
 def _found_keys(coco: dict[str, Any]) -> str:
     return f"its keys are {', '.join(map(str, coco))}" if coco else "it has no keys at all"
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _some(values: Iterable[str]) -> str:

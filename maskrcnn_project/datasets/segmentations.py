@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from maskrcnn_project.datasets.coco_rows import MAX_COORDINATE, is_number, short_repr
+from maskrcnn_project.datasets.coco_rows import MAX_COORDINATE, is_id, is_number, short_repr
 from maskrcnn_project.masks.run_lengths import box_of, read_run_lengths
 
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels
@@ -85,15 +85,15 @@ def is_outside(box: Box, height: int, width: int) -> bool:
 
 def _rle_faults(rle: dict[str, Any], height: int, width: int) -> list[tuple[str, str]]:
     size, counts = rle.get("size"), rle.get("counts")
-    if not isinstance(size, list) or len(size) != 2 or not all(is_number(tables) for tables in size):
+    if not isinstance(size, list) or len(size) != 2 or not all(map(is_number, size)):
         return [("mask-malformed", f"its run lengths have the size {short_repr(size)}")]
-    if not isinstance(counts, (str, list)):
+    if not isinstance(counts, str) and not (isinstance(counts, list) and all(map(is_id, counts))):
         return [("mask-malformed", f"its run lengths have the counts {short_repr(counts)}")]
     faults = []
     if size != [height, width]:
         faults.append(("rle-size", f"size {size}, but the image has [height, width] = [{height}, {width}]"))
     if isinstance(counts, list):
-        faults.append(("rle-uncompressed", f"{len(counts)} runs"))
+        faults.append(("rle-uncompressed", f"{len(counts)} run lengths"))
     return faults
 
 

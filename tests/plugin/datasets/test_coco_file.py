@@ -175,7 +175,7 @@ def test_one_table_of_a_file(tmp_path):
     "content", ['{"categories": [{"id": 1}]}', '{"categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}']
 )
 def test_categories_are_checked(tmp_path, content):
-    with pytest.raises(DatasetError, match="wants a text 'name'|every category id may occur once"):
+    with pytest.raises(DatasetError, match="wants a text as 'name'|has no 'name'|every category id may occur once"):
         read_categories(write(tmp_path, content))
 
 
@@ -238,20 +238,20 @@ FIRST = ("annotations", 0)
         (("categories",), [], "has no categories"),
         (("images",), {"1": {}}, "'images' should be a list, but is a JSON object"),
         (("images", 1), "b.png", r"images\[1\] should be an object, but is a JSON string"),
-        (("images", 0, "id"), "1", r"images\[0\] wants an integer 'id', but has '1'"),
-        (("images", 0, "file_name"), None, "image 1 wants a text 'file_name', but has None"),
-        (("images", 0, "height"), 0, r"image 1 \(a.png\) wants its 'height' in whole pixels, but has 0"),
-        (("images", 0, "width"), 6.5, "'width' in whole pixels, but has 6.5"),
+        (("images", 0, "id"), "1", r"images\[0\] wants an integer as 'id', but has '1'"),
+        (("images", 0, "file_name"), None, "image 1 wants a text as 'file_name', but has None"),
+        (("images", 0, "height"), 0, r"image 1 \(a.png\) wants a whole number of pixels as 'height', but has 0"),
+        (("images", 0, "width"), 6.5, "a whole number of pixels as 'width', but has 6.5"),
         (("images", 1, "id"), 1, r"every image id may occur once, but 1 occur more often: 1 \(2 times\)"),
         (("annotations", 1, "id"), 10, r"every annotation id may occur once.* 10 \(2 times\)"),
         (("categories", 1, "name"), "nut", r"every category name may occur once.* 'nut' \(2 times\)"),
         (("categories", 1, "id"), 7, "every category id may occur once"),
-        (("categories", 0, "name"), 5, "category 7 wants a text 'name', but has 5"),
+        (("categories", 0, "name"), 5, "category 7 wants a text as 'name', but has 5"),
         (("categories", 0), "nut", r"categories\[0\] should be an object"),
-        (("categories", 0, "id"), True, r"categories\[0\] wants an integer 'id'"),
-        ((*FIRST, "id"), None, r"annotations\[0\] wants an integer 'id', but has None"),
+        (("categories", 0, "id"), True, r"categories\[0\] wants an integer as 'id'"),
+        ((*FIRST, "id"), None, r"annotations\[0\] wants an integer as 'id', but has None"),
         ((*FIRST, "image_id"), 99, r"annotation 10 \(image 99\) belongs to no image.* 2 image ids \(1, 2\)"),
-        ((*FIRST, "image_id"), [1], r"annotation 10 \(image \[1\]\) belongs to no image"),
+        ((*FIRST, "image_id"), [1], r"annotation 10 wants an integer as 'image_id', but has \[1\]"),
         (
             (*FIRST, "category_id"),
             1,
@@ -266,25 +266,25 @@ FIRST = ("annotations", 0)
         (
             (*FIRST, "segmentation"),
             "abc",
-            "polygons .a list. or RLE .an object., but has a JSON string: 'abc'",
+            "its segmentation is 'abc'; COCO wants a list of polygons .*, or run lengths",
         ),
-        ((*FIRST, "segmentation"), [0, 0, 2, 0, 2, 2], r"one flat list of numbers.* write \[\[x, y, ...\]\]"),
+        ((*FIRST, "segmentation"), [0, 0, 2, 0, 2, 2], r"one list of 6 numbers; .* write \[\[x, y, ...\]\]"),
         (
             (*FIRST, "segmentation"),
             [[0, 0, "2", 0]],
-            "wants polygon 0 of its 'segmentation' as a list of finite",
+            r"polygon 0 is \[0, 0, '2', 0\]; COCO wants a list of polygons",
         ),
-        ((*FIRST, "segmentation"), [[0, 0, 1, 1], {}], "wants polygon 1 of its 'segmentation'"),
+        ((*FIRST, "segmentation"), [[0, 0, 1, 1], {}], "polygon 1 is {}"),
         (
             (*FIRST, "segmentation"),
             {"size": [4, 6]},
-            "'counts' of its RLE as text or a list of integers, but has None",
+            "its run lengths have the counts None",
         ),
-        ((*FIRST, "segmentation"), {"size": [4, 6], "counts": [0.5]}, "'counts' of its RLE"),
+        ((*FIRST, "segmentation"), {"size": [4, 6], "counts": [0.5]}, r"its run lengths have the counts \[0.5\]"),
         (
             (*FIRST, "segmentation"),
             {"size": [6, 4], "counts": "04"},
-            r"RLE of size \[6, 4\], but its image a.png has \[height, width\] = \[4, 6\]",
+            r"size \[6, 4\], but the image has \[height, width\] = \[4, 6\]",
         ),
     ],
 )
