@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from detectron2.data import MetadataCatalog
-from detectron2.data.datasets import load_coco_json
+from detectron2.data import DatasetFromList, MetadataCatalog
 
-from maskrcnn_project.datasets.categories import ClassChanges, ClassPlan, note_of_empty_classes
-from maskrcnn_project.datasets.coco_file import read_coco_file, read_table, require_image_files
+from maskrcnn_project.datasets.categories import ClassChanges, ClassPlan, apply_plan, note_of_empty_classes
+from maskrcnn_project.datasets.coco_file import CocoFile, read_coco_file, require_image_files
 from maskrcnn_project.datasets.coco_index import gc_paused
+from maskrcnn_project.datasets.coco_records import records_of
 from maskrcnn_project.datasets.remapped_copy import notes_of, remapped_copy_path, write_remapped_copy
 from maskrcnn_project.errors import DatasetError
 
@@ -21,14 +21,16 @@ logger = logging.getLogger(__name__)
 
 # The metadata's value that holds the arguments; Detectron2 adds values of its own when it loads the file.
 ARGUMENTS_KEY = "registered_with"
+# Records of so many annotations at most are held between two looks at a set (some 100 MB); others are read again.
+MAX_HELD = 200_000
 IDS_KEY = "thing_dataset_id_to_contiguous_id"  # Detectron2's name: {category id: class index}
 
 
 @dataclass
 class CocoSet:
     """
-    A COCO file under a name. Calling it checks the file, once as long as the file stays the same, and returns the
-    records of Detectron2's own loader.
+    A COCO file under a name. Calling it reads and checks the file, once as long as the file stays the same, and gives
+    its records as Detectron2's own loader would.
 
     Where classes change, the changed file is written when the set is made: an evaluator may be built, and read it,
     before the set is loaded.
@@ -37,6 +39,7 @@ class CocoSet:
         changes: what the user wants of the classes.
         plan: what becomes of the categories; None where the file need not exist yet: its classes stay.
         prepare: called before each loading; makes files that are not there yet.
+        content: the file as somebody has read it already, with the classes that it has; it is let go of once used.
     """
 
     name: str
@@ -45,11 +48,15 @@ class CocoSet:
     changes: ClassChanges = field(default_factory=ClassChanges)
     plan: ClassPlan | None = None
     prepare: Callable[[], Any] | None = None
+    content: CocoFile | None = None
 
     def __post_init__(self) -> None:
-        self._checked: tuple[int, int] | None = None  # size and time of the file when it was found sound
+        self._read: tuple[int, int] | None = None  # size and time of the file that the records are of
+        self._records: DatasetFromList | None = None  # serialised: a fraction of their size as objects
         self._told: list[str] = []
-        self.remapped = write_remapped_copy(self.json_file, self.plan) if self.plan and self.plan.changed else None
+        self.remapped: Path | None = None
+        if self.plan is not None and self.plan.changed:
+            self.remapped = write_remapped_copy(self.json_file, self.plan, self.content)
 
     @property
     def file_to_load(self) -> Path:
@@ -63,13 +70,9 @@ class CocoSet:
         return {**paths, "class_changes": changes} if changes else paths
 
     def metadata(self) -> dict[str, Any]:
-        """The values of Detectron2's catalog. The loader sets the classes too, to the same values."""
+        """The values of Detectron2's catalog. Loading sets the classes too, to the same values."""
         values = {"evaluator_type": "coco", "json_file": str(self.file_to_load), "image_root": str(self.image_root)}
-        if self.plan is None:
-            return values
-        ids = sorted(self.plan.names)
-        names = [self.plan.names[key] for key in ids]
-        return {**values, "thing_classes": names, IDS_KEY: {key: index for index, key in enumerate(ids)}}
+        return values if self.plan is None else {**values, **_class_values(self.plan.names)}
 
     def __call__(self) -> list[dict[str, Any]]:
         if self.prepare is not None:
@@ -78,30 +81,48 @@ class CocoSet:
             raise DatasetError(f"Dataset {self.name!r} wants the COCO file {self.json_file}, which does not exist.")
         state = self.json_file.stat()
         size_and_time = (state.st_size, state.st_mtime_ns)
-        if size_and_time != self._checked or not self.file_to_load.is_file():
-            self._tell(self._check_content() if self.remapped is None else self._check_remapped(self.remapped))
-            self._checked = size_and_time
+        if size_and_time != self._read or not self.file_to_load.is_file():
+            self._records = None
+        if self._records is not None:
+            return [self._records[index] for index in range(len(self._records))]
         with gc_paused():
-            return load_coco_json(str(self.file_to_load), str(self.image_root), self.name)
+            file = self._checked_file()
+            records = records_of(file)
+        names = {row["id"]: row["name"] for row in file.categories}
+        MetadataCatalog.get(self.name).set(**_class_values(names))
+        self._read = size_and_time
+        if len(file.annotations) <= MAX_HELD:
+            self._records = DatasetFromList(records, copy=False)
+        return records
 
-    def _check_content(self) -> list[str]:
-        """Reads the whole file, and lets go of it before the loader reads it again: one copy at a time."""
-        file = read_coco_file(self.json_file, self.image_root)
-        require_classes(self.name, str(self.json_file), {row["id"]: row["name"] for row in file.categories})
-        return note_of_empty_classes(file.as_dict())
+    def _checked_file(self) -> CocoFile:
+        """The file with the classes as they are wanted; what has been handed over is not parsed again."""
+        content, self.content = self.content, None
+        if self.remapped is not None:
+            return self._remapped_file(self.remapped, content)
+        if content is None:
+            content = read_coco_file(self.json_file, self.image_root)
+        require_classes(self.name, str(self.json_file), {row["id"]: row["name"] for row in content.categories})
+        self._tell(note_of_empty_classes(content.as_dict()))
+        return replace(content, image_root=self.image_root)
 
-    def _check_remapped(self, remapped: Path) -> list[str]:
-        """The derived file comes from a checked one; what may have changed since is its source, and the images."""
-        assert self.plan is not None, "a derived file comes from a plan"
+    def _remapped_file(self, remapped: Path, content: CocoFile | None) -> CocoFile:
+        """A remapped copy comes from a checked file; what may have changed since is its source, and the images."""
+        assert self.plan is not None, "a remapped copy comes from a plan"
         if remapped_copy_path(self.json_file, self.plan) != remapped:
             raise DatasetError(
                 f"{self.json_file} has changed since dataset {self.name!r}, which has other classes than the file, was "
                 "registered: start again, or register it under another name."
             )
+        if content is not None:
+            changed, notes = apply_plan(content.as_dict(), self.plan)
+            self._tell(notes)
+            return replace(content.with_content(changed), path=remapped, image_root=self.image_root)
         write_remapped_copy(self.json_file, self.plan)  # again, if somebody has emptied the cache
-        names = [image["file_name"] for image in read_table(remapped, "images")]
-        require_image_files(self.json_file, names, self.image_root)
-        return notes_of(remapped)
+        self._tell(notes_of(remapped))
+        file = replace(read_coco_file(remapped), image_root=self.image_root)
+        require_image_files(self.json_file, (image["file_name"] for image in file.images), self.image_root)
+        return file
 
     def _tell(self, notes: Sequence[str]) -> None:
         """Each note once, however often the set is loaded."""
@@ -109,6 +130,12 @@ class CocoSet:
             if note not in self._told:
                 logger.info("Dataset %r: %s.", self.name, note)
                 self._told.append(note)
+
+
+def _class_values(names: Mapping[int, str]) -> dict[str, Any]:
+    """{category id: name} -> Detectron2's metadata: class names by ascending id, and the class index of each id."""
+    ids = sorted(names)
+    return {"thing_classes": [names[key] for key in ids], IDS_KEY: {key: index for index, key in enumerate(ids)}}
 
 
 def require_classes(name: str, source: str, found: Mapping[int, str], stated: Mapping[str, Any] | None = None) -> None:

@@ -1,15 +1,16 @@
 """
 COCO sets in Detectron2's catalogs: from arguments, or from a description in YAML.
 
-A registered set is loaded by Detectron2's own ``load_coco_json``; before that, ``read_coco_file`` looks for
-what would make it fail halfway. Registering reads the table of categories only; where classes are to be changed,
-it also writes the changed file (``remapped``), which loader and evaluator read in place of the user's own.
+A registered set is read and checked by ``read_coco_file`` when it is first used. Registering reads the table of
+categories only, and nothing where the files have been read already; where classes are to be changed, it also writes the
+changed file (``remapped``), which loader and evaluator read in place of the user's own.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from maskrcnn_project.datasets.class_consistency import (
     refuse_differences,
     registered_classes,
 )
-from maskrcnn_project.datasets.coco_file import class_names, read_categories
+from maskrcnn_project.datasets.coco_file import CocoFile, class_names, read_categories
 from maskrcnn_project.datasets.coco_index import is_annotated
 from maskrcnn_project.datasets.coco_set import ARGUMENTS_KEY, CocoSet, require_classes
 from maskrcnn_project.datasets.description import class_changes_of, read_description
@@ -49,6 +50,7 @@ __all__ = [
     "registered_classes",
 ]
 
+EMPTY: Mapping[Path, CocoFile] = {}
 Color = tuple[int, int, int]  # red, green, blue from 0 to 255, as Detectron2's ``thing_colors``
 
 
@@ -87,9 +89,37 @@ def register_coco_dataset(
     _register(CocoSet(name, json_file, image_root, changes, plan), thing_colors, extra_metadata)
 
 
-def register_from_yaml(file: str | Path) -> list[str]:
+@dataclass(frozen=True)
+class DescribedSet:
+    """One split of a description: where it lies, and what draws it if it is not there yet."""
+
+    json_file: Path
+    image_root: Path
+    prepare: Callable[[], Any] | None = None
+
+
+def described_sets(files: Sequence[str | Path]) -> dict[str, DescribedSet]:
+    """
+    The sets that ``register_descriptions`` would register, by name; nothing is registered or drawn.
+
+    Raises:
+        FileNotFoundError, DatasetError: see :func:`register_descriptions`.
+    """
+    sets = {}
+    for file in files:
+        description, folder, prepare = _read(find_resource(file))
+        for split, paths in description["splits"].items():
+            name = f"{description['name']}_{split}"
+            sets[name] = DescribedSet(folder / paths["json"], folder / paths["images"], prepare)
+    return sets
+
+
+def register_from_yaml(file: str | Path, contents: Mapping[Path, CocoFile] | None = None) -> list[str]:
     """
     Registers every split of a dataset description (see datasets/README.md) as ``<name>_<split>``.
+
+    Args:
+        contents: COCO files that have been read already, by path; they are not parsed again.
 
     Returns:
         the registered names, in the order of the file.
@@ -97,25 +127,33 @@ def register_from_yaml(file: str | Path) -> list[str]:
     Raises:
         DatasetError: the description, or something that it names, is missing or wrong.
     """
-    file = Path(file).absolute()
+    return _register_description(*_read(Path(file)), contents=contents or {})
+
+
+def _read(file: Path) -> tuple[dict[str, Any], Path, Callable[[], Any] | None]:
+    """The description, the folder that its paths are relative to, and what draws its files if they are drawn."""
+    file = file.absolute()
     description = read_description(file)
     target = description.get("draw_shapes_into")
     if target is None:
-        return _register_description(description, file.parent)
+        return description, file.parent, None
     # an installed package is no place for data: its description draws into the working directory's datasets/
     base = Path("datasets").absolute() if file.parent == INSTALLED_FOLDERS["datasets"] else file.parent
-    return _register_description(description, base / target, prepare=lambda: ensure_shapes(base / target))
+    return description, base / target, lambda: ensure_shapes(base / target)
 
 
-def register_descriptions(files: Sequence[str | Path]) -> list[str]:
+def register_descriptions(files: Sequence[str | Path], contents: Mapping[Path, CocoFile] | None = None) -> list[str]:
     """
     Registers all descriptions of ``cfg.DATASETS.DESCRIPTIONS``; returns the registered names.
+
+    Args:
+        contents: see :func:`register_from_yaml`.
 
     Raises:
         FileNotFoundError: a description is neither in the working directory nor among the project's own.
         DatasetError: see :func:`register_from_yaml`.
     """
-    return [name for file in files for name in register_from_yaml(find_resource(file))]
+    return [name for file in files for name in register_from_yaml(find_resource(file), contents)]
 
 
 def register_shapes(root: str | Path | None = None) -> list[str]:
@@ -139,10 +177,20 @@ def _require_files(name: str, json_file: Path, image_root: Path) -> None:
         raise DatasetError(f"Dataset {name!r} wants the image folder {image_root}, which does not exist.")
 
 
-def _plans(json_files: Sequence[Path], changes: ClassChanges) -> list[ClassPlan]:
+def _usage(json_file: Path, content: CocoFile | None) -> Callable[[int], bool]:
+    """Whether a file has annotations of a category id."""
+    if content is None:
+        return partial(is_annotated, json_file)
+    return {row["category_id"] for row in content.annotations}.__contains__
+
+
+def _plans(
+    json_files: Sequence[Path], changes: ClassChanges, contents: Mapping[Path, CocoFile] = EMPTY
+) -> list[ClassPlan]:
     """What becomes of the categories of files that one model has to serve: a root of one is a root of all."""
-    tables = [read_categories(file) for file in json_files]
-    roots = find_roots((table, partial(is_annotated, file)) for file, table in zip(json_files, tables, strict=True))
+    tables = [contents[file].categories if file in contents else read_categories(file) for file in json_files]
+    used = [_usage(file, contents.get(file)) for file in json_files]
+    roots = find_roots(zip(tables, used, strict=True))
 
     def plan_all(renumber: bool) -> list[ClassPlan]:
         pairs = zip(json_files, tables, strict=True)
@@ -184,7 +232,10 @@ def _difference(known: Mapping[str, Any] | None, arguments: Mapping[str, Any]) -
 
 
 def _register_description(
-    description: Mapping[str, Any], folder: Path, prepare: Callable[[], Any] | None = None
+    description: Mapping[str, Any],
+    folder: Path,
+    prepare: Callable[[], Any] | None = None,
+    contents: Mapping[Path, CocoFile] = EMPTY,
 ) -> list[str]:
     """Registers the splits of a checked description whose paths are relative to ``folder``; all of them, or none."""
     changes = class_changes_of(description)
@@ -199,9 +250,10 @@ def _register_description(
     if prepare is None:
         for name, (json_file, image_root) in files.items():
             _require_files(name, json_file, image_root)
-        plans = list(_consistent_plans({name: json_file for name, (json_file, _) in files.items()}, changes))
+        plans = list(_consistent_plans({name: json_file for name, (json_file, _) in files.items()}, changes, contents))
     sets = [
-        CocoSet(name, *paths, changes, plan, prepare) for (name, paths), plan in zip(files.items(), plans, strict=True)
+        CocoSet(name, *paths, changes, plan, prepare, contents.get(paths[0]))
+        for (name, paths), plan in zip(files.items(), plans, strict=True)
     ]
     extra = {key: description[key] for key in ("description", "licence") if key in description}
     if "classes" in description:
@@ -215,9 +267,11 @@ def _register_description(
     return list(files)
 
 
-def _consistent_plans(json_files: Mapping[str, Path], changes: ClassChanges) -> list[ClassPlan]:
+def _consistent_plans(
+    json_files: Mapping[str, Path], changes: ClassChanges, contents: Mapping[Path, CocoFile]
+) -> list[ClassPlan]:
     """The plans of ``{name: file}``. Raises DatasetError unless all lead to the same classes."""
-    plans = _plans(list(json_files.values()), changes)
+    plans = _plans(list(json_files.values()), changes, contents)
     first, *others = zip(json_files, plans, strict=True)
     for name, plan in others:
         refuse_differences(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from maskrcnn_project.datasets.categories import ClassPlan, apply_plan
-from maskrcnn_project.datasets.coco_file import read_coco_file
+from maskrcnn_project.datasets.coco_file import CocoFile, read_coco_file
 from maskrcnn_project.datasets.coco_index import read_value
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import CACHE_VARIABLE, atomic_path, cache_folder
@@ -39,10 +39,13 @@ def remapped_copy_path(json_file: Path, plan: ClassPlan) -> Path:
     return cache_folder() / "classes" / f"{json_file.stem}-{digest}.json"
 
 
-def write_remapped_copy(json_file: Path, plan: ClassPlan) -> Path:
+def write_remapped_copy(json_file: Path, plan: ClassPlan, content: CocoFile | None = None) -> Path:
     """
     Writes ``remapped_copy_path`` unless it is there. Processes that do so at once write equal files, each renamed
     whole.
+
+    Args:
+        content: ``json_file`` as it was read already; None: it is read.
 
     Raises:
         DatasetError: ``json_file`` is no sound COCO file, or the cache cannot be written.
@@ -50,13 +53,13 @@ def write_remapped_copy(json_file: Path, plan: ClassPlan) -> Path:
     target = remapped_copy_path(json_file, plan)
     if target.is_file():
         return target
-    coco, notes = apply_plan(read_coco_file(json_file).as_dict(), plan)
+    coco, notes = apply_plan((content or read_coco_file(json_file)).as_dict(), plan)
     coco.pop(REMARKS_KEY, None)
-    content = {REMARKS_KEY: {"source": str(json_file), "notes": notes}, **coco}
+    with_remarks = {REMARKS_KEY: {"source": str(json_file), "notes": notes}, **coco}
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(target) as beside:
-            _write_json(beside, content)
+            _write_json(beside, with_remarks)
     except OSError as error:
         raise DatasetError(
             f"The classes of {json_file} are changed, and the changed file cannot be written into {target.parent} "
