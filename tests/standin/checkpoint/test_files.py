@@ -8,7 +8,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
-from detectron2.checkpoint._files import UnsafeFileError, first_foreign, read_checkpoint, written_beside
+from detectron2.checkpoint._files import UnsafeFileError, first_foreign, read_checkpoint
 
 # pickle.dumps({"conv1_w": np.float32([1, -2]), "name": "x"}, 2) by Python 2.7 with numpy 1.16: str is bytes there
 PYTHON2 = (
@@ -135,17 +135,6 @@ def test_safetensors(tmp_path):
     torch_io = pytest.importorskip("safetensors.torch", reason="safetensors is an optional package")
     torch_io.save_file({"w": torch.arange(3.0)}, tmp_path / "w.safetensors")
     assert torch.equal(read_checkpoint(str(tmp_path / "w.safetensors"))["w"], torch.arange(3.0))
-
-
-def test_failed_writing_leaves_the_old_file(tmp_path):
-    path = tmp_path / "model.pth"
-    with written_beside(str(path)) as file:
-        file.write(b"old")
-    with pytest.raises(KeyboardInterrupt), written_beside(str(path)) as file:
-        file.write(b"half of the n")
-        raise KeyboardInterrupt
-    assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["model.pth"]  # nothing else is left behind
 
 
 def test_first_foreign_names_place_and_type():

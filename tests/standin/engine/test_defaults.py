@@ -15,6 +15,7 @@ from detectron2.engine import (
     create_ddp_model,
     default_argument_parser,
     default_setup,
+    defaults,
     hooks,
 )
 from detectron2.evaluation import DatasetEvaluator
@@ -283,9 +284,7 @@ def predictor(monkeypatch):
         def forward(self, batch):
             return batch
 
-    from detectron2.engine import _predictor
-
-    monkeypatch.setattr(_predictor, "build_model", lambda cfg: Echo())
+    monkeypatch.setattr(defaults, "build_model", lambda cfg: Echo())
 
     def make(image_format):
         cfg = get_cfg()

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 import torch
-from detectron2.utils._history import LazyHistory, fetch
+from detectron2.utils._device_scalars import LazyHistory, fetch
 from detectron2.utils.events import (
     CommonMetricPrinter,
     EventStorage,
@@ -128,7 +128,7 @@ def test_waiting_value_is_the_one_that_was_put():
 
 
 def test_waiting_values_are_bounded(monkeypatch):
-    monkeypatch.setattr("detectron2.utils._history.MAX_WAITING", 4)
+    monkeypatch.setattr("detectron2.utils._device_scalars.MAX_WAITING", 4)
     history = LazyHistory()
     for _ in range(11):
         history.update(torch.ones(()).as_subclass(Waiting))

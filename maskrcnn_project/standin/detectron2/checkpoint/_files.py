@@ -14,8 +14,8 @@ import os
 import pickle
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from typing import IO, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,25 +55,6 @@ def read_checkpoint(path: str) -> Any:
         ".safetensors": _read_safetensors,
     }
     return readers.get(os.path.splitext(path)[1].lower(), _read_torch)(path)
-
-
-@contextlib.contextmanager
-def written_beside(path: str, mode: str = "wb") -> Iterator[IO[Any]]:
-    """
-    Opens a neighbour of ``path`` for writing and renames it to ``path`` when all is written; on an error
-    nothing changes. The rename is atomic (POSIX ``rename``): a reader sees the old file or the new one.
-    """
-    folder, name = os.path.split(os.path.abspath(path))
-    beside = os.path.join(folder, f".{name}.{os.getpid()}.part")
-    try:
-        with open(beside, mode) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())  # else a power cut may keep the new name and lose the content
-        os.replace(beside, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(beside)
 
 
 def first_foreign(value: Any, where: str = "") -> str | None:

@@ -10,17 +10,23 @@ from urllib.parse import parse_qs
 import numpy as np
 import torch
 import torch.distributed as dist
-from detectron2.checkpoint import _torchvision
-from detectron2.checkpoint._files import first_foreign, read_checkpoint, written_beside
+from detectron2.checkpoint._files import first_foreign, read_checkpoint
 from detectron2.checkpoint._report import REBUILT_BUFFERS, names_table, shapes_table
 from detectron2.checkpoint.c2_model_loading import (
+    TORCHVISION_DETECTOR_DIFFERENCES,
+    TORCHVISION_DIFFERENCES,
+    TORCHVISION_SECOND_GENERATION,
     convert_c2_detectron_names,
+    convert_torchvision_names,
+    is_second_generation,
+    is_torchvision_detector,
+    is_torchvision_resnet,
     log_matches,
     match_by_ending,
-    renamed,
+    rename_tensors,
 )
 from detectron2.utils import comm
-from detectron2.utils.file_io import PathManager
+from detectron2.utils.file_io import PathManager, write_atomically
 from fvcore.common.checkpoint import Checkpointer
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -86,7 +92,7 @@ class DetectionCheckpointer(Checkpointer):
                 torch.save(data, file)
         else:
             os.makedirs(self.save_dir, exist_ok=True)
-            with written_beside(path) as file:
+            with write_atomically(path) as file:
                 torch.save(data, file)
         self.tag_last_checkpoint(basename)
 
@@ -96,7 +102,7 @@ class DetectionCheckpointer(Checkpointer):
         if _is_remote(path):
             super().tag_last_checkpoint(last_filename_basename)
             return
-        with written_beside(path, "w") as file:
+        with write_atomically(path, "w") as file:
             file.write(last_filename_basename)
 
     def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -206,7 +212,7 @@ class DetectionCheckpointer(Checkpointer):
         if by_ending:
             matched, misshaped = match_by_ending(own, weights)
             log_matches(matched, origin)
-            weights = renamed(weights, {**matched, **misshaped})
+            weights = rename_tensors(weights, {**matched, **misshaped})
         fits = any(name.removeprefix("module.") in own for name in weights)
         if weights and own and not fits:
             raise ValueError(
@@ -232,18 +238,18 @@ class DetectionCheckpointer(Checkpointer):
         """The weights under our names if they are torchvision's, with a word on what names do not settle."""
         weights = {name.removeprefix("module."): value for name, value in weights.items()}
         # a model of torchvision itself takes its own names as they are
-        if _torchvision.is_detector(weights) and not _torchvision.is_detector(own):
-            self.logger.info("Converting the names of a torchvision detector. %s", _torchvision.DIFFERENCES)
-            self.logger.warning(_torchvision.DETECTION_DIFFERENCES)
-            if _torchvision.second_generation(weights):
-                self.logger.warning(_torchvision.SECOND_GENERATION)
-        elif _torchvision.is_resnet(weights) and not _torchvision.is_resnet(own):
-            self.logger.info("Converting the names of a torchvision ResNet. %s", _torchvision.DIFFERENCES)
+        if is_torchvision_detector(weights) and not is_torchvision_detector(own):
+            self.logger.info("Converting the names of a torchvision detector. %s", TORCHVISION_DIFFERENCES)
+            self.logger.warning(TORCHVISION_DETECTOR_DIFFERENCES)
+            if is_second_generation(weights):
+                self.logger.warning(TORCHVISION_SECOND_GENERATION)
+        elif is_torchvision_resnet(weights) and not is_torchvision_resnet(own):
+            self.logger.info("Converting the names of a torchvision ResNet. %s", TORCHVISION_DIFFERENCES)
         else:
             return None
         if getattr(self.model, "input_format", "RGB") == "BGR":
             self.logger.warning("The model has INPUT.FORMAT BGR, but torchvision's weights expect RGB.")
-        return _torchvision.from_torchvision(weights, own)
+        return convert_torchvision_names(weights, own)
 
     def _log_incompatible_keys(self, incompatible: Any) -> None:
         if incompatible.incorrect_shapes:

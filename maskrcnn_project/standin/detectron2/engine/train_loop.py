@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from detectron2.engine._fetch import begin_fetch
 from detectron2.utils import comm
+from detectron2.utils._device_scalars import begin_fetch
 from detectron2.utils.events import EventStorage, get_event_storage
 from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel

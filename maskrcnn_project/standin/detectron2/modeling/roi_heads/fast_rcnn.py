@@ -15,8 +15,7 @@ import torch.nn.functional as F
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import ShapeSpec, batched_nms, cat, cross_entropy
 from detectron2.layers.wrappers import split_per_image
-from detectron2.modeling._losses import box_regression_loss, check_box_reg_loss_type
-from detectron2.modeling.box_regression import Box2BoxTransform
+from detectron2.modeling.box_regression import Box2BoxTransform, box_regression_loss, check_box_reg_loss_type
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import get_event_storage
 from torch import nn

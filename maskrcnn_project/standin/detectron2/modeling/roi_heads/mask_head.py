@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import Conv2d, ConvTranspose2d, ShapeSpec, cat
 from detectron2.layers.wrappers import split_per_image
-from detectron2.modeling.roi_heads._convolution import conv3x3_norm_relu
+from detectron2.modeling.roi_heads.box_head import conv3x3_norm_relu
 from detectron2.structures import Instances
 from detectron2.utils.events import get_event_storage
 from detectron2.utils.registry import Registry
