@@ -320,6 +320,27 @@ def make_stage(*args: Any, **kwargs: Any) -> list[CNNBlockBase]:
     return ResNet.make_stage(*args, **kwargs)
 
 
+def build_res5_stage(cfg: CfgNode) -> tuple[nn.Sequential, int]:
+    """The last stage of the ResNet that MODEL.RESNETS describes, to be run on regions, and its channels."""
+    nets = cfg.MODEL.RESNETS
+    if any(nets.DEFORM_ON_PER_STAGE):
+        raise ValueError("MODEL.RESNETS.DEFORM_ON_PER_STAGE must be off: it needs the real Detectron2.")
+    widening = 2**3  # res5 lies three stages behind res2, and each doubles
+    out_channels = nets.RES2_OUT_CHANNELS * widening
+    blocks = ResNet.make_stage(
+        BottleneckBlock,
+        3,
+        stride_per_block=[2, 1, 1],
+        in_channels=out_channels // 2,
+        out_channels=out_channels,
+        bottleneck_channels=nets.NUM_GROUPS * nets.WIDTH_PER_GROUP * widening,
+        num_groups=nets.NUM_GROUPS,
+        norm=nets.NORM,
+        stride_in_1x1=nets.STRIDE_IN_1X1,
+    )
+    return nn.Sequential(*blocks), out_channels
+
+
 def _check_basic_block_config(depth: int, nets: CfgNode) -> None:
     """Two-convolution blocks have no groups, no dilation and no fourfold widening."""
     wanted = {"RES2_OUT_CHANNELS": 64, "RES5_DILATION": 1, "NUM_GROUPS": 1}
