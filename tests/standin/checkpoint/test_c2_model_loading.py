@@ -80,7 +80,7 @@ def test_two_blobs_of_one_meaning_are_refused():
         convert_c2_detectron_names({"conv_rpn_w": np.zeros(1), "conv_rpn_fpn2_w": np.zeros(1)})
 
 
-def aligned(model, checkpoint, **kwargs):
+def align(model, checkpoint, **kwargs):
     return align_and_update_state_dicts(
         {name: torch.zeros(shape) for name, shape in model.items()},
         {name: torch.ones(shape) for name, shape in checkpoint.items()},
@@ -89,7 +89,7 @@ def aligned(model, checkpoint, **kwargs):
 
 
 def test_longest_ending_wins_and_the_rest_stays():
-    result = aligned(
+    result = align(
         {"net.a.conv.weight": (1,), "net.b.conv.weight": (1,), "net.bias": (1,)},
         {"a.conv.weight": (1,), "b.conv.weight": (1,), "other": (1,)},
         c2_conversion=False,
@@ -98,20 +98,20 @@ def test_longest_ending_wins_and_the_rest_stays():
 
 
 def test_an_ending_starts_after_a_dot():
-    result = aligned({"myconv.weight": (1,)}, {"conv.weight": (1,)}, c2_conversion=False)
+    result = align({"myconv.weight": (1,)}, {"conv.weight": (1,)}, c2_conversion=False)
     assert set(result) == {"conv.weight"}
 
 
 def test_shapes_that_disagree_are_left_out(caplog):
     with caplog.at_level(logging.WARNING):
-        result = aligned({"x.conv1_w": (2,)}, {"conv1_w": (3,)}, c2_conversion=False)
+        result = align({"x.conv1_w": (2,)}, {"conv1_w": (3,)}, c2_conversion=False)
     assert set(result) == {"conv1_w"}
     assert "conv1_w of the checkpoint has shape (3,), but x.conv1_w of the model has (2,)" in caplog.text
 
 
 def test_one_tensor_for_two_places_is_refused():
     with pytest.raises(ValueError, match="'conv.weight' of the checkpoint fits both 'a.conv.weight' and"):
-        aligned({"a.conv.weight": (1,), "b.conv.weight": (1,)}, {"conv.weight": (1,)}, c2_conversion=False)
+        align({"a.conv.weight": (1,), "b.conv.weight": (1,)}, {"conv.weight": (1,)}, c2_conversion=False)
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_training_leaves_detectron2s_files(tmp_path):
 
 @pytest.mark.parametrize("amp", [False, True])
 def test_resumed_training_is_the_same_bit_for_bit(tmp_path, amp):
-    def trained(folder, start, resume, stop_at=None):
+    def train(folder, start, resume, stop_at=None):
         cfg = config(folder)
         cfg.SOLVER.AMP.ENABLED = amp
         kind = type("FromThere", (Trainer,), {"start": start})
@@ -125,9 +125,9 @@ def test_resumed_training_is_the_same_bit_for_bit(tmp_path, amp):
         trainer.train()
         return trainer
 
-    whole = trained(tmp_path / "whole", 0, False)
-    trained(tmp_path / "parts", 0, False, stop_at=3)
-    resumed = trained(tmp_path / "parts", 3, True)
+    whole = train(tmp_path / "whole", 0, False)
+    train(tmp_path / "parts", 0, False, stop_at=3)
+    resumed = train(tmp_path / "parts", 3, True)
     files = [torch.load(tmp_path / name / "model_final.pth", weights_only=True) for name in ("whole", "parts")]
     assert torch.equal(whole.model.linear.weight, resumed.model.linear.weight)
     assert torch.equal(*(f["model"]["linear.weight"] for f in files))

@@ -68,7 +68,7 @@ def register(tmp_path):
             catalog.remove(NAME)
 
 
-def predicted(boxes, classes, scores, masks=True):
+def make_prediction(boxes, classes, scores, masks=True):
     """Instances whose masks fill their boxes."""
     instances = Instances(SIZE)
     instances.pred_boxes = Boxes(torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4))
@@ -91,7 +91,7 @@ RIGHT = {
 def run(evaluator, predictions, **options):
     evaluator.reset()
     for image_id, arguments in predictions.items():
-        evaluator.process([{"image_id": image_id}], [{"instances": predicted(*arguments, **options)}])
+        evaluator.process([{"image_id": image_id}], [{"instances": make_prediction(*arguments, **options)}])
     return evaluator.evaluate()
 
 
@@ -276,7 +276,7 @@ def test_tasks_outside_the_scope_are_refused(register, options, words):
 
 
 def test_instances_to_json_by_hand():
-    instances = predicted([[1, 2, 4, 7]], [3], [0.5])
+    instances = make_prediction([[1, 2, 4, 7]], [3], [0.5])
     (result,) = instances_to_coco_json(instances, 42)
     assert {k: v for k, v in result.items() if k != "segmentation"} == {
         "image_id": 42,
@@ -288,7 +288,7 @@ def test_instances_to_json_by_hand():
     instances.pred_masks = BitMasks(instances.pred_masks)
     assert instances_to_coco_json(instances, 42) == [result]
     assert json.loads(json.dumps([result])) == [result]
-    assert instances_to_coco_json(predicted([], [], []), 42) == []
+    assert instances_to_coco_json(make_prediction([], [], []), 42) == []
 
 
 @pytest.mark.parametrize("name", ["LVISEvaluator", "SemSegEvaluator", "RotatedCOCOEvaluator"])

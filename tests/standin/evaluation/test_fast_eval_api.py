@@ -132,7 +132,7 @@ def polygon(box):
     return [[x, y, x + width, y, x + width, y + height, x, y + height]]
 
 
-def uncompressed(box):
+def encode_uncompressed(box):
     x, y, width, height = (int(v) for v in box)
     mask = np.zeros((SIDE, SIDE), np.uint8)
     mask[y : y + height, x : x + width] = 1
@@ -153,7 +153,7 @@ annotations = st.builds(
     st.integers(1, 3),
     st.integers(1, 2),
     st.sampled_from([0, 0, 0, 1]),
-    st.sampled_from([rle, polygon, uncompressed]),
+    st.sampled_from([rle, polygon, encode_uncompressed]),
 )
 # Few different scores, so that ties within and across images are common.
 detections = st.builds(

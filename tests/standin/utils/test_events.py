@@ -181,7 +181,7 @@ def test_json_lines(tmp_path):
     assert rows[2] == {"iteration": 20, "loss": 1.0}  # the median of 0.5 and 1.5
 
 
-def printed(caplog, storage, **kwargs):
+def print_line(caplog, storage, **kwargs):
     caplog.clear()
     logger = logging.getLogger("detectron2.utils.events")
     with caplog.at_level(logging.INFO, logger=logger.name):
@@ -198,7 +198,7 @@ def test_progress_line(caplog):
         storage.put_scalars(total_loss=2.25, loss_mask=0.75, other=9.0)
         storage.put_scalars(time=0.5, data_time=0.125)
         storage.put_scalar("lr", 0.02, smoothing_hint=False)
-        (line,) = printed(caplog, storage, max_iter=100)
+        (line,) = print_line(caplog, storage, max_iter=100)
         # 60 iterations are left, of half a second each.
         assert line.startswith(" eta: 0:00:30  iter: 39  total_loss: 2.25  loss_mask: 0.75  time: 0.5000")
         assert "  data_time: 0.1250  " in line
@@ -209,10 +209,10 @@ def test_progress_line(caplog):
 
 def test_progress_line_of_an_empty_storage(caplog):
     with EventStorage(3) as storage:
-        (line,) = printed(caplog, storage)
+        (line,) = print_line(caplog, storage)
         assert line.startswith(" iter: 3  lr: N/A")
         storage.iter = 10
-        assert printed(caplog, storage, max_iter=10) == []  # all is done: no progress to tell
+        assert print_line(caplog, storage, max_iter=10) == []  # all is done: no progress to tell
 
 
 def test_time_left_without_the_trainers_clock(caplog, monkeypatch):
@@ -221,7 +221,7 @@ def test_time_left_without_the_trainers_clock(caplog, monkeypatch):
         monkeypatch.setattr("time.perf_counter", lambda: 50.0)
         assert printer._eta(storage, {}) == ""
         storage.iter = 20
-        monkeypatch.setattr("time.perf_counter", lambda: 70.0)  # two seconds an iteration, 80 are left
+        monkeypatch.setattr("time.perf_counter", lambda: 70.0)  # two seconds per iteration, 80 are left
         assert printer._eta(storage, {}) == "0:02:40"
 
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 import numpy as np
 import torch
 import torch.distributed as dist
-from detectron2.checkpoint._files import first_foreign, read_checkpoint
+from detectron2.checkpoint._files import find_foreign, read_checkpoint
 from detectron2.checkpoint._report import REBUILT_BUFFERS, names_table, shapes_table
 from detectron2.checkpoint.c2_model_loading import (
     TORCHVISION_DETECTOR_DIFFERENCES,
@@ -75,7 +75,7 @@ class DetectionCheckpointer(Checkpointer):
         data = {"model": self.model.state_dict()}
         data.update({key: part.state_dict() for key, part in self.checkpointables.items()})
         data.update(kwargs)
-        foreign = first_foreign({key: value for key, value in data.items() if key != "model"})
+        foreign = find_foreign({key: value for key, value in data.items() if key != "model"})
         if foreign:
             self.logger.warning(
                 "The checkpoint %s will not load again: %s. Keep only tensors, numbers, strings and plain "
@@ -206,7 +206,7 @@ class DetectionCheckpointer(Checkpointer):
         if by_ending and checkpoint.get("__author__") == "Caffe2":
             weights, origin = convert_c2_detectron_names(weights)
         else:
-            converted = self._from_torchvision(weights, own)
+            converted = self._convert_torchvision(weights, own)
             by_ending, weights = by_ending or converted is not None, converted or weights
             origin = {name: name for name in weights}
         if by_ending:
@@ -234,7 +234,7 @@ class DetectionCheckpointer(Checkpointer):
             unexpected_keys=[name for name in incompatible.unexpected_keys if not REBUILT_BUFFERS.search(name)],
         )
 
-    def _from_torchvision(self, weights: dict[str, Any], own: dict[str, Any]) -> dict[str, Any] | None:
+    def _convert_torchvision(self, weights: dict[str, Any], own: dict[str, Any]) -> dict[str, Any] | None:
         """The weights under our names if they are torchvision's, with a word on what names do not settle."""
         weights = {name.removeprefix("module."): value for name, value in weights.items()}
         # a model of torchvision itself takes its own names as they are
@@ -256,7 +256,7 @@ class DetectionCheckpointer(Checkpointer):
             self.logger.warning(shapes_table(incompatible.incorrect_shapes))
         # fvcore has removed mis-shaped names from what it loaded, so that they are missing, too
         misshaped = {name for name, _, _ in incompatible.incorrect_shapes}
-        missing = [n for n in _without_aliases(self.model, incompatible.missing_keys) if n not in misshaped]
+        missing = [n for n in _drop_aliases(self.model, incompatible.missing_keys) if n not in misshaped]
         if missing:
             self.logger.warning(names_table("Not in the checkpoint, left as initialised:", missing))
         if incompatible.unexpected_keys:
@@ -286,7 +286,7 @@ def _tensor(value: Any) -> torch.Tensor:
     return torch.from_numpy(value if value.flags.writeable else value.copy())
 
 
-def _without_aliases(model: nn.Module, names: list[str]) -> list[str]:
+def _drop_aliases(model: nn.Module, names: list[str]) -> list[str]:
     """``names`` without those of tensors that the model knows under a second name, which was found."""
     missing = set(names)
     found = {id(t) for n, t in model.state_dict(keep_vars=True).items() if n not in missing}

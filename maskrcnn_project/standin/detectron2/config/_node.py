@@ -145,7 +145,7 @@ class CfgNode(_CfgNode):
         return node
 
 
-CLOSEST = 3  # keys offered for one that does not exist
+MAX_OFFERED = 3  # keys offered for one that does not exist
 
 
 class UnknownKeyError(KeyError, AssertionError):
@@ -187,20 +187,20 @@ def type_mismatch(key: str, old: Any, new: Any, source: str) -> str:
 def closest_keys(cfg: Mapping[str, Any], key: str) -> list[str]:
     """At most three existing keys for a missing one: those of the same last word first, then by spelling."""
     # Not the groups that the key itself names: SOLVER is no answer to SOLVER.LR.
-    existing = [name for name in _dotted(cfg) if not key.startswith(f"{name}.")]
-    spelled = difflib.get_close_matches(key.upper(), existing, n=CLOSEST, cutoff=0.6)
+    existing = [name for name in _dotted_names(cfg) if not key.startswith(f"{name}.")]
+    spelled = difflib.get_close_matches(key.upper(), existing, n=MAX_OFFERED, cutoff=0.6)
     word = key.rpartition(".")[2].upper()
     # The right word in the wrong group; sorted by how much of the group is right.
     same_word = [name for name in existing if name.rpartition(".")[2] == word]
     same_word.sort(key=lambda name: -difflib.SequenceMatcher(None, name, key.upper()).ratio())
-    return list(dict.fromkeys(same_word + spelled))[:CLOSEST]
+    return list(dict.fromkeys(same_word + spelled))[:MAX_OFFERED]
 
 
-def _dotted(cfg: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def _dotted_names(cfg: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     for key, value in cfg.items():
         yield f"{prefix}{key}"
         if isinstance(value, Mapping):
-            yield from _dotted(value, f"{prefix}{key}.")
+            yield from _dotted_names(value, f"{prefix}{key}.")
 
 
 BASE_KEY = "_BASE_"

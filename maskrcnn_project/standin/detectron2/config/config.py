@@ -49,25 +49,25 @@ def configurable(init_func: Any = None, *, from_config: Callable[..., dict[str, 
 
 def _wrap_init(init: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(init)
-    def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
-        if _called_with_cfg(args, kwargs):
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> None:
+        if _takes_cfg(args, kwargs):
             # Of the object's own class, so that a subclass may translate its cfg in another way.
             init(self, **_explicit_arguments(_from_config_of(type(self)), args, kwargs))
         else:
             init(self, *args, **kwargs)
 
-    return wrapped
+    return wrapper
 
 
 def _wrap_function(function: Callable[..., Any], from_config: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        if _called_with_cfg(args, kwargs):
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if _takes_cfg(args, kwargs):
             return function(**_explicit_arguments(from_config, args, kwargs))
         return function(*args, **kwargs)
 
-    wrapped.from_config = from_config  # type: ignore[attr-defined]
-    return wrapped
+    wrapper.from_config = from_config  # type: ignore[attr-defined]
+    return wrapper
 
 
 def _from_config_of(cls: type) -> Callable[..., Any]:
@@ -82,7 +82,7 @@ def _from_config_of(cls: type) -> Callable[..., Any]:
     return method
 
 
-def _called_with_cfg(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+def _takes_cfg(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return isinstance(args[0] if args else kwargs.get("cfg"), _CfgNode)
 
 

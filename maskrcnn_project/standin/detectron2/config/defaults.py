@@ -171,12 +171,12 @@ def _add_box_head(model: CN) -> None:
     model.ROI_BOX_HEAD.CONV_DIM = 256
     # Normalisation of the convolutions: "", "BN", "SyncBN" or "GN".
     model.ROI_BOX_HEAD.NORM = ""
-    # One box for all classes instead of one a class.
+    # One box for all classes instead of one per class.
     model.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG = False
     # Whether the other heads train on predicted boxes instead of proposals.
     model.ROI_BOX_HEAD.TRAIN_ON_PRED_BOXES = False
     # Federated loss for many classes with few examples (arXiv:2103.07461): it needs the sigmoid loss, draws
-    # FED_LOSS_NUM_CLASSES classes an image, each by its image count to the given power.
+    # FED_LOSS_NUM_CLASSES classes per image, each by its image count to the given power.
     model.ROI_BOX_HEAD.USE_FED_LOSS = False
     model.ROI_BOX_HEAD.USE_SIGMOID_CE = False
     model.ROI_BOX_HEAD.FED_LOSS_FREQ_WEIGHT_POWER = 0.5
@@ -206,7 +206,7 @@ def _add_mask_head(model: CN) -> None:
     model.ROI_MASK_HEAD.NUM_CONV = 0
     model.ROI_MASK_HEAD.CONV_DIM = 256
     model.ROI_MASK_HEAD.NORM = ""
-    # One mask for all classes instead of one a class.
+    # One mask for all classes instead of one per class.
     model.ROI_MASK_HEAD.CLS_AGNOSTIC_MASK = False
     model.ROI_MASK_HEAD.POOLER_TYPE = "ROIAlignV2"
 
@@ -316,7 +316,7 @@ def _add_data(cfg: CN) -> None:
     # Names in DatasetCatalog.
     cfg.DATASETS.TRAIN = ()
     cfg.DATASETS.TEST = ()
-    # Precomputed proposals, one file a dataset; used with MODEL.LOAD_PROPOSALS only.
+    # Precomputed proposals, one file per dataset; used with MODEL.LOAD_PROPOSALS only.
     cfg.DATASETS.PROPOSAL_FILES_TRAIN = ()
     cfg.DATASETS.PRECOMPUTED_PROPOSAL_TOPK_TRAIN = 2000
     cfg.DATASETS.PROPOSAL_FILES_TEST = ()
@@ -404,7 +404,7 @@ def _add_test(cfg: CN) -> None:
     cfg.TEST.AUG.MAX_SIZE = 4000
     cfg.TEST.AUG.FLIP = True
 
-    # Batch-norm statistics computed anew before evaluation, from this many batches (arXiv:2105.07576).
+    # Batch-norm statistics computed again before evaluation, from this many batches (arXiv:2105.07576).
     cfg.TEST.PRECISE_BN = CN({"ENABLED": False})
     cfg.TEST.PRECISE_BN.NUM_ITER = 200
 

@@ -21,7 +21,7 @@ _RENAMED = {
 }
 
 
-def _listed(names: Any) -> str:
+def _join_names(names: Any) -> str:
     return ", ".join(sorted(names)) or "(none)"
 
 
@@ -66,7 +66,7 @@ class _DatasetCatalog(UserDict):
         """Calls the function registered under ``name``. Raises KeyError that lists the names that exist."""
         if name not in self.data:
             raise _UnknownDataset(
-                f"Dataset {name!r} is not registered. Names that are: {_listed(self.data)}. Register it "
+                f"Dataset {name!r} is not registered. Names that are: {_join_names(self.data)}. Register it "
                 "before it is used, for example with register_coco_instances."
             )
         return self.data[name]()
@@ -79,12 +79,12 @@ class _DatasetCatalog(UserDict):
         """Forgets the function registered under ``name``, so that the name can be used again."""
         if name not in self.data:
             raise _UnknownDataset(
-                f"Dataset {name!r} cannot be removed: it is not registered. Names that are: {_listed(self.data)}."
+                f"Dataset {name!r} cannot be removed: it is not registered. Names that are: {_join_names(self.data)}."
             )
         del self.data[name]
 
     def __str__(self) -> str:
-        return f"DatasetCatalog(registered datasets: {_listed(self.data)})"
+        return f"DatasetCatalog(registered datasets: {_join_names(self.data)})"
 
     __repr__ = __str__
 
@@ -107,7 +107,7 @@ class Metadata(types.SimpleNamespace):
         if key.startswith("__"):
             raise AttributeError(key)
         raise AttributeError(
-            f"Metadata of dataset {self.name!r} has no {key!r}. It has: {_listed(self.__dict__)}. Set it "
+            f"Metadata of dataset {self.name!r} has no {key!r}. It has: {_join_names(self.__dict__)}. Set it "
             f"with MetadataCatalog.get({self.name!r}).set({key}=...)."
         )
 
@@ -159,11 +159,13 @@ class _MetadataCatalog(UserDict):
     def remove(self, name: str) -> None:
         """Forgets what is known about ``name``."""
         if name not in self.data:
-            raise _UnknownDataset(f"There is no metadata of {name!r} to remove. Names that have: {_listed(self.data)}.")
+            raise _UnknownDataset(
+                f"There is no metadata of {name!r} to remove. Names that have: {_join_names(self.data)}."
+            )
         del self.data[name]
 
     def __str__(self) -> str:
-        return f"MetadataCatalog(datasets with metadata: {_listed(self.data)})"
+        return f"MetadataCatalog(datasets with metadata: {_join_names(self.data)})"
 
     __repr__ = __str__
 

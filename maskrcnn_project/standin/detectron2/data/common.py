@@ -87,7 +87,7 @@ class DatasetFromList(data.Dataset):
         Args:
             lst: the items, each picklable where ``serialize`` is on.
             copy: return a deep copy of an item, so that changing it does not change the dataset. Without
-                effect where ``serialize`` is on, which makes each item anew.
+                effect where ``serialize`` is on, which makes a new item each time.
             serialize: hold the items serialised once and shared by all workers; a function to hold them in
                 another way.
         """

@@ -353,7 +353,7 @@ class AMPTrainer(SimpleTrainer):
         if isinstance(model, DataParallel) or (
             isinstance(model, DistributedDataParallel) and len(model.device_ids or []) > 1
         ):
-            raise ValueError("AMPTrainer takes one device a process: start one process for each GPU.")
+            raise ValueError("AMPTrainer takes one device per process: start one process for each GPU.")
         super().__init__(
             model, data_loader, optimizer, gather_metric_period, zero_grad_before_forward, async_write_metrics
         )

@@ -129,7 +129,7 @@ class COCOEvaluator(DatasetEvaluator):
         self._use_fast_impl = use_fast_impl
         self._max_dets_per_image = detection_limits(max_dets_per_image)
         self._cpu_device = torch.device("cpu")
-        self._tasks = self._checked_tasks(tasks, kpt_oks_sigmas)
+        self._tasks = self._check_tasks(tasks, kpt_oks_sigmas)
         self._metadata = MetadataCatalog.get(dataset_name)
         if not hasattr(self._metadata, "json_file"):
             self._convert_dataset(dataset_name, allow_cached_coco)
@@ -139,7 +139,7 @@ class COCOEvaluator(DatasetEvaluator):
         self._predictions: list[dict[str, Any]] = []
         self._results: OrderedDict[str, Any] = OrderedDict()
 
-    def _checked_tasks(self, tasks: Any, kpt_oks_sigmas: Sequence[float]) -> tuple[str, ...] | None:
+    def _check_tasks(self, tasks: Any, kpt_oks_sigmas: Sequence[float]) -> tuple[str, ...] | None:
         if hasattr(tasks, "MODEL"):  # a config, which early versions took in this place
             self._logger.warning("COCOEvaluator takes no config any more: the tasks are read from the predictions.")
             tasks = None
@@ -220,7 +220,7 @@ class COCOEvaluator(DatasetEvaluator):
 
     def _eval_predictions(self, predictions: Sequence[Mapping[str, Any]], img_ids: Sequence[Any] | None = None) -> None:
         """Write all detections as one results file, then evaluate task by task."""
-        results = self._with_dataset_categories([r for p in predictions for r in p["instances"]])
+        results = self._translate_categories([r for p in predictions for r in p["instances"]])
         tasks = self._tasks or self._tasks_from_predictions(results)
         if self._output_dir:
             path = os.path.join(self._output_dir, "coco_instances_results.json")
@@ -250,7 +250,7 @@ class COCOEvaluator(DatasetEvaluator):
     def _library(self) -> str:
         return "faster-coco-eval" if self._use_fast_impl else "pycocotools"
 
-    def _with_dataset_categories(self, results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def _translate_categories(self, results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The model counts classes 0, 1, ...; the dataset's file has its own ids."""
         contiguous = self._metadata.get("thing_dataset_id_to_contiguous_id")
         if contiguous is None:  # set when the dataset is loaded; a converted one keeps the model's numbers

@@ -69,7 +69,7 @@ def complete_annotations(dataset: dict[str, Any], source: str) -> None:
     Fill in, in place, what the metric reads of each annotation: ``id``, ``iscrowd``, ``bbox``, ``area``.
     Polygons of fewer than three points are dropped.
 
-    Ids are numbered anew from 1 where they are missing, doubled, no integers, or 0: pycocotools marks a
+    Ids are renumbered from 1 where they are missing, repeated, not integers, or 0: pycocotools marks a
     matched pair by the id, so that 0 counts as unmatched.
 
     Raises:
@@ -203,16 +203,16 @@ def evaluate_detections(
         ``summarize_detections``.
     """
     detections = [_for_task(result, iou_type) for result in results]
-    dataset = _without_maskless(coco_gt.dataset) if iou_type == "segm" else coco_gt.dataset
+    dataset = _drop_maskless(coco_gt.dataset) if iou_type == "segm" else coco_gt.dataset
     fast = fast and all(type(image["id"]) is int for image in dataset["images"])
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         if fast:
-            # Copies, for the library leaves its marks on annotations, and evaluations share them.
+            # Copies, because the library leaves its marks on annotations, and evaluations share them.
             shared = {**dataset, "annotations": [dict(annotation) for annotation in dataset["annotations"]]}
             ground_truth = FastCOCO(shared)
             evaluator = COCOeval_opt(ground_truth, ground_truth.loadRes(detections), iou_type)
         else:
-            ground_truth = coco_gt if dataset is coco_gt.dataset else _indexed(dataset)
+            ground_truth = coco_gt if dataset is coco_gt.dataset else _index_dataset(dataset)
             evaluator = COCOevalMaxDets(ground_truth, ground_truth.loadRes(detections), iou_type)
         evaluator.params.maxDets = list(max_dets)
         if img_ids is not None:
@@ -229,14 +229,14 @@ def _for_task(result: dict[str, Any], iou_type: str) -> dict[str, Any]:
     return {key: value for key, value in result.items() if key != unused}
 
 
-def _indexed(dataset: dict[str, Any]) -> COCO:
+def _index_dataset(dataset: dict[str, Any]) -> COCO:
     coco = COCO()
     coco.dataset = dataset
     coco.createIndex()
     return coco
 
 
-def _without_maskless(dataset: dict[str, Any]) -> dict[str, Any]:
+def _drop_maskless(dataset: dict[str, Any]) -> dict[str, Any]:
     """Leave out, with a warning, annotations that enclose nothing; ``load_coco_json`` does so for training."""
     unusable = [annotation["id"] for annotation in dataset["annotations"] if not annotation.get("segmentation")]
     if not unusable:
@@ -251,7 +251,7 @@ def _without_maskless(dataset: dict[str, Any]) -> dict[str, Any]:
 
 
 class COCOevalMaxDets(COCOeval):
-    """pycocotools' evaluator, but AP counts ``params.maxDets[-1]`` detections an image instead of 100."""
+    """pycocotools' evaluator, but AP counts ``params.maxDets[-1]`` detections per image instead of 100."""
 
     def summarize(self) -> None:
         """Set ``stats`` (12,), see ``summarize_detections``, and print them."""

@@ -56,7 +56,7 @@ class ListSchema(Schema):
 
 @dataclass
 class TupleSchema(ListSchema):
-    """As of a list, for a tuple."""
+    """Like that of a list, for a tuple."""
 
     def __call__(self, values: tuple[Any, ...]) -> Any:
         return tuple(super().__call__(values))

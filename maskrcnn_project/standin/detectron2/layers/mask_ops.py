@@ -65,7 +65,7 @@ def _paste_box_by_box(masks: np.ndarray, boxes: torch.Tensor, threshold: float, 
     """
     Fills ``pasted`` by work in proportion to the boxes' areas, not to R times the image's.
 
-    In numpy, for a call of torch costs more than most boxes have pixels.
+    In numpy, because most boxes are so small that calling torch would cost more than the work itself.
     """
     height, width = pasted.shape[1:]
     first, last = _reach(boxes[:, :2], boxes[:, 2:])

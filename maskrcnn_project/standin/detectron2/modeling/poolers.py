@@ -33,7 +33,7 @@ def assign_boxes_to_levels(
     The pyramid level of each box, by its size: Eqn. (1) of the FPN paper (arXiv:1612.03144).
 
     Args:
-        box_lists: one Boxes an image, R boxes in all.
+        box_lists: one Boxes per image, R boxes in all.
         min_level, max_level: the levels there are; a level is log2 of a stride.
         canonical_box_size: side in pixels (square root of the area) of a box that belongs to ``canonical_level``.
 
@@ -48,7 +48,7 @@ def assign_boxes_to_levels(
 
 
 def convert_boxes_to_pooler_format(box_lists: list[Boxes]) -> torch.Tensor:
-    """One Boxes an image, R boxes in all -> (R, 5) of image index, x1, y1, x2, y2."""
+    """One Boxes per image, R boxes in all -> (R, 5) of image index, x1, y1, x2, y2."""
     return cat([F.pad(boxes.tensor, (1, 0), value=i) for i, boxes in enumerate(box_lists)])
 
 

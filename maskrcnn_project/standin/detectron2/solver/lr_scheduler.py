@@ -64,7 +64,7 @@ class WarmupParamScheduler(CompositeParamScheduler):
 class LRMultiplier(LRScheduler):
     """
     Sets every group's learning rate to its initial one times a multiplier of the progress, which is
-    ``iteration / max_iter``. Call ``step()`` once an iteration.
+    ``iteration / max_iter``. Call ``step()`` once per iteration.
     """
 
     def __init__(self, optimizer: Optimizer, multiplier: ParamScheduler, max_iter: int, last_iter: int = -1) -> None:

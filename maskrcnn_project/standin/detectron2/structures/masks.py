@@ -89,7 +89,7 @@ def rasterize_objects(objects: list[list[np.ndarray]], boxes: np.ndarray, mask_s
 
 def decode_objects(objects: list[list[np.ndarray]], height: int, width: int) -> np.ndarray:
     """(R, height, width) bool, one plane per object: the union of its polygons."""
-    empty = {"size": [height, width], "counts": _nothing(height, width)}
+    empty = {"size": [height, width], "counts": _encode_nothing(height, width)}
     runs = [coco_mask.merge(coco_mask.frPyObjects(parts, height, width)) if parts else empty for parts in objects]
     if not runs:
         return np.zeros((0, height, width), dtype=bool)
@@ -97,7 +97,7 @@ def decode_objects(objects: list[list[np.ndarray]], height: int, width: int) -> 
     return planes.transpose(2, 0, 1).astype(bool, order="C")
 
 
-def _nothing(height: int, width: int) -> bytes:
+def _encode_nothing(height: int, width: int) -> bytes:
     """The run lengths of an empty mask."""
     return coco_mask.encode(np.zeros((height, width), dtype=np.uint8, order="F"))["counts"]
 

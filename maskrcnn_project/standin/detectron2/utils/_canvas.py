@@ -49,7 +49,7 @@ class VisImage:
         self.reset_image(img)
 
     def reset_image(self, img: np.ndarray) -> None:
-        """Begin anew upon ``img``, RGB (H, W, 3), 0..255."""
+        """Start again on ``img``, RGB (H, W, 3), 0..255."""
         img = np.asarray(img).clip(0, 255).astype(np.uint8)
         self.img = img
         size = (max(1, round(self.width * self.scale)), max(1, round(self.height * self.scale)))

@@ -62,7 +62,7 @@ class LazyHistory(HistoryBuffer):
 
 
 def fetch(histories: Iterable[LazyHistory]) -> None:
-    """Brings the waiting values of all ``histories`` to the host, in one transfer a device."""
+    """Brings the waiting values of all ``histories`` to the host, in one transfer per device."""
     waiting = [h for h in histories if h._waiting]
     tensors: dict[torch.device, list[torch.Tensor]] = {}
     for history in waiting:

@@ -163,7 +163,7 @@ class EventStorage:
         return self._smoothing_hints
 
     def step(self) -> None:
-        """To be called once an iteration, at its end; what is put afterwards belongs to the next."""
+        """To be called once per iteration, at its end; what is put afterwards belongs to the next."""
         self._iter += 1
 
     @property
@@ -225,7 +225,7 @@ class EventWriter:
 
 class JSONWriter(EventWriter):
     """
-    Appends scalars to a file, one JSON object a line, each with its ``iteration``.
+    Appends scalars to a file, one JSON object per line, each with its ``iteration``.
 
     The file may be read while it grows: every line is on the disk when ``write`` returns.
     """
@@ -303,7 +303,7 @@ class TensorboardXWriter(EventWriter):
 
 class CommonMetricPrinter(EventWriter):
     """
-    Logs one line on the progress: time left, iteration, each loss, seconds an iteration, learning rate,
+    Logs one line on the progress: time left, iteration, each loss, seconds per iteration, learning rate,
     memory.
 
     It expects the scalars that the trainer puts: ``time``, ``data_time``, ``lr`` and those with "loss" in

@@ -141,14 +141,14 @@ def test_a_name_cannot_get_other_classes(load):
         load(_content())
 
 
-def _broken(**changes):
+def _change_content(**changes):
     content = _content()
     for key, value in changes.items():
         content[key] = value
     return content
 
 
-def _without(key):
+def _remove_key(key):
     content = _content()
     del content[key]
     return content
@@ -161,46 +161,67 @@ RLE = {"size": [8, 10], "counts": [80]}
     ("content", "sentence"),
     [
         ([_annotation(1, 20, 3)], r"must hold an object with .* but holds a list: a COCO result file"),
-        (_without("images"), r"gt.json has no 'images'; it has categories, annotations"),
-        (_without("categories"), "has no 'categories'"),
-        (_broken(images={}), "'images' must be a list of objects"),
-        (_broken(annotations=[3]), "'annotations' must be a list of objects"),
+        (_remove_key("images"), r"gt.json has no 'images'; it has categories, annotations"),
+        (_remove_key("categories"), "has no 'categories'"),
+        (_change_content(images={}), "'images' must be a list of objects"),
+        (_change_content(annotations=[3]), "'annotations' must be a list of objects"),
         (
-            _broken(images=[{"id": 1, "file_name": "a", "height": 3}]),
+            _change_content(images=[{"id": 1, "file_name": "a", "height": 3}]),
             r"image number 0 \(image id 1\) must have 'width'",
         ),
-        (_broken(images=[{"id": 1, "file_name": 5, "height": 3, "width": 3}]), "must have 'file_name' as str"),
-        (_broken(images=[{"file_name": "a", "height": 3, "width": 3}]), "image number 0 must have an 'id'"),
-        (_broken(images=_content()["images"] * 2), "ids of the images must be unique, .* more than once: 20, 10"),
-        (_broken(categories=[{"id": 3}]), "category number 0 must have 'name'"),
-        (_broken(categories=[{"id": 3, "name": "x"}] * 2), "ids of the categories must be unique"),
-        (_broken(annotations=[_annotation(5, 20, 4)]), r"annotation 5 \(image id 20\) has category_id 4, .*ids 3, 7"),
-        (_broken(annotations=[_annotation(5, 21, 3)]), "annotation 5 belongs to image id 21, which is not among"),
-        (_broken(annotations=[_annotation(5, [20], 3)]), "annotation 5 must have a 'image_id' that is"),
-        (_broken(annotations=[{"image_id": 20, "category_id": 3}]), "number 0, which has no id, must have a 'id'"),
-        (_broken(annotations=[_annotation(5, 20, 3)] * 2), "ids of the annotations must be unique, .*: 5"),
+        (_change_content(images=[{"id": 1, "file_name": 5, "height": 3, "width": 3}]), "must have 'file_name' as str"),
+        (_change_content(images=[{"file_name": "a", "height": 3, "width": 3}]), "image number 0 must have an 'id'"),
         (
-            _broken(annotations=[_annotation(5, 20, 3, bbox=[1, 2, 3])]),
+            _change_content(images=_content()["images"] * 2),
+            "ids of the images must be unique, .* more than once: 20, 10",
+        ),
+        (_change_content(categories=[{"id": 3}]), "category number 0 must have 'name'"),
+        (_change_content(categories=[{"id": 3, "name": "x"}] * 2), "ids of the categories must be unique"),
+        (
+            _change_content(annotations=[_annotation(5, 20, 4)]),
+            r"annotation 5 \(image id 20\) has category_id 4, .*ids 3, 7",
+        ),
+        (
+            _change_content(annotations=[_annotation(5, 21, 3)]),
+            "annotation 5 belongs to image id 21, which is not among",
+        ),
+        (_change_content(annotations=[_annotation(5, [20], 3)]), "annotation 5 must have a 'image_id' that is"),
+        (
+            _change_content(annotations=[{"image_id": 20, "category_id": 3}]),
+            "number 0, which has no id, must have a 'id'",
+        ),
+        (_change_content(annotations=[_annotation(5, 20, 3)] * 2), "ids of the annotations must be unique, .*: 5"),
+        (
+            _change_content(annotations=[_annotation(5, 20, 3, bbox=[1, 2, 3])]),
             r"annotation 5 \(image id 20\) must have 'bbox'",
         ),
-        (_broken(annotations=[_annotation(5, 20, 3, bbox=None)]), "must have 'bbox' .* but has None"),
-        (_broken(annotations=[_annotation(5, 20, 3, bbox=[1, 2, 3, float("nan")])]), "must have 'bbox'"),
-        (_broken(annotations=[_annotation(5, 20, 3, ignore=1)]), "annotation 5 .* has 'ignore' set"),
+        (_change_content(annotations=[_annotation(5, 20, 3, bbox=None)]), "must have 'bbox' .* but has None"),
+        (_change_content(annotations=[_annotation(5, 20, 3, bbox=[1, 2, 3, float("nan")])]), "must have 'bbox'"),
+        (_change_content(annotations=[_annotation(5, 20, 3, ignore=1)]), "annotation 5 .* has 'ignore' set"),
         (
-            _broken(annotations=[_annotation(5, 20, 3, segmentation="x")]),
+            _change_content(annotations=[_annotation(5, 20, 3, segmentation="x")]),
             "annotation 5 .* segmentation of type str: use",
         ),
         (
-            _broken(annotations=[_annotation(5, 20, 3, segmentation=TRIANGLE)]),
+            _change_content(annotations=[_annotation(5, 20, 3, segmentation=TRIANGLE)]),
             "annotation 5 .* one flat list of numbers",
         ),
-        (_broken(annotations=[_annotation(5, 20, 3, segmentation=[["a"] * 6])]), "polygon that is no list of numbers"),
-        (_broken(annotations=[_annotation(5, 20, 3, segmentation={"size": [8, 10]})]), "without 'size' or 'counts'"),
         (
-            _broken(annotations=[_annotation(5, 20, 3, segmentation={**RLE, "size": [10, 8]})]),
+            _change_content(annotations=[_annotation(5, 20, 3, segmentation=[["a"] * 6])]),
+            "polygon that is no list of numbers",
+        ),
+        (
+            _change_content(annotations=[_annotation(5, 20, 3, segmentation={"size": [8, 10]})]),
+            "without 'size' or 'counts'",
+        ),
+        (
+            _change_content(annotations=[_annotation(5, 20, 3, segmentation={**RLE, "size": [10, 8]})]),
             r"annotation 5 .* of size \[10, 8\], but its image is of size \[8, 10\]",
         ),
-        (_broken(annotations=[_annotation(5, 20, 3, segmentation={**RLE, "counts": [7]})]), "do not add up to the 80"),
+        (
+            _change_content(annotations=[_annotation(5, 20, 3, segmentation={**RLE, "counts": [7]})]),
+            "do not add up to the 80",
+        ),
     ],
 )
 def test_wrong_content_gets_its_sentence(load, content, sentence):

@@ -29,7 +29,7 @@ class TrainingSampler(Sampler):
     """
     Endless: every index once, then every index once again, each round in another order.
 
-    Iterating anew starts at the first round again, so that a run that resumes may skip what it has seen.
+    Iterating again starts at the first round, so that a run that resumes may skip what it has seen.
     """
 
     def __init__(self, size: int, shuffle: bool = True, seed: int | None = None) -> None:
@@ -161,7 +161,7 @@ class RepeatFactorTrainingSampler(Sampler):
 
     def _get_epoch_indices(self, generator: torch.Generator) -> torch.Tensor:
         """
-        One round: the fraction of a factor is rounded up with the probability it states, anew each time.
+        One round: the fraction of a factor is rounded up with the probability it states, drawn again each time.
         """
         round_up = torch.rand(len(self._frac_part), generator=generator) < self._frac_part
         return torch.repeat_interleave((self._int_part + round_up.float()).long())

@@ -24,7 +24,7 @@ def clip_polygon(points: np.ndarray, x0: float, y0: float, x1: float, y1: float)
     parts = [np.array(points, dtype=np.float64).reshape(-1, 2)]
     for axis, sign, limit in ((0, 1.0, x0), (0, -1.0, x1), (1, 1.0, y0), (1, -1.0, y1)):
         parts = [piece for part in parts for piece in _cut(part, axis, sign, float(limit))]
-    parts = [_without_repeats(part) for part in parts]
+    parts = [_drop_repeats(part) for part in parts]
     return [part for part in parts if len(part) >= 3 and _area(part) > 0]
 
 
@@ -94,7 +94,7 @@ def _join(chains: list[np.ndarray], along: int) -> list[np.ndarray]:
     return parts
 
 
-def _without_repeats(points: np.ndarray) -> np.ndarray:
+def _drop_repeats(points: np.ndarray) -> np.ndarray:
     """Drops vertices that equal the one before them."""
     return points[(points != np.roll(points, 1, axis=0)).any(axis=1)]
 

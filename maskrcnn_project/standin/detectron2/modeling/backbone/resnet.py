@@ -39,7 +39,7 @@ BLOCKS_PER_STAGE = {
     101: (3, 4, 23, 3),
     152: (3, 8, 36, 3),
 }
-FIRST_BOTTLENECK_DEPTH = 50  # shallower networks are built of two 3x3 convolutions a block, without a bottleneck
+FIRST_BOTTLENECK_DEPTH = 50  # shallower networks are built of two 3x3 convolutions per block, without a bottleneck
 
 
 def _conv_norm(in_channels: int, out_channels: int, kernel: int, norm: Any, **kwargs: Any) -> Conv2d:
@@ -256,7 +256,7 @@ class ResNet(Backbone):
                 to the i-th block as ``X``.
 
         Raises:
-            ValueError: an ``X_per_block`` has not one value a block, or comes beside a plain ``X``.
+            ValueError: an ``X_per_block`` does not have one value per block, or comes beside a plain ``X``.
         """
         suffix = "_per_block"
         per_block = {k.removesuffix(suffix): v for k, v in kwargs.items() if k.endswith(suffix)}

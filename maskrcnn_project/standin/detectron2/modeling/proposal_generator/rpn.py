@@ -1,7 +1,7 @@
 """
 Region proposal network (Ren et al., "Faster R-CNN", arXiv:1506.01497).
 
-Shapes: N images, A anchors a cell, H x W cells of one level, R anchors of all levels an image. Boxes are XYXY in
+Shapes: N images, A anchors per cell, H x W cells of one level, R anchors of all levels per image. Boxes are XYXY in
 absolute pixels of the padded input.
 """
 
@@ -51,7 +51,7 @@ class StandardRPNHead(nn.Module):
 
     Args:
         num_anchors: at each cell.
-        box_dim: deltas an anchor.
+        box_dim: deltas per anchor.
         conv_dims: channels of the 3x3 convolutions; -1 keeps those of the input.
     """
 
@@ -113,7 +113,7 @@ class RPN(nn.Module):
         head: see RPN_HEAD_REGISTRY.
         anchor_generator: see ANCHOR_GENERATOR_REGISTRY.
         anchor_matcher: labels anchors by their IoU with the ground truth.
-        batch_size_per_image: anchors sampled an image for the loss.
+        batch_size_per_image: anchors sampled per image for the loss.
         positive_fraction: at most this share of them is foreground.
         pre_nms_topk, post_nms_topk: (training, testing), see ``find_top_rpn_proposals``.
         nms_thresh, min_box_size: see there.

@@ -1,5 +1,5 @@
 """
-From pooled features to one vector a region, for classification and box regression.
+From pooled features to one vector per region, for classification and box regression.
 
 Shapes: R regions, C channels, S x S the pooled size.
 """

@@ -51,7 +51,7 @@ class CascadeROIHeads(StandardROIHeads):
 
     Args:
         box_in_features, box_pooler: shared by all stages.
-        box_heads, box_predictors, proposal_matchers: one a stage; the first matcher labels the sample.
+        box_heads, box_predictors, proposal_matchers: one per stage; the first matcher labels the sample.
         kwargs: see :class:`StandardROIHeads`.
     """
 
@@ -67,7 +67,7 @@ class CascadeROIHeads(StandardROIHeads):
         **kwargs: Any,
     ):
         if "proposal_matcher" in kwargs:
-            raise ValueError("CascadeROIHeads takes proposal_matchers, one a stage, instead of a proposal_matcher.")
+            raise ValueError("CascadeROIHeads takes proposal_matchers, one per stage, instead of a proposal_matcher.")
         counts = len(box_heads), len(box_predictors), len(proposal_matchers)
         if len(set(counts)) != 1:
             raise ValueError(f"CascadeROIHeads needs as many heads as predictors and matchers, but got {counts}.")

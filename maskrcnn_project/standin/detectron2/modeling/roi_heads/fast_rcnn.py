@@ -57,7 +57,7 @@ def fast_rcnn_inference_single_image(
         scores: (R_i, K + 1) probabilities; one region may be found as several classes.
         image_shape: (height, width), to which boxes are clipped.
         score_thresh: detections must score more.
-        nms_thresh: IoU above which the lesser of two boxes of a class falls.
+        nms_thresh: IoU above which the lower-scored of two boxes of a class is removed.
         topk_per_image: detections kept; below 0 all.
 
     Returns:
@@ -306,7 +306,7 @@ class FastRCNNOutputLayers(nn.Module):
             gt_classes: (R,), K for background.
         """
         foreground = (gt_classes >= 0) & (gt_classes < self.num_classes)
-        deltas = _of_class(pred_deltas, gt_classes.clamp(0, self.num_classes - 1), proposal_boxes.shape[1])
+        deltas = _select_class(pred_deltas, gt_classes.clamp(0, self.num_classes - 1), proposal_boxes.shape[1])
         loss = box_regression_loss(
             proposal_boxes.unsqueeze(0),
             self.box2box_transform,
@@ -340,7 +340,7 @@ class FastRCNNOutputLayers(nn.Module):
         boxes = self._decode(predictions[1], proposals)
         gt_classes = cat([p.gt_classes for p in proposals]).clamp(0, self.num_classes - 1)
         box_dim = proposals[0].proposal_boxes.tensor.shape[1]
-        return split_per_image(_of_class(boxes, gt_classes, box_dim), proposals)
+        return split_per_image(_select_class(boxes, gt_classes, box_dim), proposals)
 
     def predict_boxes(
         self, predictions: tuple[torch.Tensor, torch.Tensor], proposals: list[Instances]
@@ -363,7 +363,7 @@ class FastRCNNOutputLayers(nn.Module):
         return split_per_image(probs, proposals)
 
 
-def _of_class(values: torch.Tensor, classes: torch.Tensor, dim: int) -> torch.Tensor:
+def _select_class(values: torch.Tensor, classes: torch.Tensor, dim: int) -> torch.Tensor:
     """(R, K * dim) at (R,) classes -> (R, dim); (R, dim), shared by all classes, stays as it is."""
     if values.shape[1] == dim:
         return values

@@ -88,7 +88,7 @@ def _log_mask_accuracy(logits: torch.Tensor, gt_masks: torch.Tensor) -> None:
 
 
 def _visualize_masks(logits: torch.Tensor, gt_masks: torch.Tensor, vis_period: int) -> None:
-    """Puts one picture a region into the event storage every ``vis_period`` steps."""
+    """Puts one picture per region into the event storage every ``vis_period`` steps."""
     storage = get_event_storage()
     if storage.iter % vis_period != 0:
         return
