@@ -113,7 +113,7 @@ def test_broken_yaml_names_file_and_line(tmp_path):
     with pytest.raises(ValueError, match="must hold keys and values, but holds a list"):
         get_cfg().merge_from_file(write(tmp_path, "list.yaml", "- 1\n"))
     (tmp_path / "bytes.yaml").write_bytes(b"SEED: \xff\xfe\n")
-    with pytest.raises(ValueError, match=r"bytes\.yaml is no YAML text"):
+    with pytest.raises(ValueError, match=r"bytes\.yaml is not YAML text"):
         get_cfg().merge_from_file(str(tmp_path / "bytes.yaml"))
 
 
@@ -146,9 +146,9 @@ def test_all_unknown_keys_are_named_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("SOLVER: {BASE_LR: 1}", r"SOLVER\.BASE_LR wants float \(now 0\.001\), but .* gives int 1: write 1\.0"),
-        ("OUTPUT_DIR: 5", "OUTPUT_DIR wants str .*: write it in quotes, '5'"),
-        ("DATASETS: {TRAIN: mine}", r"DATASETS\.TRAIN wants tuple .*: write a list, \('mine',\)"),
+        ("SOLVER: {BASE_LR: 1}", r"SOLVER\.BASE_LR needs float \(now 0\.001\), but .* gives int 1: write 1\.0"),
+        ("OUTPUT_DIR: 5", "OUTPUT_DIR needs str .*: write it in quotes, '5'"),
+        ("DATASETS: {TRAIN: mine}", r"DATASETS\.TRAIN needs tuple .*: write a list, \('mine',\)"),
         ("SOLVER: 3", "SOLVER is a group of keys, but .* gives it the value 3"),
         ("SOLVER:", "SOLVER is a group of keys, but .* gives it the value None"),
         ("SEED: {A: 1}", r"SEED is one value \(default -1\), but .* makes it a group"),
@@ -187,7 +187,7 @@ class TestOptionList:
         cfg = get_cfg()
         with pytest.raises(KeyError, match=r"MODEL\.MASKON \(closest: MODEL\.MASK_ON"):
             cfg.merge_from_list(["SEED", "3", "MODEL.MASKON", "True"])
-        with pytest.raises(ValueError, match=r"SOLVER\.GAMMA wants float .* the option list gives int 1"):
+        with pytest.raises(ValueError, match=r"SOLVER\.GAMMA needs float .* the option list gives int 1"):
             cfg.merge_from_list(["SEED", "3", "SOLVER.GAMMA", "1"])
         with pytest.raises(AssertionError, match="odd number of words came: SEED 3 VIS_PERIOD"):
             cfg.merge_from_list(["SEED", "3", "VIS_PERIOD"])
@@ -248,7 +248,7 @@ def test_python_configs_are_left_out_with_a_sentence(name):
 
 
 def test_dump_writes_shared_values_out():
-    """YAML would name the second of two equal tuples by an anchor, which nobody wants to edit."""
+    """YAML would name the second of two equal tuples by an anchor, which nobody needs to edit."""
     cfg = get_cfg()
     cfg.MODEL.ROI_BOX_HEAD.BBOX_REG_WEIGHTS = cfg.MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS[0]
     assert "&id" not in cfg.dump()

@@ -49,7 +49,7 @@ class CfgNode(_CfgNode):
             allow_unsafe: accepted for compatibility, without effect: only plain YAML is ever read.
 
         Raises:
-            FileNotFoundError, ValueError: the file is missing, no plain YAML, newer than this tree, or gives a key
+            FileNotFoundError, ValueError: the file is missing, not plain YAML, newer than this tree, or gives a key
                 a value of another type than its default.
             KeyError: the file has a key that this tree lacks.
         """
@@ -181,7 +181,7 @@ def type_mismatch(key: str, old: Any, new: Any, source: str) -> str:
         (bool, int): ": write True or False",
     }.get((type(old), type(new)), "")
     wanted, came = type(old).__name__, type(new).__name__
-    return f"{key} wants {wanted} (now {old!r}), but {source} gives {came} {new!r}{advice}."
+    return f"{key} needs {wanted} (now {old!r}), but {source} gives {came} {new!r}{advice}."
 
 
 def closest_keys(cfg: Mapping[str, Any], key: str) -> list[str]:
@@ -215,7 +215,7 @@ def load_with_bases(filename: str, _chain: tuple[str, ...] = ()) -> dict[str, An
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: a file is no plain YAML mapping, names a base that builds on it again, or puts a group
+        ValueError: a file is not a plain YAML mapping, names a base that builds on it again, or puts a group
             where a base has a value.
     """
     if filename in _chain:
@@ -257,7 +257,7 @@ def _read(filename: str) -> dict[str, Any]:
         except yaml.MarkedYAMLError as error:
             raise ValueError(_bad_yaml(filename, error)) from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{filename} is no YAML text in UTF-8 ({error}).") from None
+            raise ValueError(f"{filename} is not YAML text in UTF-8 ({error}).") from None
     if tree is None:  # an empty file changes nothing
         return {}
     if not isinstance(tree, dict):

@@ -52,7 +52,7 @@ class _DatasetCatalog(UserDict):
         """
         if not callable(func):
             raise TypeError(
-                f"DatasetCatalog.register({name!r}, func) wants a function that returns the records, but "
+                f"DatasetCatalog.register({name!r}, func) needs a function that returns the records, but "
                 f"got {type(func).__name__}: pass 'lambda: records' to register a list."
             )
         if name in self.data:
@@ -147,7 +147,7 @@ class _MetadataCatalog(UserDict):
     def get(self, name: str) -> Metadata:  # type: ignore[override]
         """The metadata of ``name``; the same object at each call."""
         if not isinstance(name, str) or not name:
-            raise ValueError(f"MetadataCatalog.get wants a dataset's name, but got {name!r}.")
+            raise ValueError(f"MetadataCatalog.get needs a dataset's name, but got {name!r}.")
         if name not in self.data:
             self.data[name] = Metadata(name=name)
         return self.data[name]

@@ -216,10 +216,10 @@ class ToIterableDataset(data.IterableDataset):
         """
         if isinstance(dataset, data.IterableDataset):
             raise TypeError(
-                f"ToIterableDataset wants a map-style dataset, but got the iterable {type(dataset).__name__}."
+                f"ToIterableDataset needs a map-style dataset, but got the iterable {type(dataset).__name__}."
             )
         if not isinstance(sampler, data.Sampler):
-            raise TypeError(f"ToIterableDataset wants a torch Sampler, but got {type(sampler).__name__}.")
+            raise TypeError(f"ToIterableDataset needs a torch Sampler, but got {type(sampler).__name__}.")
         if shard_chunk_size < 1:
             raise ValueError(f"shard_chunk_size must be at least 1, but is {shard_chunk_size}.")
         self.dataset = dataset

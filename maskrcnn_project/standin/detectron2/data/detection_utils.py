@@ -217,7 +217,7 @@ def filter_empty_instances(
         The instances kept; with ``return_mask`` also an (N,) bool tensor.
     """
     if not by_box and not by_mask:
-        raise ValueError("filter_empty_instances wants by_box or by_mask, but both are off.")
+        raise ValueError("filter_empty_instances needs by_box or by_mask, but both are off.")
     keep = torch.ones(len(instances), dtype=torch.bool)
     if by_box:
         keep &= instances.gt_boxes.nonempty(threshold=box_threshold)

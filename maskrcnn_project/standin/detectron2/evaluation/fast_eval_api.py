@@ -91,7 +91,7 @@ def complete_annotations(dataset: dict[str, Any], source: str) -> None:
     ids = [annotation.get("id") for annotation in annotations]
     if not all(type(i) is int and i > 0 for i in ids) or len(set(ids)) < len(ids):
         logging.getLogger(__name__).warning(
-            "Annotation ids of %s are missing, doubled, zero or no integers: numbered anew for the evaluation.",
+            "Annotation ids of %s are missing, repeated, zero or not integers: renumbered for the evaluation.",
             source,
         )
         for number, annotation in enumerate(annotations, start=1):
@@ -146,7 +146,7 @@ def encode_masks(masks: torch.Tensor | np.ndarray) -> list[dict[str, Any]]:
     """
     array = masks.detach().cpu().numpy() if isinstance(masks, torch.Tensor) else np.asarray(masks)
     if array.ndim != 3:
-        raise ValueError(f"encode_masks wants masks of shape (N, H, W), but got {array.shape}.")
+        raise ValueError(f"encode_masks needs masks of shape (N, H, W), but got {array.shape}.")
     array = array if array.dtype in (np.bool_, np.uint8) else array.astype(bool)
     return [_encode(np.ascontiguousarray(mask).view(np.uint8)) for mask in array]
 

@@ -76,7 +76,7 @@ class LRMultiplier(LRScheduler):
             last_iter: the last finished iteration when a training goes on, -1 at its beginning.
 
         Raises:
-            ValueError: ``multiplier`` is no ParamScheduler: it might take iterations instead of progress.
+            ValueError: ``multiplier`` is not a ParamScheduler: it might take iterations instead of progress.
         """
         if not isinstance(multiplier, ParamScheduler):
             raise ValueError(

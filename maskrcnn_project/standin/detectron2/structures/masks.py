@@ -45,7 +45,7 @@ def polygon_area(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def check_polygon(polygon: object) -> np.ndarray:
-    """``polygon`` as float64, in which the COCO tools compute; ValueError if it is no flat list of three points."""
+    """``polygon`` as float64, in which the COCO tools compute; ValueError if it is not a flat list of three points."""
     if isinstance(polygon, torch.Tensor):
         polygon = polygon.detach().cpu().numpy()
     array = np.asarray(polygon, dtype=np.float64)

@@ -208,7 +208,7 @@ RLE = {"size": [8, 10], "counts": [80]}
         ),
         (
             _change_content(annotations=[_annotation(5, 20, 3, segmentation=[["a"] * 6])]),
-            "polygon that is no list of numbers",
+            "polygon that is not a list of numbers",
         ),
         (
             _change_content(annotations=[_annotation(5, 20, 3, segmentation={"size": [8, 10]})]),
@@ -260,7 +260,7 @@ def test_registering_reads_nothing_until_used(tmp_path, load):
     assert len(DatasetCatalog.get("coco_test")) == 2
     with pytest.raises(AssertionError, match="already registered"):
         register_coco_instances("coco_test", {}, str(json_file), str(tmp_path))
-    with pytest.raises(TypeError, match="wants json_file as a string, but got 3"):
+    with pytest.raises(TypeError, match="needs json_file as a string, but got 3"):
         register_coco_instances("other", {}, 3, str(tmp_path))
 
 

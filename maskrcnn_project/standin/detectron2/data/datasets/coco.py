@@ -63,7 +63,7 @@ def load_coco_json(
 
     Raises:
         FileNotFoundError: the file or the folder does not exist.
-        ValueError: the file is no COCO; the sentence has the ids.
+        ValueError: the file is not COCO; the sentence has the ids.
     """
     started = time.perf_counter()
     content = read_coco_file(json_file)
@@ -146,7 +146,7 @@ def register_coco_instances(name: str, metadata: dict[str, Any], json_file: str,
     """
     for what, value in (("name", name), ("json_file", json_file), ("image_root", image_root)):
         if not isinstance(value, str | os.PathLike):
-            raise TypeError(f"register_coco_instances wants {what} as a string, but got {value!r}.")
+            raise TypeError(f"register_coco_instances needs {what} as a string, but got {value!r}.")
     json_file, image_root = os.fspath(json_file), os.fspath(image_root)
     DatasetCatalog.register(name, functools.partial(load_coco_json, json_file, image_root, name))
     MetadataCatalog.get(name).set(json_file=json_file, image_root=image_root, evaluator_type="coco", **metadata)

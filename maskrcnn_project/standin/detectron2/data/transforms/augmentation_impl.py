@@ -66,7 +66,7 @@ class RandomApply(Augmentation):
         return self.aug.get_transform(*args) if self._rand_range() < self.prob else NoOpTransform()
 
     def __call__(self, aug_input: Any) -> Transform:
-        # The inner augmentation names the attributes it wants, so it must see the input itself.
+        # The inner augmentation names the attributes it needs, so it must see the input itself.
         return self.aug(aug_input) if self._rand_range() < self.prob else NoOpTransform()
 
 
@@ -83,7 +83,7 @@ class RandomFlip(Augmentation):
         _check_probability(prob)
         if bool(horizontal) == bool(vertical):
             raise ValueError(
-                f"RandomFlip wants exactly one of horizontal and vertical, but got horizontal={horizontal}, "
+                f"RandomFlip needs exactly one of horizontal and vertical, but got horizontal={horizontal}, "
                 f"vertical={vertical}: use two RandomFlip for both directions."
             )
         self.prob = prob
@@ -126,7 +126,7 @@ class RandomResize(Augmentation):
         """
         super().__init__()
         if not len(shape_list):
-            raise ValueError("RandomResize wants at least one (height, width) in shape_list, but got none.")
+            raise ValueError("RandomResize needs at least one (height, width) in shape_list, but got none.")
         self.shape_list = shape_list
         self.interp = interp
 
@@ -159,11 +159,11 @@ class ResizeShortestEdge(Augmentation):
             short_edge_length = (short_edge_length, short_edge_length)
         if self.is_range and len(short_edge_length) != 2:
             raise ValueError(
-                "ResizeShortestEdge with sample_style 'range' wants two lengths (min, max), but got "
+                "ResizeShortestEdge with sample_style 'range' needs two lengths (min, max), but got "
                 f"{short_edge_length}: use sample_style 'choice' to choose among several."
             )
         if not len(short_edge_length):
-            raise ValueError("ResizeShortestEdge wants at least one length to choose from, but got none.")
+            raise ValueError("ResizeShortestEdge needs at least one length to choose from, but got none.")
         self.short_edge_length = short_edge_length
         self.max_size = max_size
         self.sample_style = sample_style
@@ -325,7 +325,7 @@ class RandomSaturation(_RandomIntensity):
 
     def get_transform(self, image):
         if image.shape[-1] != 3:
-            raise ValueError(f"RandomSaturation wants an image of three channels, but got shape {image.shape}.")
+            raise ValueError(f"RandomSaturation needs an image of three channels, but got shape {image.shape}.")
         return self._mix_with(image.dot(_LUMA)[:, :, np.newaxis])
 
 
@@ -344,7 +344,7 @@ class RandomLighting(Augmentation):
 
     def get_transform(self, image):
         if image.shape[-1] != 3:
-            raise ValueError(f"RandomLighting wants an image of three channels, but got shape {image.shape}.")
+            raise ValueError(f"RandomLighting needs an image of three channels, but got shape {image.shape}.")
         weights = np.random.normal(scale=self.scale, size=3)
         colour = _COLOUR_AXES.dot(weights * _COLOUR_DEVIATIONS)
         return BlendTransform(src_image=colour, src_weight=1.0, dst_weight=1.0)

@@ -213,7 +213,7 @@ class StandardROIHeads(ROIHeads):
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:  # type: ignore[override]
         arguments = super().from_config(cfg)
         arguments["train_on_pred_boxes"] = cfg.MODEL.ROI_BOX_HEAD.TRAIN_ON_PRED_BOXES
-        # A subclass may replace either method; one that is no classmethod it calls from its own __init__.
+        # A subclass may replace either method; one that is not a classmethod it calls from its own __init__.
         for init_head in (cls._init_box_head, cls._init_mask_head):
             if inspect.ismethod(init_head):
                 arguments.update(init_head(cfg, input_shape))
