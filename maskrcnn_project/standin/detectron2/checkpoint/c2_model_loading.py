@@ -58,6 +58,68 @@ _HEADS = (
     (r"fpn\.res(?P<stage>\d)\.\d+\.sum(?=\.)", r"fpn_output\g<stage>"),
 )
 
+# torchvision's weights: what a config must say for them, and which names they have.
+TORCHVISION_DIFFERENCES = (
+    "These weights expect RGB pixels scaled to [0, 1] and a stride in the 3x3 convolution; set "
+    "INPUT.FORMAT RGB, MODEL.PIXEL_MEAN [123.675, 116.28, 103.53], MODEL.PIXEL_STD [58.395, 57.12, 57.375] "
+    "and MODEL.RESNETS.STRIDE_IN_1X1 False."
+)
+TORCHVISION_DETECTOR_DIFFERENCES = (
+    "For equal detections set also POOLER_TYPE ROIAlign and POOLER_SAMPLING_RATIO 2 of both RoI heads. What "
+    "cannot be made equal: torchvision rounds its anchors to whole pixels, and its first COCO weights were "
+    "trained with an epsilon of 0 in the frozen batch norms (1e-5 here)."
+)
+TORCHVISION_SECOND_GENERATION = (
+    "This is a second generation (_v2) detector: it fits a model with MODEL.FPN.NORM BN, MODEL.RPN.CONV_DIMS "
+    "[-1, -1], MODEL.ROI_BOX_HEAD.NUM_CONV 4, NUM_FC 1, NORM BN and MODEL.ROI_MASK_HEAD.NORM BN."
+)
+# COCO numbers its 80 categories from 1 to 90; torchvision keeps a class for each of these numbers that is
+# not used.
+COCO_UNUSED_IDS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
+_COCO_ROWS = [number - 1 for number in range(1, 91) if number not in COCO_UNUSED_IDS]
+_TORCHVISION_NAMES = (
+    # ResNet, alone or as the body of a detector
+    (r"(?:backbone\.body\.)?bn1\.", "stem.conv1.norm."),
+    (r"(?:backbone\.body\.)?conv1\.", "stem.conv1."),
+    (
+        r"(?:backbone\.body\.)?layer(?P<n>\d)\.(?P<block>\d+)\.downsample\.0\.",
+        r"res{n+1}.\g<block>.shortcut.",
+    ),
+    (
+        r"(?:backbone\.body\.)?layer(?P<n>\d)\.(?P<block>\d+)\.downsample\.1\.",
+        r"res{n+1}.\g<block>.shortcut.norm.",
+    ),
+    (
+        r"(?:backbone\.body\.)?layer(?P<n>\d)\.(?P<block>\d+)\.bn(?P<k>\d)\.",
+        r"res{n+1}.\g<block>.conv\g<k>.norm.",
+    ),
+    (
+        r"(?:backbone\.body\.)?layer(?P<n>\d)\.(?P<block>\d+)\.conv(?P<k>\d)\.",
+        r"res{n+1}.\g<block>.conv\g<k>.",
+    ),
+    (r"fc\.", "linear."),
+    # Feature pyramid: entry 0 is the level of stride 4. Since 0.13 every convolution sits in a block of its
+    # own.
+    (r"backbone\.fpn\.inner_blocks\.(?P<n>\d)\.1\.", "backbone.fpn_lateral{n+2}.norm."),
+    (r"backbone\.fpn\.layer_blocks\.(?P<n>\d)\.1\.", "backbone.fpn_output{n+2}.norm."),
+    (r"backbone\.fpn\.inner_blocks\.(?P<n>\d)\.(?:0\.)?", "backbone.fpn_lateral{n+2}."),
+    (r"backbone\.fpn\.layer_blocks\.(?P<n>\d)\.(?:0\.)?", "backbone.fpn_output{n+2}."),
+    (r"rpn\.head\.conv\.(?:0\.0\.)?(?=weight|bias)", "proposal_generator.rpn_head.conv."),
+    (r"rpn\.head\.cls_logits\.", "proposal_generator.rpn_head.objectness_logits."),
+    (r"rpn\.head\.bbox_pred\.", "proposal_generator.rpn_head.anchor_deltas."),
+    (r"roi_heads\.box_head\.fc6\.", "roi_heads.box_head.fc1."),
+    (r"roi_heads\.box_head\.fc7\.", "roi_heads.box_head.fc2."),
+    # the second generation's box head: four normalised convolutions, a flattening, one linear layer
+    (r"roi_heads\.box_head\.(?P<n>[0-3])\.0\.", "roi_heads.box_head.conv{n+1}."),
+    (r"roi_heads\.box_head\.(?P<n>[0-3])\.1\.", "roi_heads.box_head.conv{n+1}.norm."),
+    (r"roi_heads\.box_head\.5\.", "roi_heads.box_head.fc1."),
+    (r"roi_heads\.mask_head\.(?P<n>\d)\.1\.", "roi_heads.mask_head.mask_fcn{n+1}.norm."),
+    (r"roi_heads\.mask_head\.(?P<n>\d)\.0\.", "roi_heads.mask_head.mask_fcn{n+1}."),
+    (r"roi_heads\.mask_head\.mask_fcn(?P<n>\d)\.", "roi_heads.mask_head.mask_fcn{n+0}."),
+    (r"roi_heads\.mask_predictor\.conv5_mask\.", "roi_heads.mask_head.deconv."),
+    (r"roi_heads\.mask_predictor\.mask_fcn_logits\.", "roi_heads.mask_head.predictor."),
+)
+
 
 def convert_basic_c2_names(original_keys: list[str]) -> list[str]:
     """
@@ -209,71 +271,6 @@ def _head_name(name: str) -> str:
         if found:
             return renamed
     return name
-
-
-# torchvision's weights: what a config must say for them, and which names they have.
-TORCHVISION_DIFFERENCES = (
-    "These weights expect RGB pixels scaled to [0, 1] and a stride in the 3x3 convolution; set "
-    "INPUT.FORMAT RGB, MODEL.PIXEL_MEAN [123.675, 116.28, 103.53], MODEL.PIXEL_STD [58.395, 57.12, 57.375] "
-    "and MODEL.RESNETS.STRIDE_IN_1X1 False."
-)
-TORCHVISION_DETECTOR_DIFFERENCES = (
-    "For equal detections set also POOLER_TYPE ROIAlign and POOLER_SAMPLING_RATIO 2 of both RoI heads. What "
-    "cannot be made equal: torchvision rounds its anchors to whole pixels, and its first COCO weights were "
-    "trained with an epsilon of 0 in the frozen batch norms (1e-5 here)."
-)
-TORCHVISION_SECOND_GENERATION = (
-    "This is a second generation (_v2) detector: it fits a model with MODEL.FPN.NORM BN, MODEL.RPN.CONV_DIMS "
-    "[-1, -1], MODEL.ROI_BOX_HEAD.NUM_CONV 4, NUM_FC 1, NORM BN and MODEL.ROI_MASK_HEAD.NORM BN."
-)
-
-# COCO numbers its 80 categories from 1 to 90; torchvision keeps a class for each of these numbers that is
-# not used.
-COCO_UNUSED_IDS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
-_COCO_ROWS = [number - 1 for number in range(1, 91) if number not in COCO_UNUSED_IDS]
-
-_TORCHVISION_NAMES = (
-    # ResNet, alone or as the body of a detector
-    (r"(?:backbone\.body\.)?bn1\.", "stem.conv1.norm."),
-    (r"(?:backbone\.body\.)?conv1\.", "stem.conv1."),
-    (
-        r"(?:backbone\.body\.)?layer(?P<n>\d)\.(?P<block>\d+)\.downsample\.0\.",
-        r"res{n+1}.\g<block>.shortcut.",
-    ),
-    (
-        r"(?:backbone\.body\.)?layer(?P<n>\d)\.(?P<block>\d+)\.downsample\.1\.",
-        r"res{n+1}.\g<block>.shortcut.norm.",
-    ),
-    (
-        r"(?:backbone\.body\.)?layer(?P<n>\d)\.(?P<block>\d+)\.bn(?P<k>\d)\.",
-        r"res{n+1}.\g<block>.conv\g<k>.norm.",
-    ),
-    (
-        r"(?:backbone\.body\.)?layer(?P<n>\d)\.(?P<block>\d+)\.conv(?P<k>\d)\.",
-        r"res{n+1}.\g<block>.conv\g<k>.",
-    ),
-    (r"fc\.", "linear."),
-    # Feature pyramid: entry 0 is the level of stride 4. Since 0.13 every convolution sits in a block of its
-    # own.
-    (r"backbone\.fpn\.inner_blocks\.(?P<n>\d)\.1\.", "backbone.fpn_lateral{n+2}.norm."),
-    (r"backbone\.fpn\.layer_blocks\.(?P<n>\d)\.1\.", "backbone.fpn_output{n+2}.norm."),
-    (r"backbone\.fpn\.inner_blocks\.(?P<n>\d)\.(?:0\.)?", "backbone.fpn_lateral{n+2}."),
-    (r"backbone\.fpn\.layer_blocks\.(?P<n>\d)\.(?:0\.)?", "backbone.fpn_output{n+2}."),
-    (r"rpn\.head\.conv\.(?:0\.0\.)?(?=weight|bias)", "proposal_generator.rpn_head.conv."),
-    (r"rpn\.head\.cls_logits\.", "proposal_generator.rpn_head.objectness_logits."),
-    (r"rpn\.head\.bbox_pred\.", "proposal_generator.rpn_head.anchor_deltas."),
-    (r"roi_heads\.box_head\.fc6\.", "roi_heads.box_head.fc1."),
-    (r"roi_heads\.box_head\.fc7\.", "roi_heads.box_head.fc2."),
-    # the second generation's box head: four normalised convolutions, a flattening, one linear layer
-    (r"roi_heads\.box_head\.(?P<n>[0-3])\.0\.", "roi_heads.box_head.conv{n+1}."),
-    (r"roi_heads\.box_head\.(?P<n>[0-3])\.1\.", "roi_heads.box_head.conv{n+1}.norm."),
-    (r"roi_heads\.box_head\.5\.", "roi_heads.box_head.fc1."),
-    (r"roi_heads\.mask_head\.(?P<n>\d)\.1\.", "roi_heads.mask_head.mask_fcn{n+1}.norm."),
-    (r"roi_heads\.mask_head\.(?P<n>\d)\.0\.", "roi_heads.mask_head.mask_fcn{n+1}."),
-    (r"roi_heads\.mask_head\.mask_fcn(?P<n>\d)\.", "roi_heads.mask_head.mask_fcn{n+0}."),
-    (r"roi_heads\.mask_predictor\.conv5_mask\.", "roi_heads.mask_head.deconv."),
-    (r"roi_heads\.mask_predictor\.mask_fcn_logits\.", "roi_heads.mask_head.predictor."),
-)
 
 
 def is_torchvision_resnet(names: Mapping[str, Any]) -> bool:

@@ -1,4 +1,10 @@
-"""The functions that dataset mappers are made of."""
+"""
+The functions that dataset mappers are made of: an image's annotations are moved along with its transforms, then
+gathered into ``Instances``.
+
+An annotation is a dict with "bbox", "bbox_mode", "category_id" and, for masks, "segmentation": a list of flat
+polygons [x0, y0, x1, y1, ...], a COCO run-length dict, or an (H, W) array. N annotations in an image.
+"""
 
 from __future__ import annotations
 

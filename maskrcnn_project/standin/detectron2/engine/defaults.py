@@ -1,4 +1,7 @@
-"""The trainer for a config: it builds everything by methods that a project overrides one by one."""
+"""
+The trainer for a config, which builds everything by methods that a project overrides one by one, and the predictor
+for one.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,8 @@ __all__ = [
 ]
 
 IMAGE_FORMATS = ("RGB", "BGR")
+
+WRITER_PERIOD = 20  # iterations, as Detectron2's: the window that writers smooth over
 
 
 class DefaultPredictor:
@@ -108,9 +113,6 @@ def _check_image(image: Any) -> None:
             else (f"a {type(image).__name__}" + (f" of shape {tuple(shape)}" if shape is not None else ""))
         )
         raise ValueError(f"DefaultPredictor takes an array (height, width, 3) in BGR order, but got {came}.")
-
-
-WRITER_PERIOD = 20  # iterations, as Detectron2's: the window that writers smooth over
 
 
 class DefaultTrainer(TrainerBase):

@@ -1,7 +1,9 @@
 """
-The coding of a box relative to a reference box (R-CNN, arXiv:1311.2524, appendix C).
+The coding of a box relative to a reference box (R-CNN, arXiv:1311.2524, appendix C), and the regression loss that the
+RPN and the box heads share.
 
-Shapes: R boxes, K classes. Boxes are XYXY in absolute pixels; deltas are (dx, dy, dw, dh).
+Shapes: R boxes, K classes; N images, A anchors (of all levels) or proposals per image. Boxes are XYXY in absolute
+pixels; deltas are (dx, dy, dw, dh).
 """
 
 from __future__ import annotations
@@ -14,10 +16,17 @@ from detectron2.layers import ciou_loss, diou_loss
 from detectron2.utils._refused import refuse
 from fvcore.nn import giou_loss, smooth_l1_loss
 
-__all__ = ["Box2BoxTransform"]
+__all__ = ["BOX_REG_LOSS_TYPES", "Box2BoxTransform", "box_regression_loss", "check_box_reg_loss_type"]
 
 # exp(dw) may widen a box at most by this factor: anchors are 16 pixels and more, images about 1000.
 _DEFAULT_SCALE_CLAMP = math.log(1000.0 / 16)
+
+_OVERLAP_LOSSES: dict[str, Callable[..., torch.Tensor]] = {
+    "giou": giou_loss,  # arXiv:1902.09630
+    "diou": diou_loss,  # arXiv:1911.08287
+    "ciou": ciou_loss,  # arXiv:1911.08287
+}
+BOX_REG_LOSS_TYPES = ("smooth_l1", *_OVERLAP_LOSSES)
 
 
 def _centers_and_sizes(boxes: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -88,20 +97,6 @@ class Box2BoxTransform:
         return corners.flatten(-2)  # (R, K, 4) -> (R, 4 * K)
 
 
-__getattr__ = refuse(
-    __name__,
-    {"Box2BoxTransformLinear": "FCOS", "Box2BoxTransformRotated": "rotated boxes"},
-)
-
-
-_OVERLAP_LOSSES: dict[str, Callable[..., torch.Tensor]] = {
-    "giou": giou_loss,  # arXiv:1902.09630
-    "diou": diou_loss,  # arXiv:1911.08287
-    "ciou": ciou_loss,  # arXiv:1911.08287
-}
-BOX_REG_LOSS_TYPES = ("smooth_l1", *_OVERLAP_LOSSES)
-
-
 def box_regression_loss(
     reference_boxes: torch.Tensor,
     box2box_transform: Box2BoxTransform,
@@ -144,3 +139,9 @@ def check_box_reg_loss_type(loss_type: str) -> str:
     if loss_type not in BOX_REG_LOSS_TYPES:
         raise ValueError(f"BBOX_REG_LOSS_TYPE must be one of {', '.join(BOX_REG_LOSS_TYPES)}, but is {loss_type!r}.")
     return loss_type
+
+
+__getattr__ = refuse(
+    __name__,
+    {"Box2BoxTransformLinear": "FCOS", "Box2BoxTransformRotated": "rotated boxes"},
+)

@@ -37,6 +37,13 @@ __all__ = [
     "ResizeShortestEdge",
 ]
 
+# Luma of red, green and blue, ITU-R BT.601.
+_LUMA = np.array([0.299, 0.587, 0.114])
+# Principal axes of ImageNet's colours (columns) and the deviation along each, from the AlexNet paper, section
+# 4.1, as published with its reimplementations for pixels in RGB.
+_COLOUR_AXES = np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
+_COLOUR_DEVIATIONS = np.array([0.2175, 0.0188, 0.0045])
+
 
 def _check_probability(prob: float) -> None:
     if not 0.0 <= prob <= 1.0:
@@ -276,15 +283,6 @@ class RandomRotation(Augmentation):
         if angle % 360 == 0:
             return NoOpTransform()
         return RotationTransform(height, width, angle, expand=self.expand, center=center, interp=self.interp)
-
-
-# Luma of red, green and blue, ITU-R BT.601.
-_LUMA = np.array([0.299, 0.587, 0.114])
-
-# Principal axes of ImageNet's colours (columns) and the deviation along each, from the AlexNet paper, section
-# 4.1, as published with its reimplementations for pixels in RGB.
-_COLOUR_AXES = np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
-_COLOUR_DEVIATIONS = np.array([0.2175, 0.0188, 0.0045])
 
 
 class _RandomIntensity(Augmentation):

@@ -17,6 +17,12 @@ from torch import nn
 
 __all__ = ["ROI_BOX_HEAD_REGISTRY", "FastRCNNConvFCHead", "build_box_head"]
 
+ROI_BOX_HEAD_REGISTRY = Registry("ROI_BOX_HEAD")
+ROI_BOX_HEAD_REGISTRY.__doc__ = (
+    "Callables ``(cfg, input_shape: ShapeSpec)`` named by MODEL.ROI_BOX_HEAD.NAME: modules from (R, C, S, S) to a "
+    "feature of each region, with the property ``output_shape``."
+)
+
 
 def conv3x3_norm_relu(in_channels: int, out_channels: int, norm: str) -> Conv2d:
     """
@@ -34,13 +40,6 @@ def conv3x3_norm_relu(in_channels: int, out_channels: int, norm: str) -> Conv2d:
     )
     weight_init.c2_msra_fill(conv)
     return conv
-
-
-ROI_BOX_HEAD_REGISTRY = Registry("ROI_BOX_HEAD")
-ROI_BOX_HEAD_REGISTRY.__doc__ = (
-    "Callables ``(cfg, input_shape: ShapeSpec)`` named by MODEL.ROI_BOX_HEAD.NAME: modules from (R, C, S, S) to a "
-    "feature of each region, with the property ``output_shape``."
-)
 
 
 @ROI_BOX_HEAD_REGISTRY.register()
