@@ -189,7 +189,7 @@ class TestOptionList:
             cfg.merge_from_list(["SEED", "3", "MODEL.MASKON", "True"])
         with pytest.raises(ValueError, match=r"SOLVER\.GAMMA needs float .* the option list gives int 1"):
             cfg.merge_from_list(["SEED", "3", "SOLVER.GAMMA", "1"])
-        with pytest.raises(AssertionError, match="odd number of words came: SEED 3 VIS_PERIOD"):
+        with pytest.raises(AssertionError, match="odd number of words: SEED 3 VIS_PERIOD"):
             cfg.merge_from_list(["SEED", "3", "VIS_PERIOD"])
         assert cfg == get_cfg()
 

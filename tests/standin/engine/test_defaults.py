@@ -314,7 +314,7 @@ def test_predictor_turns_an_image_into_the_models_input(predictor, image_format,
         (torch.zeros(3, 4, 6), r"a Tensor of shape \(3, 4, 6\)"),
     ],
 )
-def test_predictor_refuses_what_is_no_image(predictor, image, came):
+def test_predictor_refuses_what_is_not_an_image(predictor, image, came):
     with pytest.raises(ValueError, match=f"takes an array .height, width, 3. in BGR order, but got {came}"):
         predictor("BGR")(image)
 

@@ -98,7 +98,7 @@ def test_after_train_runs_after_an_exception(caplog):
     with caplog.at_level(logging.ERROR), pytest.raises(ZeroDivisionError):
         t.train(0, 3)
     assert [event for event, _, _ in log] == ["before_train", "before_step", "after_train"]
-    assert t.iter == 0  # not max_iter: it broke off
+    assert t.iter == 0  # not max_iter: it was interrupted
     assert "Exception during training" in caplog.text
     with pytest.raises(NotImplementedError, match="TrainerBase must define run_step"):
         TrainerBase().run_step()

@@ -42,7 +42,7 @@ def test_waiting_value_is_the_one_that_was_put():
     history.update(value)
     value += 5  # the caller goes on computing in place
     assert history.latest() == 1.0
-    with pytest.raises(ValueError, match=r"one element, but a tensor of shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"one element, but got a tensor of shape \(2,\)"):
         history.update(torch.ones(2).as_subclass(Waiting))
     fetch([])  # nothing is a normal input
 

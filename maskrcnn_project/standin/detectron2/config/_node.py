@@ -76,7 +76,7 @@ class CfgNode(_CfgNode):
         """
         if len(cfg_list) % 2:
             raise AssertionError(
-                "Options come in pairs, KEY VALUE, but an odd number of words came: " + " ".join(map(str, cfg_list))
+                "Options come in pairs, KEY VALUE, but got an odd number of words: " + " ".join(map(str, cfg_list))
             )
         pairs = list(zip(cfg_list[0::2], cfg_list[1::2], strict=True))
         absent = [key for key, _ in pairs if not self._has(key) and key not in self._retired_keys()]

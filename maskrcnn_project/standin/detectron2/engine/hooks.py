@@ -211,7 +211,7 @@ class LRScheduler(HookBase):
         return self.scheduler.state_dict() if isinstance(self.scheduler, _TorchScheduler) else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes up the schedule where it was."""
+        """Continues the schedule where it was."""
         if isinstance(self.scheduler, _TorchScheduler):
             self.scheduler.load_state_dict(state_dict)
 
@@ -250,7 +250,7 @@ class EvalHook(HookBase):
             self._do_eval()
 
     def after_train(self) -> None:
-        # not after a training that broke off
+        # not after a training that was interrupted
         if self._eval_after_train and self.trainer.iter + 1 >= self.trainer.max_iter:
             self._do_eval()
         self._func = None  # a closure over the trainer, which could never be freed
@@ -329,7 +329,7 @@ class BestCheckpointer(HookBase):
         return {"best_metric": self.best_metric, "best_iter": self.best_iter}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes up the best value so far."""
+        """Restores the best value so far."""
         self.best_metric, self.best_iter = state_dict["best_metric"], state_dict["best_iter"]
 
 

@@ -72,7 +72,7 @@ class TrainerBase:
         self.start_iter = 0
 
     def register_hooks(self, hooks: list[HookBase | None]) -> None:
-        """Adds hooks, to be run in the order of their registration. None is passed over."""
+        """Adds hooks, to be run in the order of their registration. None is skipped."""
         for hook in hooks:
             if hook is None:
                 continue
@@ -93,7 +93,7 @@ class TrainerBase:
                     self.before_step()
                     self.run_step()
                     self.after_step()
-                # by which hooks tell in after_train a training that finished from one that broke off
+                # by which hooks tell in after_train a training that finished from one that was interrupted
                 self.iter += 1
             except Exception:
                 logger.exception("Exception during training:")
@@ -140,7 +140,7 @@ class TrainerBase:
         return {"iteration": last, **({"hooks": states} if states else {})}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Sets the iteration and the state of the hooks; that of a hook which is not here is passed over."""
+        """Sets the iteration and the state of the hooks; that of a hook which is not here is ignored."""
         self.iter = state_dict["iteration"]
         hooks = self._named_hooks()
         for name, state in state_dict.get("hooks", {}).items():

@@ -26,7 +26,7 @@ def batched_nms(boxes: torch.Tensor, scores: torch.Tensor, idxs: torch.Tensor, i
         idxs: (R,) integer group of each box.
 
     Returns:
-        (K,) int64 indices of the survivors, by falling score.
+        (K,) int64 indices of the survivors, in descending order of score.
     """
     if is_symbolic():
         return _nms_of_shifted_boxes(boxes.float(), scores.float(), idxs, iou_threshold)

@@ -19,13 +19,13 @@ class Matcher:
     Gives each prediction the ground truth that suits it best, and a label by how well it suits.
 
     Args:
-        thresholds: rising qualities that divide matches into ``len(thresholds) + 1`` grades.
+        thresholds: ascending qualities that divide matches into ``len(thresholds) + 1`` grades.
         labels: one for each grade, from the worst to the best: 1 foreground, 0 background, -1 ignore.
         allow_low_quality_matches: every ground truth makes its best predictions foreground, however poor they
             are (case (i) in section 3.1.2 of Faster R-CNN, arXiv:1506.01497).
 
     Raises:
-        ValueError: thresholds that do not rise from above 0, a count of labels that does not fit, or a label
+        ValueError: thresholds that are not ascending and above 0, a count of labels that does not fit, or a label
             other than -1, 0 and 1.
     """
 

@@ -53,7 +53,7 @@ def convert_boxes_to_pooler_format(box_lists: list[Boxes]) -> torch.Tensor:
 
 
 def _indices_of_levels(levels: torch.Tensor, num_levels: int) -> Sequence[torch.Tensor]:
-    """(R,) levels -> for each level the rising indices of its boxes."""
+    """(R,) levels -> for each level the ascending indices of its boxes."""
     if is_symbolic():  # sizes must stay symbolic there
         return [nonzero_tuple(levels == level)[0] for level in range(num_levels)]
     # One look at the device for all levels instead of one for each.

@@ -1,7 +1,7 @@
 """
 A picture that is drawn upon: blending of coverages, anti-aliased lines, saving.
 
-Frames: "image" coordinates are pixels of the picture that came in, continuous, pixel i spanning i..i+1;
+Frames: "image" coordinates are pixels of the input picture, continuous, pixel i spanning i..i+1;
 "canvas" coordinates are those times ``scale``. OpenCV puts a pixel's centre at the integer, so 0.5 is taken
 off for it.
 """

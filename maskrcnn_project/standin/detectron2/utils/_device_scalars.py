@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from fvcore.common.history_buffer import HistoryBuffer
 
-# Values that may wait in one history before they are fetched unasked; bounds the memory where nobody reads.
+# Values that may wait in one history before they are fetched unasked; bounds the memory if they are never read.
 MAX_WAITING = 1000
 
 
@@ -23,7 +23,7 @@ class LazyHistory(HistoryBuffer):
         """Adds a number, or a tensor of one element, which may change or be freed afterwards."""
         if isinstance(value, torch.Tensor) and value.device.type != "cpu":
             if value.numel() != 1:
-                raise ValueError(f"A scalar has one element, but a tensor of shape {tuple(value.shape)} came.")
+                raise ValueError(f"A scalar has one element, but got a tensor of shape {tuple(value.shape)}.")
             self._waiting.append((value.detach().clone().reshape(()), iteration))
             if len(self._waiting) > MAX_WAITING:
                 fetch([self])

@@ -33,7 +33,7 @@ DOWNLOAD_TIMEOUT = 30.0
 # Files whose absence can be done without: a model also trains from random weights.
 WEIGHT_SUFFIXES = (".pkl", ".pth", ".pt")
 
-# Checksums in file names, by which a download that broke off is found before it is read. torch.hub's rule: a dash and
+# Checksums in file names, by which an incomplete download is found before it is read. torch.hub's rule: a dash and
 # the first eight or more digits of the SHA-256, as in resnet50-0676ba61.pth.
 _HUB_NAME = re.compile(r"-([0-9a-f]{8,64})\.(?:pth|pt|pkl|safetensors)$")
 # Detectron2's model zoo: an underscore and six digits, as in model_final_f10217.pkl. Of which sum is written nowhere.

@@ -1,7 +1,7 @@
 """
 Drawing annotations and predictions on a picture: masks, boxes, labels.
 
-Pictures are RGB uint8 (H, W, 3) on the way in and out. Coordinates are pixels of the picture that came in.
+Pictures are RGB uint8 (H, W, 3) on the way in and out. Coordinates are pixels of the input picture.
 This file stands above its folder: it imports ``data`` and ``structures``, and no lower file imports it.
 """
 

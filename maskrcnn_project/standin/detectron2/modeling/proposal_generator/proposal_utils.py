@@ -71,7 +71,7 @@ def find_top_rpn_proposals(
         training: boxes that are not finite are an error then, and are dropped otherwise.
 
     Returns:
-        For each image Instances with ``proposal_boxes`` and ``objectness_logits``, by falling score.
+        For each image Instances with ``proposal_boxes`` and ``objectness_logits``, in descending order of score.
     """
     top = top_of_each_level(pred_objectness_logits, pre_nms_topk)
     boxes = [take_rows(level, indices) for level, (_, indices) in zip(proposals, top, strict=True)]

@@ -61,7 +61,8 @@ def fast_rcnn_inference_single_image(
         topk_per_image: detections kept; below 0 all.
 
     Returns:
-        Instances with ``pred_boxes``, ``scores``, ``pred_classes``, by falling score; and the (D,) region of each.
+        Instances with ``pred_boxes``, ``scores``, ``pred_classes``, in descending order of score; and the (D,)
+        region of each.
     """
     foreground = scores[:, :-1]  # (R_i, K)
     finite = boxes.isfinite().all(dim=1) & scores.isfinite().all(dim=1)
@@ -84,7 +85,7 @@ def fast_rcnn_inference_single_image(
 
 def _log_classification_stats(pred_logits: torch.Tensor, gt_classes: torch.Tensor, prefix: str = "fast_rcnn") -> None:
     """
-    Puts accuracies into the event storage, as tensors, so that nobody waits for the device.
+    Puts accuracies into the event storage, as tensors, so that the host does not wait for the device.
 
     Args:
         pred_logits: (R, K + 1).

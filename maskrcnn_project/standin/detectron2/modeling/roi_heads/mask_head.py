@@ -77,7 +77,7 @@ def _masks_of_class(masks: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
 
 
 def _log_mask_accuracy(logits: torch.Tensor, gt_masks: torch.Tensor) -> None:
-    """Puts the shares of wrong pixels into the event storage, as tensors: nobody waits for the device here."""
+    """Puts the shares of wrong pixels into the event storage, as tensors: the host does not wait for the device."""
     wrong = (logits > 0) != gt_masks
     num_gt = gt_masks.sum()
     num_not_gt = gt_masks.numel() - num_gt
