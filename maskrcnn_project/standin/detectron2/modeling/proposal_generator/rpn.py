@@ -200,8 +200,8 @@ class RPN(nn.Module):
             gt_instances: for each image Instances with ``gt_boxes``; needed in training.
 
         Returns:
-            For each image Instances with ``proposal_boxes`` and ``objectness_logits``, in descending order of score; and
-            the losses ``loss_rpn_cls`` and ``loss_rpn_loc``, empty in testing.
+            For each image Instances with ``proposal_boxes`` and ``objectness_logits``, in descending order of score;
+            and the losses ``loss_rpn_cls`` and ``loss_rpn_loc``, empty in testing.
         """
         maps = [features[name] for name in self.in_features]
         anchors = self.anchor_generator(maps)
