@@ -1,5 +1,5 @@
 """
-A stand-in for Detectron2's Mask R-CNN family: its public names, config keys, weights and numbers, written anew.
+A stand-in for Detectron2's Mask R-CNN family: its public names, config keys, weights and numbers, in code of its own.
 
 It answers to ``import detectron2`` only where the real package is not installed (see ``maskrcnn_project.provider``).
 """

@@ -110,7 +110,7 @@ def test_missing_file_says_what_to_do(tmp_path):
         DetectionCheckpointer(net()).load(str(tmp_path))
 
 
-def pickled(path, content):
+def write_pickle(path, content):
     path.write_bytes(pickle.dumps(content))
     return str(path)
 
@@ -121,7 +121,7 @@ def arrays(model):
 
 def test_model_zoo_pickle(tmp_path):
     saved, loaded = net(seed=1), net(seed=2)
-    path = pickled(tmp_path / "zoo.pkl", {"model": arrays(saved), "__author__": "Detectron2 Model Zoo"})
+    path = write_pickle(tmp_path / "zoo.pkl", {"model": arrays(saved), "__author__": "Detectron2 Model Zoo"})
     DetectionCheckpointer(loaded).load(path)
     assert same(loaded, saved)
 
@@ -141,7 +141,7 @@ def test_caffe2_pickles(tmp_path, content):
     model.bottom_up.stem = nn.Module()
     model.bottom_up.stem.conv1 = nn.Conv2d(1, 2, 1, bias=False)
     blob = np.arange(2, dtype="float32").reshape(2, 1, 1, 1)
-    DetectionCheckpointer(model).load(pickled(tmp_path / "R.pkl", content({"conv1_w": blob})))
+    DetectionCheckpointer(model).load(write_pickle(tmp_path / "R.pkl", content({"conv1_w": blob})))
     assert model.bottom_up.stem.conv1.weight.flatten().tolist() == [0, 1]
 
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
-from detectron2.checkpoint._files import UnsafeFileError, first_foreign, read_checkpoint, written_beside
+from detectron2.checkpoint._files import UnsafeFileError, find_foreign, read_checkpoint
 
 # pickle.dumps({"conv1_w": np.float32([1, -2]), "name": "x"}, 2) by Python 2.7 with numpy 1.16: str is bytes there
 PYTHON2 = (
@@ -28,7 +28,7 @@ class Evil:
         return os.mkdir, (self.folder,)
 
 
-def dumped(path, content, protocol=2):
+def write_pickle(path, content, protocol=2):
     path.write_bytes(pickle.dumps(content, protocol))
     return str(path)
 
@@ -39,7 +39,7 @@ def test_pickle_of_arrays_numbers_and_containers(tmp_path, protocol):
         "model": OrderedDict(a=np.arange(6, dtype="float32").reshape(2, 3), b=np.float64(2.5), c=np.array(True)),
         "rest": [1, 2.5, "text", b"\xff\x00", None, True, (1, {2, 3}), 1 + 2j],
     }
-    loaded = read_checkpoint(dumped(tmp_path / "a.pkl", content, protocol))
+    loaded = read_checkpoint(write_pickle(tmp_path / "a.pkl", content, protocol))
     assert loaded["rest"] == content["rest"]
     assert loaded["model"].keys() == content["model"].keys()
     for key, value in content["model"].items():
@@ -55,7 +55,7 @@ def test_pickle_of_python_2(tmp_path):
 
 def test_pickle_that_would_run_code_is_refused_by_name(tmp_path):
     folder = tmp_path / "made_by_pickle"
-    path = dumped(tmp_path / "evil.pkl", {"model": Evil(folder)})
+    path = write_pickle(tmp_path / "evil.pkl", {"model": Evil(folder)})
     with pytest.raises(UnsafeFileError, match=r"evil.pkl holds posix.mkdir. Only tensors"):
         read_checkpoint(path)
     assert not folder.exists()
@@ -87,7 +87,7 @@ def test_pickle_may_not_look_up_codecs(tmp_path):
 def test_truncated_file_is_named(tmp_path, suffix):
     path = tmp_path / f"half{suffix}"
     if suffix == ".pkl":
-        dumped(path, {"a": np.zeros(100)})
+        write_pickle(path, {"a": np.zeros(100)})
     else:
         torch.save({"a": torch.zeros(100)}, path)
     path.write_bytes(path.read_bytes()[:200])
@@ -137,19 +137,8 @@ def test_safetensors(tmp_path):
     assert torch.equal(read_checkpoint(str(tmp_path / "w.safetensors"))["w"], torch.arange(3.0))
 
 
-def test_failed_writing_leaves_the_old_file(tmp_path):
-    path = tmp_path / "model.pth"
-    with written_beside(str(path)) as file:
-        file.write(b"old")
-    with pytest.raises(KeyboardInterrupt), written_beside(str(path)) as file:
-        file.write(b"half of the n")
-        raise KeyboardInterrupt
-    assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["model.pth"]  # nothing else is left behind
-
-
 def test_first_foreign_names_place_and_type():
     plain = {"a": [1, (2.0, "x", None)], 3: {"t": torch.zeros(1), "n": np.int64(1)}}
-    assert first_foreign(plain) is None
-    found = first_foreign({"hooks": [0, {"best": OrderedDict(x=slice(1))}]})
+    assert find_foreign(plain) is None
+    found = find_foreign({"hooks": [0, {"best": OrderedDict(x=slice(1))}]})
     assert found == "['hooks'][1]['best']['x'] is a builtins.slice"

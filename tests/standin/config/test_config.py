@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from detectron2.config import CfgNode, get_cfg, global_cfg, set_global_cfg
+from detectron2.config import CfgNode, configurable, get_cfg, global_cfg, set_global_cfg
 
 
 def write(folder: Path, name: str, text: str) -> str:
@@ -113,7 +113,7 @@ def test_broken_yaml_names_file_and_line(tmp_path):
     with pytest.raises(ValueError, match="must hold keys and values, but holds a list"):
         get_cfg().merge_from_file(write(tmp_path, "list.yaml", "- 1\n"))
     (tmp_path / "bytes.yaml").write_bytes(b"SEED: \xff\xfe\n")
-    with pytest.raises(ValueError, match=r"bytes\.yaml is no YAML text"):
+    with pytest.raises(ValueError, match=r"bytes\.yaml is not YAML text"):
         get_cfg().merge_from_file(str(tmp_path / "bytes.yaml"))
 
 
@@ -146,9 +146,9 @@ def test_all_unknown_keys_are_named_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("SOLVER: {BASE_LR: 1}", r"SOLVER\.BASE_LR wants float \(now 0\.001\), but .* gives int 1: write 1\.0"),
-        ("OUTPUT_DIR: 5", "OUTPUT_DIR wants str .*: write it in quotes, '5'"),
-        ("DATASETS: {TRAIN: mine}", r"DATASETS\.TRAIN wants tuple .*: write a list, \('mine',\)"),
+        ("SOLVER: {BASE_LR: 1}", r"SOLVER\.BASE_LR needs float \(now 0\.001\), but .* gives int 1: write 1\.0"),
+        ("OUTPUT_DIR: 5", "OUTPUT_DIR needs str .*: write it in quotes, '5'"),
+        ("DATASETS: {TRAIN: mine}", r"DATASETS\.TRAIN needs tuple .*: write a list, \('mine',\)"),
         ("SOLVER: 3", "SOLVER is a group of keys, but .* gives it the value 3"),
         ("SOLVER:", "SOLVER is a group of keys, but .* gives it the value None"),
         ("SEED: {A: 1}", r"SEED is one value \(default -1\), but .* makes it a group"),
@@ -187,9 +187,9 @@ class TestOptionList:
         cfg = get_cfg()
         with pytest.raises(KeyError, match=r"MODEL\.MASKON \(closest: MODEL\.MASK_ON"):
             cfg.merge_from_list(["SEED", "3", "MODEL.MASKON", "True"])
-        with pytest.raises(ValueError, match=r"SOLVER\.GAMMA wants float .* the option list gives int 1"):
+        with pytest.raises(ValueError, match=r"SOLVER\.GAMMA needs float .* the option list gives int 1"):
             cfg.merge_from_list(["SEED", "3", "SOLVER.GAMMA", "1"])
-        with pytest.raises(AssertionError, match="odd number of words came: SEED 3 VIS_PERIOD"):
+        with pytest.raises(AssertionError, match="odd number of words: SEED 3 VIS_PERIOD"):
             cfg.merge_from_list(["SEED", "3", "VIS_PERIOD"])
         assert cfg == get_cfg()
 
@@ -248,8 +248,115 @@ def test_python_configs_are_left_out_with_a_sentence(name):
 
 
 def test_dump_writes_shared_values_out():
-    """YAML would name the second of two equal tuples by an anchor, which nobody wants to edit."""
+    """YAML would name the second of two equal tuples by an anchor, which nobody needs to edit."""
     cfg = get_cfg()
     cfg.MODEL.ROI_BOX_HEAD.BBOX_REG_WEIGHTS = cfg.MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS[0]
     assert "&id" not in cfg.dump()
     assert yaml.safe_load(cfg.dump())["MODEL"]["ROI_BOX_HEAD"]["BBOX_REG_WEIGHTS"] == [10.0, 10.0, 5.0, 5.0]
+
+
+class Layer:
+    @configurable
+    def __init__(self, width, depth=1, *, name="plain"):
+        self.values = (width, depth, name)
+
+    @classmethod
+    def from_config(cls, cfg, depth=2):
+        return {"width": cfg.MODEL.FPN.OUT_CHANNELS, "depth": depth}
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "values"),
+    [
+        ((8,), {}, (8, 1, "plain")),  # explicit arguments go through unchanged
+        ((8, 3), {"name": "x"}, (8, 3, "x")),
+        (("cfg",), {}, (256, 2, "plain")),
+        (("cfg", 5), {}, (256, 5, "plain")),  # from_config's own argument
+        ((), {"cfg": "cfg", "depth": 5}, (256, 5, "plain")),
+        (("cfg",), {"name": "x"}, (256, 2, "x")),  # not from_config's: added to what it returns
+        (("cfg",), {"width": 4}, (4, 2, "plain")),  # and overrides it
+    ],
+)
+def test_init(args, kwargs, values):
+    cfg = get_cfg()
+    args = tuple(cfg if a == "cfg" else a for a in args)
+    kwargs = {k: cfg if v == "cfg" else v for k, v in kwargs.items()}
+    assert Layer(*args, **kwargs).values == values
+
+
+def test_subclass_translates_in_its_own_way():
+    class Wide(Layer):
+        @classmethod
+        def from_config(cls, cfg, depth=2):
+            return {**super().from_config(cfg, depth), "name": "wide"}
+
+    class Plain(Layer):  # hands the cfg on from an __init__ of its own
+        def __init__(self, cfg):
+            super().__init__(cfg, 7)
+
+    assert Wide(get_cfg()).values == (256, 2, "wide")
+    assert Plain(get_cfg()).values == (256, 7, "plain")
+
+
+def test_from_config_with_kwargs_gets_everything():
+    class Open:
+        @configurable
+        def __init__(self, **values):
+            self.values = values
+
+        @classmethod
+        def from_config(cls, cfg, **kwargs):
+            return {"seen": kwargs}
+
+    assert Open(get_cfg(), a=1).values == {"seen": {"a": 1}}
+
+
+def test_function():
+    def translate(cfg, b=2):
+        return {"a": cfg.VERSION, "b": b}
+
+    @configurable(from_config=translate)
+    def add(a, b=1, c=0):
+        """Docstring."""
+        return a, b, c
+
+    assert add(5) == (5, 1, 0)
+    assert add(get_cfg()) == (2, 2, 0)
+    assert add(get_cfg(), b=9, c=4) == (2, 9, 4)
+    assert add.from_config is translate
+    assert add.__doc__ == "Docstring."
+
+
+def test_mistakes_are_named():
+    class Without:
+        @configurable
+        def __init__(self, a):
+            self.a = a
+
+    class Instance(Without):
+        def from_config(self, cfg):
+            return {}
+
+    class Misnamed(Without):
+        @classmethod
+        def from_config(cls, config):
+            return {}
+
+    class Tuple(Without):
+        @classmethod
+        def from_config(cls, cfg):
+            return (1,)
+
+    assert Without(3).a == 3
+    for cls, error, sentence in (
+        (Without, AttributeError, "Without was called with a cfg, but has no classmethod from_config"),
+        (Instance, TypeError, "must be a classmethod"),
+        (Misnamed, TypeError, "must be named cfg"),
+        (Tuple, TypeError, "must return a dict, but returned tuple"),
+    ):
+        with pytest.raises(error, match=sentence):
+            cls(get_cfg())
+    with pytest.raises(TypeError, match="decorates an __init__ method"):
+        configurable(lambda cfg: {})
+    with pytest.raises(TypeError, match="must be a function"):
+        configurable(from_config=3)

@@ -50,7 +50,7 @@ def test_unknown_name_lists_those_that_exist(name):
 
 
 def test_a_list_is_not_a_function(name):
-    with pytest.raises(TypeError, match="wants a function .* but got list"):
+    with pytest.raises(TypeError, match="needs a function .* but got list"):
         DatasetCatalog.register(name, [{}])
 
 
@@ -101,5 +101,5 @@ def test_metadata_can_be_copied_and_pickled():
 
 
 def test_empty_name_is_refused():
-    with pytest.raises(ValueError, match="wants a dataset's name"):
+    with pytest.raises(ValueError, match="needs a dataset's name"):
         MetadataCatalog.get("")

@@ -15,6 +15,7 @@ from detectron2.engine import (
     create_ddp_model,
     default_argument_parser,
     default_setup,
+    defaults,
     hooks,
 )
 from detectron2.evaluation import DatasetEvaluator
@@ -113,7 +114,7 @@ def test_training_leaves_detectron2s_files(tmp_path):
 
 @pytest.mark.parametrize("amp", [False, True])
 def test_resumed_training_is_the_same_bit_for_bit(tmp_path, amp):
-    def trained(folder, start, resume, stop_at=None):
+    def train(folder, start, resume, stop_at=None):
         cfg = config(folder)
         cfg.SOLVER.AMP.ENABLED = amp
         kind = type("FromThere", (Trainer,), {"start": start})
@@ -124,9 +125,9 @@ def test_resumed_training_is_the_same_bit_for_bit(tmp_path, amp):
         trainer.train()
         return trainer
 
-    whole = trained(tmp_path / "whole", 0, False)
-    trained(tmp_path / "parts", 0, False, stop_at=3)
-    resumed = trained(tmp_path / "parts", 3, True)
+    whole = train(tmp_path / "whole", 0, False)
+    train(tmp_path / "parts", 0, False, stop_at=3)
+    resumed = train(tmp_path / "parts", 3, True)
     files = [torch.load(tmp_path / name / "model_final.pth", weights_only=True) for name in ("whole", "parts")]
     assert torch.equal(whole.model.linear.weight, resumed.model.linear.weight)
     assert torch.equal(*(f["model"]["linear.weight"] for f in files))
@@ -283,9 +284,7 @@ def predictor(monkeypatch):
         def forward(self, batch):
             return batch
 
-    from detectron2.engine import _predictor
-
-    monkeypatch.setattr(_predictor, "build_model", lambda cfg: Echo())
+    monkeypatch.setattr(defaults, "build_model", lambda cfg: Echo())
 
     def make(image_format):
         cfg = get_cfg()
@@ -315,7 +314,7 @@ def test_predictor_turns_an_image_into_the_models_input(predictor, image_format,
         (torch.zeros(3, 4, 6), r"a Tensor of shape \(3, 4, 6\)"),
     ],
 )
-def test_predictor_refuses_what_is_no_image(predictor, image, came):
+def test_predictor_refuses_what_is_not_an_image(predictor, image, came):
     with pytest.raises(ValueError, match=f"takes an array .height, width, 3. in BGR order, but got {came}"):
         predictor("BGR")(image)
 

@@ -98,7 +98,7 @@ def test_after_train_runs_after_an_exception(caplog):
     with caplog.at_level(logging.ERROR), pytest.raises(ZeroDivisionError):
         t.train(0, 3)
     assert [event for event, _, _ in log] == ["before_train", "before_step", "after_train"]
-    assert t.iter == 0  # not max_iter: it broke off
+    assert t.iter == 0  # not max_iter: it was interrupted
     assert "Exception during training" in caplog.text
     with pytest.raises(NotImplementedError, match="TrainerBase must define run_step"):
         TrainerBase().run_step()
@@ -234,7 +234,7 @@ class Losing(HookBase):
         self.seen = state["seen"]
 
 
-def with_schedule(kind, folder, position=0):
+def make_scheduled_trainer(kind, folder, position=0):
     t = trainer(kind)
     for _ in range(position):
         next(t._data_loader_iter)  # the fixed sequence goes on where it was
@@ -246,12 +246,12 @@ def with_schedule(kind, folder, position=0):
 
 @pytest.mark.parametrize("kind", [SimpleTrainer, AMPTrainer])
 def test_resumed_training_is_the_same_bit_for_bit(tmp_path, kind):
-    whole, _ = with_schedule(kind, tmp_path / "whole")
+    whole, _ = make_scheduled_trainer(kind, tmp_path / "whole")
     whole.train(0, 6)
 
-    first, _ = with_schedule(kind, tmp_path / "parts")
+    first, _ = make_scheduled_trainer(kind, tmp_path / "parts")
     first.train(0, 3)
-    second, checkpointer = with_schedule(kind, tmp_path / "parts", position=3)
+    second, checkpointer = make_scheduled_trainer(kind, tmp_path / "parts", position=3)
     checkpointer.resume_or_load("", resume=True)
     assert second.iter == 2  # the last that was finished
     second.train(second.iter + 1, 6)

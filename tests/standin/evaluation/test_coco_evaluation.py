@@ -1,3 +1,5 @@
+"""COCO's average precision from predictions to tables, and the recall of proposals."""
+
 import json
 import math
 
@@ -8,9 +10,10 @@ from detectron2.config import get_cfg
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
 from detectron2.evaluation import COCOEvaluator
-from detectron2.evaluation.coco_evaluation import instances_to_coco_json
+from detectron2.evaluation.coco_evaluation import assign_one_to_one, instances_to_coco_json, proposal_recalls
 from detectron2.structures import BitMasks, Boxes, BoxMode, Instances
 from pycocotools import mask as mask_util
+from pycocotools.coco import COCO
 
 NAME = "test_coco_evaluation"
 SIZE = (100, 120)
@@ -65,7 +68,7 @@ def register(tmp_path):
             catalog.remove(NAME)
 
 
-def predicted(boxes, classes, scores, masks=True):
+def make_prediction(boxes, classes, scores, masks=True):
     """Instances whose masks fill their boxes."""
     instances = Instances(SIZE)
     instances.pred_boxes = Boxes(torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4))
@@ -88,7 +91,7 @@ RIGHT = {
 def run(evaluator, predictions, **options):
     evaluator.reset()
     for image_id, arguments in predictions.items():
-        evaluator.process([{"image_id": image_id}], [{"instances": predicted(*arguments, **options)}])
+        evaluator.process([{"image_id": image_id}], [{"instances": make_prediction(*arguments, **options)}])
     return evaluator.evaluate()
 
 
@@ -273,7 +276,7 @@ def test_tasks_outside_the_scope_are_refused(register, options, words):
 
 
 def test_instances_to_json_by_hand():
-    instances = predicted([[1, 2, 4, 7]], [3], [0.5])
+    instances = make_prediction([[1, 2, 4, 7]], [3], [0.5])
     (result,) = instances_to_coco_json(instances, 42)
     assert {k: v for k, v in result.items() if k != "segmentation"} == {
         "image_id": 42,
@@ -285,7 +288,7 @@ def test_instances_to_json_by_hand():
     instances.pred_masks = BitMasks(instances.pred_masks)
     assert instances_to_coco_json(instances, 42) == [result]
     assert json.loads(json.dumps([result])) == [result]
-    assert instances_to_coco_json(predicted([], [], []), 42) == []
+    assert instances_to_coco_json(make_prediction([], [], []), 42) == []
 
 
 @pytest.mark.parametrize("name", ["LVISEvaluator", "SemSegEvaluator", "RotatedCOCOEvaluator"])
@@ -294,3 +297,56 @@ def test_other_evaluators_are_refused_by_a_sentence(name):
 
     with pytest.raises(ImportError, match="install the real Detectron2"):
         getattr(detectron2.evaluation, name)
+
+
+def test_the_best_pair_leaves_first():
+    # Proposal 0 suits both boxes; the first takes it at 0.9, so the second must do with 0.3.
+    np.testing.assert_allclose(assign_one_to_one(np.array([[0.9, 0.8], [0.1, 0.3]])), [0.9, 0.3])
+    np.testing.assert_allclose(assign_one_to_one(np.array([[0.2, 0.7, 0.1]])), [0, 0.7, 0])
+    assert assign_one_to_one(np.zeros((5, 0))).shape == (0,)
+    np.testing.assert_allclose(assign_one_to_one(np.zeros((0, 2))), [0, 0])
+
+
+def ground_truth(boxes):
+    coco = COCO()
+    coco.dataset = {
+        "images": [{"id": 1}],
+        "categories": [{"id": 1}],
+        "annotations": [
+            {"id": i + 1, "image_id": 1, "category_id": 1, "bbox": box, "area": box[2] * box[3], "iscrowd": crowd}
+            for i, (box, crowd) in enumerate(boxes)
+        ],
+    }
+    coco.createIndex()
+    return coco
+
+
+def proposals(boxes, logits):
+    return {
+        "image_id": 1,
+        "proposals": Instances(
+            (200, 200),
+            proposal_boxes=Boxes(torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)),
+            objectness_logits=torch.tensor(logits),
+        ),
+    }
+
+
+def test_recalls_by_size_and_limit():
+    coco = ground_truth([([0, 0, 10, 10], 0), ([50, 50, 60, 60], 0), ([0, 0, 200, 200], 1)])
+    # The small box is met exactly; the medium one by a proposal of IoU 50/60, past 7 of 10 thresholds, which
+    # is the last of the hundred.
+    misses = [[150.0, 150.0, 160.0, 160.0]] * 98
+    found = proposals([[50.0, 50.0, 110.0, 100.0], *misses, [0.0, 0.0, 10.0, 10.0]], [-5.0] + [1.0] * 98 + [2.0])
+    recalls = proposal_recalls([found], coco)
+    assert recalls["ARs@100"] == pytest.approx(100) and recalls["ARm@100"] == pytest.approx(70)
+    more = proposals([[150.0, 150.0, 160.0, 160.0]] * 200 + [[50.0, 50.0, 110.0, 100.0]], [1.0] * 200 + [-5.0])
+    recalls = proposal_recalls([more], coco)
+    assert recalls["ARm@100"] == 0 and recalls["ARm@1000"] == pytest.approx(70)
+    assert recalls["AR@1000"] == pytest.approx(35)
+    assert np.isnan(recalls["ARl@100"])
+
+
+def test_no_proposals_recall_nothing():
+    recalls = proposal_recalls([proposals([], [])], ground_truth([([0, 0, 10, 10], 0)]))
+    assert recalls["AR@100"] == 0 and recalls["AR@1000"] == 0

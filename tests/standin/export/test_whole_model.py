@@ -45,17 +45,17 @@ def batch_of(height, width, seed=0):
     return [{"image": image}]
 
 
-def as_traced(adapter):
+def trace(adapter):
     return torch.jit.trace(adapter, adapter.flattened_inputs, check_trace=False)
 
 
-def as_exported(adapter):
+def export(adapter):
     sides = {1: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO}
     return torch.export.export(adapter, adapter.flattened_inputs, dynamic_shapes=((sides,),)).module()
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
-@pytest.mark.parametrize("make_graph", [as_traced, as_exported])
+@pytest.mark.parametrize("make_graph", [trace, export])
 def test_a_graph_of_the_model_equals_the_model(model, make_graph):
     adapter = TracingAdapter(model, (batch_of(96, 128),), inference)
     graph = make_graph(adapter)

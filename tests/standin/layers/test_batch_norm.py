@@ -7,7 +7,7 @@ from detectron2.layers.batch_norm import LayerNorm
 from torch import nn
 
 
-def filled(norm):
+def fill(norm):
     """A norm of two channels whose scale is 3 / sqrt(4) and 1 / sqrt(1), whose shift follows from mean 2 and 0."""
     norm.eps = 0.0
     norm.load_state_dict(
@@ -27,7 +27,7 @@ def filled(norm):
 def test_frozen_batch_norm_by_hand(requires_grad, memory_format):
     x = torch.tensor([[6.0, 2.0], [5.0, -3.0]]).reshape(1, 2, 1, 2).to(memory_format=memory_format)
     x.requires_grad_(requires_grad)
-    y = filled(FrozenBatchNorm2d(2))(x)
+    y = fill(FrozenBatchNorm2d(2))(x)
     assert y.flatten().tolist() == [7.0, 1.0, 4.0, -4.0]  # (6 - 2) / 2 * 3 + 1 = 7, ...
     if requires_grad:
         y.sum().backward()
@@ -68,7 +68,7 @@ def test_a_variance_saved_by_version_2_already_holds_eps():
 
 
 def test_conversion_there_and_back_keeps_every_number():
-    source = nn.Sequential(nn.Conv2d(3, 2, 1), nn.Sequential(filled(nn.BatchNorm2d(2))))
+    source = nn.Sequential(nn.Conv2d(3, 2, 1), nn.Sequential(fill(nn.BatchNorm2d(2))))
     x = torch.randn(2, 3, 4, 4)
     want, state = source(x), {k: v.clone() for k, v in source.state_dict().items()}
     frozen = FrozenBatchNorm2d.convert_frozen_batchnorm(source)

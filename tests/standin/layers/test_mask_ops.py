@@ -8,7 +8,7 @@ from detectron2.layers import mask_ops, paste_masks_in_image
 from detectron2.structures import Boxes
 
 
-def by_grid_sample(masks, boxes, height, width):
+def paste_by_grid_sample(masks, boxes, height, width):
     """The definition: bilinear samples of the mask at pixel centres, in a frame of [-1, 1] over the box."""
     x0, y0, x1, y1 = boxes.unbind(1)
     x = (torch.arange(width) + 0.5 - x0[:, None]) / (x1 - x0)[:, None] * 2 - 1
@@ -30,7 +30,7 @@ def random_case(number=12, size=28, seed=0):
 @pytest.mark.parametrize("threshold", [0.5, 0.75])
 def test_hard_masks_equal_grid_sample(size, threshold):
     masks, boxes = random_case(size=size)
-    want = by_grid_sample(masks, boxes, 90, 110) >= threshold
+    want = paste_by_grid_sample(masks, boxes, 90, 110) >= threshold
     got = paste_masks_in_image(masks, boxes, (90, 110), threshold)
     assert got.dtype == torch.bool and got.shape == (12, 90, 110)
     assert (got != want).sum() <= 2  # rounding, where a value meets the threshold
@@ -41,7 +41,7 @@ def test_soft_masks_equal_grid_sample_near_the_box_and_end_one_pixel_outside():
     masks, boxes = random_case(size=4)
     soft = paste_masks_in_image(masks, boxes, (90, 110), threshold=-1)
     assert soft.dtype == torch.uint8
-    want = by_grid_sample(masks, boxes, 90, 110) * 255
+    want = paste_by_grid_sample(masks, boxes, 90, 110) * 255
     for i, (x0, y0, x1, y1) in enumerate(boxes.tolist()):
         rows = slice(max(int(np.floor(y0)) - 1, 0), max(int(np.ceil(y1)) + 1, 0))
         columns = slice(max(int(np.floor(x0)) - 1, 0), max(int(np.ceil(x1)) + 1, 0))
@@ -66,7 +66,7 @@ def test_accelerators_and_graphs_get_the_same_numbers_as_the_cpu():
 
 
 def test_chunks_cover_all_masks(monkeypatch):
-    monkeypatch.setattr(mask_ops, "CHUNK_BYTES", 60 * 70 * 4 * 5)  # five masks a chunk
+    monkeypatch.setattr(mask_ops, "CHUNK_BYTES", 60 * 70 * 4 * 5)  # five masks per chunk
     masks, boxes = random_case()
     pasted = torch.zeros(12, 60, 70, dtype=torch.bool)
     mask_ops._paste_by_chunks(masks, boxes, 0.5, pasted)
@@ -108,7 +108,7 @@ def test_masks_that_need_gradients_are_taken():
 def test_wrong_input_is_named():
     with pytest.raises(ValueError, match=r"square \(R, M, M\) masks, but was given \(1, 3, 4\)"):
         paste_masks_in_image(torch.ones(1, 3, 4), torch.zeros(1, 4), (5, 5))
-    with pytest.raises(ValueError, match="one box a mask, but got 2 and 1"):
+    with pytest.raises(ValueError, match="one box per mask, but got 2 and 1"):
         paste_masks_in_image(torch.ones(1, 3, 3), torch.zeros(2, 4), (5, 5))
 
 

@@ -9,7 +9,7 @@ import yaml
 from detectron2 import model_zoo
 from detectron2.config import get_cfg
 from detectron2.config._honoured import refuse_unhonoured
-from detectron2.model_zoo._entries import ENTRIES
+from detectron2.model_zoo.model_zoo import ENTRIES
 
 MASK_R50 = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml"
 

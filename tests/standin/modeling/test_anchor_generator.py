@@ -46,7 +46,7 @@ def test_offset_is_a_fraction_of_the_stride():
 @pytest.mark.parametrize(
     ("sizes", "counts"),
     [([[8], [16]], [3, 3]), ([[8, 16]], [6, 6]), ([8, 16], [6, 6])],
-    ids=["one list a level", "one list for all", "a flat list for all"],
+    ids=["one list per level", "one list for all", "a flat list for all"],
 )
 def test_sizes_are_shared_out_to_levels(sizes, counts):
     assert generator(sizes=sizes, aspect_ratios=[[0.5, 1, 2]], strides=[4, 8]).num_anchors == counts

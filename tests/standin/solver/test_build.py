@@ -80,7 +80,7 @@ def test_optimizer_of_the_config(model):
     assert sorted({g["weight_decay"] for g in optimizer.param_groups}) == [0.0, 1e-4]
 
 
-def clipped(clip_type, value, norm_type=2.0, make=None):
+def clip_gradients(clip_type, value, norm_type=2.0, make=None):
     """Gradients (3, 4) and (0, 12) after one step that clips them."""
     cfg = get_cfg()
     cfg.SOLVER.CLIP_GRADIENTS.ENABLED = True
@@ -107,12 +107,12 @@ def clipped(clip_type, value, norm_type=2.0, make=None):
     ],
 )
 def test_clipping(clip_type, value, norm_type, expected):
-    for row, wanted in zip(clipped(clip_type, value, norm_type), expected, strict=True):
+    for row, wanted in zip(clip_gradients(clip_type, value, norm_type), expected, strict=True):
         assert row == pytest.approx(wanted, rel=1e-5)
 
 
 def test_clipping_of_a_class_of_optimizers():
-    assert clipped("value", 1.0, make=torch.optim.SGD) == [[1, 1], [0, 1]]
+    assert clip_gradients("value", 1.0, make=torch.optim.SGD) == [[1, 1], [0, 1]]
 
 
 def test_clipping_also_works_under_a_learning_rate_scheduler():
@@ -128,7 +128,7 @@ def test_clipping_also_works_under_a_learning_rate_scheduler():
 
 def test_unknown_clipping_is_refused():
     with pytest.raises(ValueError, match="CLIP_TYPE must be one of value, norm, full_model, but is 'median'"):
-        clipped("median", 1.0)
+        clip_gradients("median", 1.0)
 
 
 def schedule_of(name, **keys):

@@ -18,7 +18,7 @@ def square_bits(height=8, width=10):
     return bits
 
 
-def chosen_rows(item):
+def choose_rows(item):
     return np.arange(3)[item.numpy() if isinstance(item, torch.Tensor) else item].reshape(-1).tolist()
 
 
@@ -82,7 +82,7 @@ def test_polygon_masks_measure_themselves():
 
 @pytest.mark.parametrize("item", [*ITEMS, [2, 0], np.array([2, 1])])
 def test_polygon_masks_are_chosen_as_rows(item):
-    masks, rows = polygon_masks(), chosen_rows(item)
+    masks, rows = polygon_masks(), choose_rows(item)
     chosen = masks[item]
     assert isinstance(chosen, PolygonMasks) and len(chosen) == len(rows)
     assert chosen.polygons == [masks.polygons[row] for row in rows]
@@ -153,7 +153,7 @@ def test_bit_masks_measure_themselves():
 
 @pytest.mark.parametrize("item", ITEMS)
 def test_bit_masks_are_chosen_as_rows(item):
-    masks, rows = bit_masks(), chosen_rows(item)
+    masks, rows = bit_masks(), choose_rows(item)
     chosen = masks[item]
     assert isinstance(chosen, BitMasks) and len(chosen) == len(rows) and chosen.image_size == (8, 10)
     assert torch.equal(chosen.tensor, masks.tensor[rows])
@@ -205,7 +205,7 @@ def test_wrong_bit_masks_are_named():
     with pytest.raises(AssertionError, match=r"\(N, H, W\), but was given \(2, 2\)"):
         BitMasks(torch.zeros(2, 2))
     for masks in (bit_masks(), polygon_masks()):
-        with pytest.raises(AssertionError, match="one box a mask, but got 2 and 3"):
+        with pytest.raises(AssertionError, match="one box per mask, but got 2 and 3"):
             masks.crop_and_resize(torch.zeros(2, 4), 28)
         with pytest.raises(IndexError, match="3 masks were indexed by a bool tensor of length 2"):
             masks[torch.tensor([True, False])]

@@ -7,7 +7,6 @@ import logging
 
 import pytest
 import torch
-from detectron2.utils._history import LazyHistory, fetch
 from detectron2.utils.events import (
     CommonMetricPrinter,
     EventStorage,
@@ -88,54 +87,6 @@ def test_tensors_become_numbers():
         storage.put_scalar("loss", torch.ones(2))
 
 
-class Waiting(torch.Tensor):
-    """A tensor that says it lies on a device, to see when it is fetched."""
-
-    fetched = 0
-
-    @property
-    def device(self):
-        return torch.device("cuda", 0)
-
-    def tolist(self):
-        Waiting.fetched += 1
-        return torch.Tensor.tolist(self.as_subclass(torch.Tensor))
-
-
-def test_device_scalars_wait_until_read_and_come_together():
-    storage = EventStorage()
-    value = torch.ones(()).as_subclass(Waiting)
-    Waiting.fetched = 0
-    for iteration in range(3):
-        storage.put_scalars(a=value * iteration, b=value)
-        storage.put_scalar("a", 10.0)  # a plain number behind one that waits keeps its place
-        storage.step()
-    assert Waiting.fetched == 0
-    assert storage.latest() == {"a": (10.0, 2), "b": (1.0, 2)}
-    assert Waiting.fetched == 1  # one transfer for all six
-    assert [v for v, _ in storage.history("a").values()] == [0.0, 10.0, 1.0, 10.0, 2.0, 10.0]
-
-
-def test_waiting_value_is_the_one_that_was_put():
-    history = LazyHistory()
-    value = torch.ones(()).as_subclass(Waiting)
-    history.update(value)
-    value += 5  # the caller goes on computing in place
-    assert history.latest() == 1.0
-    with pytest.raises(ValueError, match=r"one element, but a tensor of shape \(2,\)"):
-        history.update(torch.ones(2).as_subclass(Waiting))
-    fetch([])  # nothing is a normal input
-
-
-def test_waiting_values_are_bounded(monkeypatch):
-    monkeypatch.setattr("detectron2.utils._history.MAX_WAITING", 4)
-    history = LazyHistory()
-    for _ in range(11):
-        history.update(torch.ones(()).as_subclass(Waiting))
-    assert len(history._waiting) <= 4
-    assert len(history.values()) == 11
-
-
 def test_histogram():
     storage = EventStorage(4)
     storage.put_histogram("h", torch.tensor([[0.0, 1.0], [1.0, 4.0]]), bins=4)
@@ -181,7 +132,7 @@ def test_json_lines(tmp_path):
     assert rows[2] == {"iteration": 20, "loss": 1.0}  # the median of 0.5 and 1.5
 
 
-def printed(caplog, storage, **kwargs):
+def print_line(caplog, storage, **kwargs):
     caplog.clear()
     logger = logging.getLogger("detectron2.utils.events")
     with caplog.at_level(logging.INFO, logger=logger.name):
@@ -198,7 +149,7 @@ def test_progress_line(caplog):
         storage.put_scalars(total_loss=2.25, loss_mask=0.75, other=9.0)
         storage.put_scalars(time=0.5, data_time=0.125)
         storage.put_scalar("lr", 0.02, smoothing_hint=False)
-        (line,) = printed(caplog, storage, max_iter=100)
+        (line,) = print_line(caplog, storage, max_iter=100)
         # 60 iterations are left, of half a second each.
         assert line.startswith(" eta: 0:00:30  iter: 39  total_loss: 2.25  loss_mask: 0.75  time: 0.5000")
         assert "  data_time: 0.1250  " in line
@@ -209,10 +160,10 @@ def test_progress_line(caplog):
 
 def test_progress_line_of_an_empty_storage(caplog):
     with EventStorage(3) as storage:
-        (line,) = printed(caplog, storage)
+        (line,) = print_line(caplog, storage)
         assert line.startswith(" iter: 3  lr: N/A")
         storage.iter = 10
-        assert printed(caplog, storage, max_iter=10) == []  # all is done: no progress to tell
+        assert print_line(caplog, storage, max_iter=10) == []  # all is done: no progress to tell
 
 
 def test_time_left_without_the_trainers_clock(caplog, monkeypatch):
@@ -221,7 +172,7 @@ def test_time_left_without_the_trainers_clock(caplog, monkeypatch):
         monkeypatch.setattr("time.perf_counter", lambda: 50.0)
         assert printer._eta(storage, {}) == ""
         storage.iter = 20
-        monkeypatch.setattr("time.perf_counter", lambda: 70.0)  # two seconds an iteration, 80 are left
+        monkeypatch.setattr("time.perf_counter", lambda: 70.0)  # two seconds per iteration, 80 are left
         assert printer._eta(storage, {}) == "0:02:40"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 import urllib.error
 import urllib.request
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from detectron2.utils import file_io
-from detectron2.utils.file_io import PathManager
+from detectron2.utils.file_io import PathManager, write_atomically
 
 
 @pytest.fixture
@@ -108,3 +109,14 @@ def test_a_zoo_file_of_another_sum_is_warned_of(cache, monkeypatch, caplog):
     path = file_io.PathManager.get_local_path(f"detectron2://X/model_final_{SHA256[:6]}.pkl")
     assert path == str(cache / f"detectron2/X/model_final_{SHA256[:6]}.pkl")
     assert f"its name holds {SHA256[:6]}" in caplog.text
+
+
+def test_failed_writing_leaves_the_old_file(tmp_path):
+    path = tmp_path / "model.pth"
+    with write_atomically(str(path)) as file:
+        file.write(b"old")
+    with pytest.raises(KeyboardInterrupt), write_atomically(str(path)) as file:
+        file.write(b"half of the n")
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["model.pth"]  # nothing else is left behind

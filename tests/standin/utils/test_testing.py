@@ -100,7 +100,7 @@ def test_skips(decorator, runs):
     if runs:
         assert test() == "ran"
     else:
-        with pytest.raises(unittest.SkipTest, match="wants"):
+        with pytest.raises(unittest.SkipTest, match="needs"):
             test()
 
 

@@ -31,7 +31,7 @@ def metadata(**values):
     return Metadata(name="drawn", **values)
 
 
-def changed(output, before):
+def find_changes(output, before):
     """Bool (H, W): where the picture differs from what it was."""
     return (output.get_image() != before).any(axis=2)
 
@@ -62,7 +62,7 @@ class TestVisImage:
         got = visualizer.get_output().get_image()
         visualizer.draw_box((10, 10, 50, 50), alpha=1)
         assert (picture == 100).all() and (got == 100).all()
-        assert changed(visualizer.output, picture).any()
+        assert find_changes(visualizer.output, picture).any()
 
     def test_reset_starts_anew(self):
         image = VisImage(grey())
@@ -134,15 +134,15 @@ class TestPrimitives:
     @pytest.mark.parametrize("alpha, pixel", [(1.0, (255, 0, 0)), (0.5, (178, 50, 50))])
     def test_box_is_a_crisp_frame(self, alpha, pixel):
         output = Visualizer(grey()).draw_box((10, 20, 40, 60), alpha=alpha, edge_color="r")
-        frame = changed(output, grey())
+        frame = find_changes(output, grey())
         rows, columns = np.nonzero(frame)
         assert (rows.min(), rows.max(), columns.min(), columns.max()) == (20, 59, 10, 39)
         assert frame.sum() == 2 * 30 + 2 * 38
         np.testing.assert_allclose(output.get_image()[20, 25], pixel, atol=1)
 
     def test_dashes_leave_gaps(self):
-        solid = changed(Visualizer(grey()).draw_box((10, 20, 40, 60), alpha=1), grey()).sum()
-        dashed = changed(Visualizer(grey()).draw_box((10, 20, 40, 60), alpha=1, line_style="--"), grey()).sum()
+        solid = find_changes(Visualizer(grey()).draw_box((10, 20, 40, 60), alpha=1), grey()).sum()
+        dashed = find_changes(Visualizer(grey()).draw_box((10, 20, 40, 60), alpha=1, line_style="--"), grey()).sum()
         assert 0.4 * solid < dashed < 0.8 * solid
         with pytest.raises(ValueError, match="line style"):
             Visualizer(grey()).draw_box((10, 20, 40, 60), line_style="~")
@@ -159,17 +159,17 @@ class TestPrimitives:
         image = Visualizer(grey()).draw_binary_mask(mask, RED, edge_color="b").get_image()
         assert tuple(image[35, 50]) == (100, 100, 100)
         assert image[10, 50, 2] > 200 and image[24, 50, 2] > 200  # outer edge, and the edge of the hole
-        assert not changed(SimpleNamespace(get_image=lambda: image), grey())[:9].any()
+        assert not find_changes(SimpleNamespace(get_image=lambda: image), grey())[:9].any()
 
     def test_small_parts_are_left_out(self):
         mask = block(10, 30, 20, 50) + block(60, 62, 100, 102)
         image = Visualizer(grey()).draw_binary_mask(mask, RED, area_threshold=10).get_image()
         assert (image[55:70, 95:110] == 100).all() and (image[20, 30] != 100).any()
-        assert not changed(Visualizer(grey()).draw_binary_mask(np.zeros((80, 120)), RED), grey()).any()
+        assert not find_changes(Visualizer(grey()).draw_binary_mask(np.zeros((80, 120)), RED), grey()).any()
 
     def test_a_polygon_covers_what_it_encloses(self):
         square = np.array([[20, 10], [60, 10], [60, 40], [20, 40]], float)
-        covered = changed(Visualizer(grey()).draw_polygon(square, RED), grey())
+        covered = find_changes(Visualizer(grey()).draw_polygon(square, RED), grey())
         assert covered[12:38, 22:58].all() and not covered[:8].any() and not covered[:, 63:].any()
 
     def test_a_soft_mask_fades(self):
@@ -193,7 +193,7 @@ class TestPrimitives:
     @pytest.mark.parametrize("alignment", ["left", "center", "right"])
     def test_text_stays_inside_and_readable(self, position, alignment):
         output = Visualizer(grey(value=250)).draw_text("cat 98%", position, horizontal_alignment=alignment, color="b")
-        covered = changed(output, grey(value=250))
+        covered = find_changes(output, grey(value=250))
         plate, _ = render_text("cat 98%", 11)
         # Cut off text would cover less than the whole plate (whose corners are round).
         assert covered.sum() == pytest.approx(plate.size, rel=0.05)
@@ -216,7 +216,7 @@ class TestPrimitives:
 
     def test_a_picture_smaller_than_its_text(self):
         output = Visualizer(grey(6, 6)).draw_text("long label", (3, 3))
-        assert output.get_image().shape == (6, 6, 3) and changed(output, grey(6, 6)).any()
+        assert output.get_image().shape == (6, 6, 3) and find_changes(output, grey(6, 6)).any()
 
 
 class TestInstances:
@@ -237,8 +237,8 @@ class TestInstances:
         drawn = Visualizer(grey()).overlay_instances(masks=PolygonMasks(polygons), assigned_colors=["r", "b"])
         # Only edges differ: the polygon's runs around the outer pixels, the bitmap's through their centres.
         inner = block(13, 27, 23, 47) + block(43, 67, 63, 107)
-        assert not changed(drawn, pictures[0])[inner > 0].any()
-        assert changed(drawn, pictures[0]).mean() < 0.06
+        assert not find_changes(drawn, pictures[0])[inner > 0].any()
+        assert find_changes(drawn, pictures[0]).mean() < 0.06
 
     def test_parts_of_one_instance_unite(self):
         overlapping = [[20, 10, 60, 10, 60, 40, 20, 40], [40, 10, 80, 10, 80, 40, 40, 40]]
@@ -260,11 +260,11 @@ class TestInstances:
             pred_classes=torch.zeros(0, dtype=torch.int64),
             scores=torch.zeros(0),
         )
-        assert not changed(Visualizer(grey()).draw_instance_predictions(empty), grey()).any()
-        assert not changed(Visualizer(grey()).overlay_instances(labels=["a"]), grey()).any()
-        assert not changed(Visualizer(grey()).draw_dataset_dict({"annotations": []}), grey()).any()
+        assert not find_changes(Visualizer(grey()).draw_instance_predictions(empty), grey()).any()
+        assert not find_changes(Visualizer(grey()).overlay_instances(labels=["a"]), grey()).any()
+        assert not find_changes(Visualizer(grey()).draw_dataset_dict({"annotations": []}), grey()).any()
         vanished = Visualizer(grey()).overlay_instances(masks=[np.zeros((80, 120))], labels=[""])
-        assert not changed(vanished, grey()).any()
+        assert not find_changes(vanished, grey()).any()
 
     def test_unequal_lengths_are_told(self):
         with pytest.raises(ValueError, match="'boxes': 1, 'labels': 2"):
@@ -323,17 +323,17 @@ class TestInstances:
         ]
         data = metadata(thing_classes=["cat", "dog"], thing_colors=[(255, 0, 0), (0, 0, 255)])
         output = Visualizer(grey(), data, instance_mode=mode).draw_dataset_dict({"annotations": annotations})
-        covered = changed(output, grey())
+        covered = find_changes(output, grey())
         assert covered[14, 20] and covered[55, 80] and covered[5, 90] and not covered[35, 50]
 
     def test_rotated_boxes_turn_counter_clockwise(self):
         # A long box turned by 90 degrees stands upright.
-        covered = changed(Visualizer(grey()).overlay_instances(boxes=np.array([[60, 40, 60, 10, 90.0]])), grey())
+        covered = find_changes(Visualizer(grey()).overlay_instances(boxes=np.array([[60, 40, 60, 10, 90.0]])), grey())
         rows, columns = np.nonzero(covered)
         assert np.ptp(rows) > 50 and np.ptp(columns) < 16
         corner = Visualizer(grey()).draw_rotated_box_with_label((60, 40, 80, 1, 30), alpha=1, edge_color="r", label="x")
-        assert changed(corner, grey())[15:30, 85:100].any()  # its right end has risen
-        assert not changed(Visualizer(grey()).overlay_rotated_instances(None), grey()).any()
+        assert find_changes(corner, grey())[15:30, 85:100].any()  # its right end has risen
+        assert not find_changes(Visualizer(grey()).overlay_rotated_instances(None), grey()).any()
 
     def test_keypoints_below_the_threshold_are_left_out(self):
         data = metadata(
@@ -438,4 +438,4 @@ class TestColors:
 def test_no_metadata_is_fine(caplog):
     with caplog.at_level(logging.WARNING):
         output = Visualizer(grey()).draw_instance_predictions(instances([block(10, 50, 20, 90)]))
-    assert changed(output, grey()).any() and not caplog.records
+    assert find_changes(output, grey()).any() and not caplog.records

@@ -14,8 +14,8 @@ import os
 import pickle
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from typing import IO, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,26 +57,7 @@ def read_checkpoint(path: str) -> Any:
     return readers.get(os.path.splitext(path)[1].lower(), _read_torch)(path)
 
 
-@contextlib.contextmanager
-def written_beside(path: str, mode: str = "wb") -> Iterator[IO[Any]]:
-    """
-    Opens a neighbour of ``path`` for writing and renames it to ``path`` when all is written; on an error
-    nothing changes. The rename is atomic (POSIX ``rename``): a reader sees the old file or the new one.
-    """
-    folder, name = os.path.split(os.path.abspath(path))
-    beside = os.path.join(folder, f".{name}.{os.getpid()}.part")
-    try:
-        with open(beside, mode) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())  # else a power cut may keep the new name and lose the content
-        os.replace(beside, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(beside)
-
-
-def first_foreign(value: Any, where: str = "") -> str | None:
+def find_foreign(value: Any, where: str = "") -> str | None:
     """Place and type of the first thing that ``read_checkpoint`` would refuse, or None."""
     if value is None or isinstance(
         value, (str, bytes, bool, int, float, complex, torch.Tensor, np.ndarray, np.generic)
@@ -86,19 +67,19 @@ def first_foreign(value: Any, where: str = "") -> str | None:
         return None
     if isinstance(value, dict):
         parts = [(f"{where}[{key!r}]", item) for key, item in value.items()]
-        return next((found for place, item in parts if (found := first_foreign(item, place))), None)
+        return next((found for place, item in parts if (found := find_foreign(item, place))), None)
     if type(value) in (list, tuple, set, frozenset):
         parts = [(f"{where}[{index}]", item) for index, item in enumerate(value)]
-        return next((found for place, item in parts if (found := first_foreign(item, place))), None)
+        return next((found for place, item in parts if (found := find_foreign(item, place))), None)
     return f"{where} is a {type(value).__module__}.{type(value).__qualname__}"
 
 
 def _read_torch(path: str) -> Any:
     try:
-        with _numpy_admitted():
+        with _admit_numpy():
             return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        refused = _refused_by_torch(path, str(error))
+        refused = _name_refused_objects(path, str(error))
         if refused:
             raise UnsafeFileError(f"{path} holds {refused}. {_HOW_TO_CONVERT}") from error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -108,10 +89,10 @@ def _read_torch(path: str) -> Any:
         ) from error
 
 
-def _refused_by_torch(path: str, message: str) -> str:
+def _name_refused_objects(path: str, message: str) -> str:
     """The names that torch's safe reader refused, or "" if the file failed for another reason."""
     try:
-        with _numpy_admitted():
+        with _admit_numpy():
             names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     except Exception:  # a legacy or damaged file, which only the message can tell about
         names = re.findall(r"GLOBAL ([\w.]+)", message)
@@ -120,7 +101,7 @@ def _refused_by_torch(path: str, message: str) -> str:
     return "a TorchScript program" if "TorchScript" in message else ""
 
 
-def _numpy_admitted() -> contextlib.AbstractContextManager:
+def _admit_numpy() -> contextlib.AbstractContextManager:
     """Lets torch's safe reader make numpy arrays and numbers, as a trainer's state may hold them."""
     context = getattr(torch.serialization, "safe_globals", None)  # torch >= 2.5
     if context is None:

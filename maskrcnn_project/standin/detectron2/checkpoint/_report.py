@@ -62,7 +62,7 @@ def shapes_table(mismatched: Sequence[tuple[str, Shape, Shape]]) -> str:
     Args:
         mismatched: (name, shape in the checkpoint, shape in the model).
     """
-    rows = [(name, _described(name, ours), _described(name, wanted)) for name, ours, wanted in mismatched]
+    rows = [(name, _describe(name, ours), _describe(name, wanted)) for name, ours, wanted in mismatched]
     text = "Left as initialised, because the shapes disagree:\n" + table(("name", "checkpoint", "model"), rows)
     counts = {(class_count(name, ours), class_count(name, wanted)) for name, ours, wanted in mismatched}
     counts = {(ours, wanted) for ours, wanted in counts if ours != wanted and None not in (ours, wanted)}
@@ -91,7 +91,7 @@ def class_count(name: str, shape: Shape) -> int | None:
     return None
 
 
-def _described(name: str, shape: Shape) -> str:
+def _describe(name: str, shape: Shape) -> str:
     classes = class_count(name, shape)
     text = " x ".join(map(str, shape)) or "a scalar"
     return text if classes is None else f"{text} ({classes} class{'es' if classes != 1 else ''})"

@@ -10,17 +10,23 @@ from urllib.parse import parse_qs
 import numpy as np
 import torch
 import torch.distributed as dist
-from detectron2.checkpoint import _torchvision
-from detectron2.checkpoint._files import first_foreign, read_checkpoint, written_beside
+from detectron2.checkpoint._files import find_foreign, read_checkpoint
 from detectron2.checkpoint._report import REBUILT_BUFFERS, names_table, shapes_table
 from detectron2.checkpoint.c2_model_loading import (
+    TORCHVISION_DETECTOR_DIFFERENCES,
+    TORCHVISION_DIFFERENCES,
+    TORCHVISION_SECOND_GENERATION,
     convert_c2_detectron_names,
+    convert_torchvision_names,
+    is_second_generation,
+    is_torchvision_detector,
+    is_torchvision_resnet,
     log_matches,
     match_by_ending,
-    renamed,
+    rename_tensors,
 )
 from detectron2.utils import comm
-from detectron2.utils.file_io import PathManager
+from detectron2.utils.file_io import PathManager, write_atomically
 from fvcore.common.checkpoint import Checkpointer
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -69,7 +75,7 @@ class DetectionCheckpointer(Checkpointer):
         data = {"model": self.model.state_dict()}
         data.update({key: part.state_dict() for key, part in self.checkpointables.items()})
         data.update(kwargs)
-        foreign = first_foreign({key: value for key, value in data.items() if key != "model"})
+        foreign = find_foreign({key: value for key, value in data.items() if key != "model"})
         if foreign:
             self.logger.warning(
                 "The checkpoint %s will not load again: %s. Keep only tensors, numbers, strings and plain "
@@ -86,7 +92,7 @@ class DetectionCheckpointer(Checkpointer):
                 torch.save(data, file)
         else:
             os.makedirs(self.save_dir, exist_ok=True)
-            with written_beside(path) as file:
+            with write_atomically(path) as file:
                 torch.save(data, file)
         self.tag_last_checkpoint(basename)
 
@@ -96,7 +102,7 @@ class DetectionCheckpointer(Checkpointer):
         if _is_remote(path):
             super().tag_last_checkpoint(last_filename_basename)
             return
-        with written_beside(path, "w") as file:
+        with write_atomically(path, "w") as file:
             file.write(last_filename_basename)
 
     def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -200,13 +206,13 @@ class DetectionCheckpointer(Checkpointer):
         if by_ending and checkpoint.get("__author__") == "Caffe2":
             weights, origin = convert_c2_detectron_names(weights)
         else:
-            converted = self._from_torchvision(weights, own)
+            converted = self._convert_torchvision(weights, own)
             by_ending, weights = by_ending or converted is not None, converted or weights
             origin = {name: name for name in weights}
         if by_ending:
             matched, misshaped = match_by_ending(own, weights)
             log_matches(matched, origin)
-            weights = renamed(weights, {**matched, **misshaped})
+            weights = rename_tensors(weights, {**matched, **misshaped})
         fits = any(name.removeprefix("module.") in own for name in weights)
         if weights and own and not fits:
             raise ValueError(
@@ -228,29 +234,29 @@ class DetectionCheckpointer(Checkpointer):
             unexpected_keys=[name for name in incompatible.unexpected_keys if not REBUILT_BUFFERS.search(name)],
         )
 
-    def _from_torchvision(self, weights: dict[str, Any], own: dict[str, Any]) -> dict[str, Any] | None:
+    def _convert_torchvision(self, weights: dict[str, Any], own: dict[str, Any]) -> dict[str, Any] | None:
         """The weights under our names if they are torchvision's, with a word on what names do not settle."""
         weights = {name.removeprefix("module."): value for name, value in weights.items()}
         # a model of torchvision itself takes its own names as they are
-        if _torchvision.is_detector(weights) and not _torchvision.is_detector(own):
-            self.logger.info("Converting the names of a torchvision detector. %s", _torchvision.DIFFERENCES)
-            self.logger.warning(_torchvision.DETECTION_DIFFERENCES)
-            if _torchvision.second_generation(weights):
-                self.logger.warning(_torchvision.SECOND_GENERATION)
-        elif _torchvision.is_resnet(weights) and not _torchvision.is_resnet(own):
-            self.logger.info("Converting the names of a torchvision ResNet. %s", _torchvision.DIFFERENCES)
+        if is_torchvision_detector(weights) and not is_torchvision_detector(own):
+            self.logger.info("Converting the names of a torchvision detector. %s", TORCHVISION_DIFFERENCES)
+            self.logger.warning(TORCHVISION_DETECTOR_DIFFERENCES)
+            if is_second_generation(weights):
+                self.logger.warning(TORCHVISION_SECOND_GENERATION)
+        elif is_torchvision_resnet(weights) and not is_torchvision_resnet(own):
+            self.logger.info("Converting the names of a torchvision ResNet. %s", TORCHVISION_DIFFERENCES)
         else:
             return None
         if getattr(self.model, "input_format", "RGB") == "BGR":
             self.logger.warning("The model has INPUT.FORMAT BGR, but torchvision's weights expect RGB.")
-        return _torchvision.from_torchvision(weights, own)
+        return convert_torchvision_names(weights, own)
 
     def _log_incompatible_keys(self, incompatible: Any) -> None:
         if incompatible.incorrect_shapes:
             self.logger.warning(shapes_table(incompatible.incorrect_shapes))
         # fvcore has removed mis-shaped names from what it loaded, so that they are missing, too
         misshaped = {name for name, _, _ in incompatible.incorrect_shapes}
-        missing = [n for n in _without_aliases(self.model, incompatible.missing_keys) if n not in misshaped]
+        missing = [n for n in _drop_aliases(self.model, incompatible.missing_keys) if n not in misshaped]
         if missing:
             self.logger.warning(names_table("Not in the checkpoint, left as initialised:", missing))
         if incompatible.unexpected_keys:
@@ -280,7 +286,7 @@ def _tensor(value: Any) -> torch.Tensor:
     return torch.from_numpy(value if value.flags.writeable else value.copy())
 
 
-def _without_aliases(model: nn.Module, names: list[str]) -> list[str]:
+def _drop_aliases(model: nn.Module, names: list[str]) -> list[str]:
     """``names`` without those of tensors that the model knows under a second name, which was found."""
     missing = set(names)
     found = {id(t) for n, t in model.state_dict(keep_vars=True).items() if n not in missing}

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TypeVar
 
-from detectron2.config.config import CfgNode
+from fvcore.common.config import CfgNode
 
 __all__ = ["downgrade_config", "upgrade_config"]
+
+Node = TypeVar("Node", bound=CfgNode)
 
 CURRENT_VERSION = 2
 
@@ -31,10 +33,9 @@ _RENAMED: dict[int, tuple[tuple[str, str], ...]] = {
 }
 
 
-def upgrade_config(cfg: CfgNode, to_version: int | None = None) -> CfgNode:
+def upgrade_config(cfg: Node, to_version: int | None = None) -> Node:
     """
-    A copy of ``cfg`` with the keys of a later version (default: today's). ValueError if it is newer than
-    that.
+    A copy of ``cfg`` with the keys of a later version (default: today's). ValueError if it is newer than that.
     """
     target = CURRENT_VERSION if to_version is None else to_version
     _check_range(cfg.VERSION, target)
@@ -46,7 +47,7 @@ def upgrade_config(cfg: CfgNode, to_version: int | None = None) -> CfgNode:
     return cfg
 
 
-def downgrade_config(cfg: CfgNode, to_version: int) -> CfgNode:
+def downgrade_config(cfg: Node, to_version: int) -> Node:
     """A copy of ``cfg`` with the keys of an earlier version. ValueError if it is older than that."""
     _check_range(to_version, cfg.VERSION)
     cfg = cfg.clone()

@@ -79,7 +79,7 @@ def read_image(file_name: str, format: str | None = None) -> np.ndarray:
     if format is not None and image.mode.startswith(("I", "F")):
         log_first_n(
             logging.WARNING,
-            f"Image {file_name} has more than 8 bits a pixel (mode {image.mode}), and values above 255 are "
+            f"Image {file_name} has more than 8 bits per pixel (mode {image.mode}), and values above 255 are "
             f"cut to 255 when it is converted to {format}: convert such images to 8 bits first.",
             name=__name__,
         )

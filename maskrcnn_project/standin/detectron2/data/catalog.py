@@ -21,7 +21,7 @@ _RENAMED = {
 }
 
 
-def _listed(names: Any) -> str:
+def _join_names(names: Any) -> str:
     return ", ".join(sorted(names)) or "(none)"
 
 
@@ -52,7 +52,7 @@ class _DatasetCatalog(UserDict):
         """
         if not callable(func):
             raise TypeError(
-                f"DatasetCatalog.register({name!r}, func) wants a function that returns the records, but "
+                f"DatasetCatalog.register({name!r}, func) needs a function that returns the records, but "
                 f"got {type(func).__name__}: pass 'lambda: records' to register a list."
             )
         if name in self.data:
@@ -66,7 +66,7 @@ class _DatasetCatalog(UserDict):
         """Calls the function registered under ``name``. Raises KeyError that lists the names that exist."""
         if name not in self.data:
             raise _UnknownDataset(
-                f"Dataset {name!r} is not registered. Names that are: {_listed(self.data)}. Register it "
+                f"Dataset {name!r} is not registered. Names that are: {_join_names(self.data)}. Register it "
                 "before it is used, for example with register_coco_instances."
             )
         return self.data[name]()
@@ -79,12 +79,12 @@ class _DatasetCatalog(UserDict):
         """Forgets the function registered under ``name``, so that the name can be used again."""
         if name not in self.data:
             raise _UnknownDataset(
-                f"Dataset {name!r} cannot be removed: it is not registered. Names that are: {_listed(self.data)}."
+                f"Dataset {name!r} cannot be removed: it is not registered. Names that are: {_join_names(self.data)}."
             )
         del self.data[name]
 
     def __str__(self) -> str:
-        return f"DatasetCatalog(registered datasets: {_listed(self.data)})"
+        return f"DatasetCatalog(registered datasets: {_join_names(self.data)})"
 
     __repr__ = __str__
 
@@ -107,7 +107,7 @@ class Metadata(types.SimpleNamespace):
         if key.startswith("__"):
             raise AttributeError(key)
         raise AttributeError(
-            f"Metadata of dataset {self.name!r} has no {key!r}. It has: {_listed(self.__dict__)}. Set it "
+            f"Metadata of dataset {self.name!r} has no {key!r}. It has: {_join_names(self.__dict__)}. Set it "
             f"with MetadataCatalog.get({self.name!r}).set({key}=...)."
         )
 
@@ -147,7 +147,7 @@ class _MetadataCatalog(UserDict):
     def get(self, name: str) -> Metadata:  # type: ignore[override]
         """The metadata of ``name``; the same object at each call."""
         if not isinstance(name, str) or not name:
-            raise ValueError(f"MetadataCatalog.get wants a dataset's name, but got {name!r}.")
+            raise ValueError(f"MetadataCatalog.get needs a dataset's name, but got {name!r}.")
         if name not in self.data:
             self.data[name] = Metadata(name=name)
         return self.data[name]
@@ -159,11 +159,13 @@ class _MetadataCatalog(UserDict):
     def remove(self, name: str) -> None:
         """Forgets what is known about ``name``."""
         if name not in self.data:
-            raise _UnknownDataset(f"There is no metadata of {name!r} to remove. Names that have: {_listed(self.data)}.")
+            raise _UnknownDataset(
+                f"There is no metadata of {name!r} to remove. Names that have: {_join_names(self.data)}."
+            )
         del self.data[name]
 
     def __str__(self) -> str:
-        return f"MetadataCatalog(datasets with metadata: {_listed(self.data)})"
+        return f"MetadataCatalog(datasets with metadata: {_join_names(self.data)})"
 
     __repr__ = __str__
 

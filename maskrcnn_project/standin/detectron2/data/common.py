@@ -87,7 +87,7 @@ class DatasetFromList(data.Dataset):
         Args:
             lst: the items, each picklable where ``serialize`` is on.
             copy: return a deep copy of an item, so that changing it does not change the dataset. Without
-                effect where ``serialize`` is on, which makes each item anew.
+                effect where ``serialize`` is on, which makes a new item each time.
             serialize: hold the items serialised once and shared by all workers; a function to hold them in
                 another way.
         """
@@ -216,10 +216,10 @@ class ToIterableDataset(data.IterableDataset):
         """
         if isinstance(dataset, data.IterableDataset):
             raise TypeError(
-                f"ToIterableDataset wants a map-style dataset, but got the iterable {type(dataset).__name__}."
+                f"ToIterableDataset needs a map-style dataset, but got the iterable {type(dataset).__name__}."
             )
         if not isinstance(sampler, data.Sampler):
-            raise TypeError(f"ToIterableDataset wants a torch Sampler, but got {type(sampler).__name__}.")
+            raise TypeError(f"ToIterableDataset needs a torch Sampler, but got {type(sampler).__name__}.")
         if shard_chunk_size < 1:
             raise ValueError(f"shard_chunk_size must be at least 1, but is {shard_chunk_size}.")
         self.dataset = dataset

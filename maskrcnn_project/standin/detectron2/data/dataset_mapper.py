@@ -131,7 +131,7 @@ class DatasetMapper:
     def _transform_annotations(
         self, dataset_dict: dict[str, Any], transforms: T.TransformList, image_shape: tuple[int, int]
     ) -> None:
-        """Replaces "annotations" by "instances". Crowd regions are no objects to learn and are left out."""
+        """Replaces "annotations" by "instances". Crowd regions are not objects to learn and are left out."""
         annos = []
         for anno in dataset_dict.pop("annotations"):
             if anno.get("iscrowd", 0):

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from detectron2.engine._fetch import begin_fetch
 from detectron2.utils import comm
+from detectron2.utils._device_scalars import begin_fetch
 from detectron2.utils.events import EventStorage, get_event_storage
 from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
@@ -72,7 +72,7 @@ class TrainerBase:
         self.start_iter = 0
 
     def register_hooks(self, hooks: list[HookBase | None]) -> None:
-        """Adds hooks, to be run in the order of their registration. None is passed over."""
+        """Adds hooks, to be run in the order of their registration. None is skipped."""
         for hook in hooks:
             if hook is None:
                 continue
@@ -93,7 +93,7 @@ class TrainerBase:
                     self.before_step()
                     self.run_step()
                     self.after_step()
-                # by which hooks tell in after_train a training that finished from one that broke off
+                # by which hooks tell in after_train a training that finished from one that was interrupted
                 self.iter += 1
             except Exception:
                 logger.exception("Exception during training:")
@@ -140,7 +140,7 @@ class TrainerBase:
         return {"iteration": last, **({"hooks": states} if states else {})}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Sets the iteration and the state of the hooks; that of a hook which is not here is passed over."""
+        """Sets the iteration and the state of the hooks; that of a hook which is not here is ignored."""
         self.iter = state_dict["iteration"]
         hooks = self._named_hooks()
         for name, state in state_dict.get("hooks", {}).items():
@@ -353,7 +353,7 @@ class AMPTrainer(SimpleTrainer):
         if isinstance(model, DataParallel) or (
             isinstance(model, DistributedDataParallel) and len(model.device_ids or []) > 1
         ):
-            raise ValueError("AMPTrainer takes one device a process: start one process for each GPU.")
+            raise ValueError("AMPTrainer takes one device per process: start one process for each GPU.")
         super().__init__(
             model, data_loader, optimizer, gather_metric_period, zero_grad_before_forward, async_write_metrics
         )

@@ -9,29 +9,85 @@ import logging
 import math
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from detectron2.data import MetadataCatalog
 from detectron2.data.datasets.coco import convert_to_coco_json
-from detectron2.structures import BitMasks, BoxMode, Instances
+from detectron2.structures import BitMasks, Boxes, BoxMode, Instances, pairwise_iou
 from detectron2.utils import comm
-from detectron2.utils.file_io import PathManager
+from detectron2.utils.file_io import PathManager, write_atomically
 from detectron2.utils.logger import create_small_table
+from pycocotools.coco import COCO
 from tabulate import tabulate
 
-from ._coco_metric import COCOevalMaxDets, detection_limits, evaluate_detections
-from ._ground_truth import load_ground_truth
-from ._proposal_recall import proposal_recalls
-from ._rle import encode_masks
 from .evaluator import DatasetEvaluator
+from .fast_eval_api import (
+    COCOevalMaxDets,
+    detection_limits,
+    encode_masks,
+    evaluate_detections,
+    load_ground_truth,
+)
 
 __all__ = ["COCOEvaluator", "COCOevalMaxDets", "instances_to_coco_json"]
 
 TASKS = ("bbox", "segm")
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+# COCO's area ranges in square pixels, and the letters that its metric names carry.
+AREA_RANGES = {"": (0.0, 1e10), "s": (0.0, 32.0**2), "m": (32.0**2, 96.0**2), "l": (96.0**2, 1e10)}
+# Proposals per image: few, as a detector at test time uses, and many.
+PROPOSAL_LIMITS = (100, 1000)
+IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
+
+
+def proposal_recalls(predictions: Sequence[dict[str, Any]], coco_gt: COCO) -> dict[str, float]:
+    """
+    AR@100, ARs@100, ..., ARl@1000 in percent; NaN where the dataset has no box of that size.
+
+    Args:
+        predictions: dicts with "image_id" and "proposals", an Instances with ``proposal_boxes`` and
+            ``objectness_logits``.
+        coco_gt: completed ground truth; crowds are left out.
+    """
+    images = []
+    for prediction in predictions:
+        proposals = prediction["proposals"]
+        order = torch.argsort(proposals.objectness_logits, descending=True)
+        annotations = [a for a in coco_gt.imgToAnns[prediction["image_id"]] if not a["iscrowd"]]
+        boxes = torch.tensor([a["bbox"] for a in annotations], dtype=torch.float32).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]  # XYWH -> XYXY, (G, 4)
+        ious = pairwise_iou(proposals.proposal_boxes[order], Boxes(boxes)).numpy()  # (P, G)
+        images.append((ious, np.array([a["area"] for a in annotations])))
+    recalls = {}
+    for limit in PROPOSAL_LIMITS:
+        for letter, (low, high) in AREA_RANGES.items():
+            chosen = (ious[:limit, (areas >= low) & (areas <= high)] for ious, areas in images)
+            recalls[f"AR{letter}@{limit}"] = 100.0 * _average_recall(chosen)
+    return recalls
+
+
+def _average_recall(ious_per_image: Iterable[np.ndarray]) -> float:
+    best = np.concatenate([np.zeros(0), *(assign_one_to_one(ious) for ious in ious_per_image)])
+    if not best.size:
+        return float("nan")
+    return float((best[None] >= IOU_THRESHOLDS[:, None]).mean())
+
+
+def assign_one_to_one(ious: np.ndarray) -> np.ndarray:
+    """
+    IoUs (P, G) -> (G,) the IoU that each ground-truth box gets when the best pair of all is taken again and
+    again and both of its members leave; 0 for those left without a proposal.
+    """
+    left = ious.copy()
+    best = np.zeros(left.shape[1])
+    for _ in range(min(left.shape)):
+        proposal, box = np.unravel_index(np.argmax(left), left.shape)
+        best[box] = left[proposal, box]
+        left[proposal], left[:, box] = -1, -1
+    return best
 
 
 class COCOEvaluator(DatasetEvaluator):
@@ -73,7 +129,7 @@ class COCOEvaluator(DatasetEvaluator):
         self._use_fast_impl = use_fast_impl
         self._max_dets_per_image = detection_limits(max_dets_per_image)
         self._cpu_device = torch.device("cpu")
-        self._tasks = self._checked_tasks(tasks, kpt_oks_sigmas)
+        self._tasks = self._check_tasks(tasks, kpt_oks_sigmas)
         self._metadata = MetadataCatalog.get(dataset_name)
         if not hasattr(self._metadata, "json_file"):
             self._convert_dataset(dataset_name, allow_cached_coco)
@@ -83,7 +139,7 @@ class COCOEvaluator(DatasetEvaluator):
         self._predictions: list[dict[str, Any]] = []
         self._results: OrderedDict[str, Any] = OrderedDict()
 
-    def _checked_tasks(self, tasks: Any, kpt_oks_sigmas: Sequence[float]) -> tuple[str, ...] | None:
+    def _check_tasks(self, tasks: Any, kpt_oks_sigmas: Sequence[float]) -> tuple[str, ...] | None:
         if hasattr(tasks, "MODEL"):  # a config, which early versions took in this place
             self._logger.warning("COCOEvaluator takes no config any more: the tasks are read from the predictions.")
             tasks = None
@@ -150,7 +206,8 @@ class COCOEvaluator(DatasetEvaluator):
         if self._output_dir:
             PathManager.mkdirs(self._output_dir)
             path = os.path.join(self._output_dir, "instances_predictions.pth")
-            _write_beside(path, "wb", lambda file: torch.save(predictions, file))
+            with write_atomically(PathManager.get_local_path(path)) as file:
+                torch.save(predictions, file)
         self._results = OrderedDict()
         if "proposals" in predictions[0]:
             self._eval_box_proposals(predictions)
@@ -163,12 +220,13 @@ class COCOEvaluator(DatasetEvaluator):
 
     def _eval_predictions(self, predictions: Sequence[Mapping[str, Any]], img_ids: Sequence[Any] | None = None) -> None:
         """Write all detections as one results file, then evaluate task by task."""
-        results = self._with_dataset_categories([r for p in predictions for r in p["instances"]])
+        results = self._translate_categories([r for p in predictions for r in p["instances"]])
         tasks = self._tasks or self._tasks_from_predictions(results)
         if self._output_dir:
             path = os.path.join(self._output_dir, "coco_instances_results.json")
             self._logger.info("Saving results to %s", path)
-            _write_beside(path, "w", lambda file: file.write(json.dumps(results)))
+            with write_atomically(PathManager.get_local_path(path), "w") as file:
+                file.write(json.dumps(results))
         if not self._do_evaluation:
             self._logger.info("The dataset has no annotations: predictions are written but not evaluated.")
             return
@@ -192,7 +250,7 @@ class COCOEvaluator(DatasetEvaluator):
     def _library(self) -> str:
         return "faster-coco-eval" if self._use_fast_impl else "pycocotools"
 
-    def _with_dataset_categories(self, results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def _translate_categories(self, results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The model counts classes 0, 1, ...; the dataset's file has its own ids."""
         contiguous = self._metadata.get("thing_dataset_id_to_contiguous_id")
         if contiguous is None:  # set when the dataset is loaded; a converted one keeps the model's numbers
@@ -281,19 +339,6 @@ def _columns(values: Mapping[str, float], pairs: int = 3) -> str:
     width = min(2 * pairs, len(cells))
     rows = [cells[start : start + width] for start in range(0, len(cells), width)]
     return tabulate(rows, headers=["category", "AP"] * (width // 2), tablefmt="pipe", numalign="left")
-
-
-def _write_beside(path: str, mode: str, write: Callable[[Any], Any]) -> None:
-    """Write to a file beside and rename it, so that a crash leaves no half of a file."""
-    local = PathManager.get_local_path(path)
-    temporary = f"{local}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, mode) as file:
-            write(file)
-        os.replace(temporary, local)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
 
 
 def instances_to_coco_json(instances: Instances, img_id: Any) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ class DatasetEvaluator:
         Take in one batch.
 
         Args:
-            inputs: what the model was called with: a list of dicts, one an image.
+            inputs: what the model was called with: a list of dicts, one per image.
             outputs: what the model returned: a list as long.
         """
 

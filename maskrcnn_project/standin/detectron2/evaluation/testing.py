@@ -22,7 +22,7 @@ def print_csv_format(results: Mapping[str, Any]) -> None:
         if not results:  # None or []: a worker that is not the main one has nothing to print
             return
         raise TypeError(
-            f"print_csv_format wants the results of an evaluation, a mapping task -> {{metric -> number}}, "
+            f"print_csv_format needs the results of an evaluation, a mapping task -> {{metric -> number}}, "
             f"but got {type(results).__name__}; pass what inference_on_dataset returned."
         )
     logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def verify_results(cfg: Any, results: Mapping[str, Mapping[str, float]]) -> bool
 def _broken_expectation(row: Sequence[Any], results: Mapping[str, Mapping[str, float]]) -> str | None:
     """What is wrong with ``results`` in the eyes of one row, None when nothing is."""
     if len(row) != 4:
-        return f"TEST.EXPECTED_RESULTS wants rows [task, metric, value, tolerance], but holds {list(row)!r}."
+        return f"TEST.EXPECTED_RESULTS needs rows [task, metric, value, tolerance], but holds {list(row)!r}."
     task, metric, value, tolerance = row
     actual = results.get(task, {}).get(metric)
     if actual is None:

@@ -56,7 +56,7 @@ class ListSchema(Schema):
 
 @dataclass
 class TupleSchema(ListSchema):
-    """As of a list, for a tuple."""
+    """Like that of a list, for a tuple."""
 
     def __call__(self, values: tuple[Any, ...]) -> Any:
         return tuple(super().__call__(values))
@@ -146,8 +146,8 @@ class TracingAdapter(nn.Module):
 
     Attributes:
         flattened_inputs: tuple of tensors, the example inputs.
-        inputs_schema: rebuilds rich inputs from such tensors; None where some example input is no tensor.
-        outputs_schema: rebuilds rich outputs; None before the first call, and where some output is no tensor.
+        inputs_schema: rebuilds rich inputs from such tensors; None where some example input is not a tensor.
+        outputs_schema: rebuilds rich outputs; None before the first call, and where some output is not a tensor.
     """
 
     def __init__(
@@ -161,11 +161,11 @@ class TracingAdapter(nn.Module):
         Args:
             inputs: what ``model`` is called with: one argument, or a tuple of all.
             inference_func: called as ``inference_func(model, *inputs)``; by default calls ``model``.
-            allow_non_tensor: inputs and outputs that are no tensors are left out of the flat tuples, for
+            allow_non_tensor: inputs and outputs that are not tensors are left out of the flat tuples, for
                 counting operations or drawing the graph: then only the example inputs themselves can be run.
 
         Raises:
-            ValueError: an input is no tensor, and ``allow_non_tensor`` is False.
+            ValueError: an input is not a tensor, and ``allow_non_tensor`` is False.
         """
         super().__init__()
         parallel = (nn.parallel.DataParallel, nn.parallel.DistributedDataParallel)

@@ -22,7 +22,7 @@ class CNNBlockBase(nn.Module):
         self.stride = stride
 
     def freeze(self) -> CNNBlockBase:
-        """Ends this block's training: no parameter wants a gradient, each batch norm becomes a frozen one."""
+        """Ends this block's training: no parameter gets a gradient, each batch norm becomes a frozen one."""
         for parameter in self.parameters():
             parameter.requires_grad = False
         FrozenBatchNorm2d.convert_frozen_batchnorm(self)

@@ -7,7 +7,7 @@ lies at (0.5, 0.5), and a box's mask cells divide it evenly.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,29 +15,26 @@ import torch.nn.functional as F
 from detectron2.layers.wrappers import is_symbolic
 from PIL import Image
 
-if TYPE_CHECKING:
-    from detectron2.structures import Boxes
-
 __all__ = ["pad_masks", "paste_mask_in_image_old", "paste_masks_in_image", "scale_boxes"]
 
 # Largest float32 buffer of one chunk on an accelerator: enough to keep it busy, little beside a detector's
 # features.
 CHUNK_BYTES = 2**28
 BYTES_PER_FLOAT = 4
-SHORTEST_SIDE = 1e-6  # pixels; a box without area stays out of divisions by zero, and covers no pixel centre
+MIN_SIDE = 1e-6  # pixels; a box without area stays out of divisions by zero, and covers no pixel centre
 
 Array = TypeVar("Array", torch.Tensor, np.ndarray)
 
 
 def paste_masks_in_image(
-    masks: torch.Tensor, boxes: torch.Tensor | Boxes, image_shape: tuple[int, int], threshold: float = 0.5
+    masks: torch.Tensor, boxes: torch.Tensor | Any, image_shape: tuple[int, int], threshold: float = 0.5
 ) -> torch.Tensor:
     """
     Resamples each mask bilinearly at the pixel centres of its box; everything else is background.
 
     Args:
         masks: (R, M, M) probabilities, or any number type.
-        boxes: ``Boxes`` of length R, or an (R, 4) tensor.
+        boxes: (R, 4) tensor, or ``structures.Boxes`` of length R.
         image_shape: (H, W).
         threshold: at or above 0, a pixel belongs to the object where the mask reaches it; below 0, soft
             masks.
@@ -52,7 +49,7 @@ def paste_masks_in_image(
     if is_symbolic():
         return _binarize(_resample(probabilities, corners, *image_shape), threshold)
     if len(corners) != len(masks):
-        raise ValueError(f"paste_masks_in_image needs one box a mask, but got {len(corners)} and {len(masks)}.")
+        raise ValueError(f"paste_masks_in_image needs one box per mask, but got {len(corners)} and {len(masks)}.")
     shape = (len(masks), *image_shape)
     if masks.device.type == "cpu":
         # numpy's zeros come from the system untouched: pages that no box reaches cost nothing.
@@ -68,7 +65,7 @@ def _paste_box_by_box(masks: np.ndarray, boxes: torch.Tensor, threshold: float, 
     """
     Fills ``pasted`` by work in proportion to the boxes' areas, not to R times the image's.
 
-    In numpy, for a call of torch costs more than most boxes have pixels.
+    In numpy, because most boxes are so small that calling torch would cost more than the work itself.
     """
     height, width = pasted.shape[1:]
     first, last = _reach(boxes[:, :2], boxes[:, 2:])
@@ -82,7 +79,7 @@ def _paste_box_by_box(masks: np.ndarray, boxes: torch.Tensor, threshold: float, 
             _axis_weights(
                 np.arange(part.start, part.stop, dtype=masks.dtype),
                 start,
-                len(cells) / max(end - start, SHORTEST_SIDE),
+                len(cells) / max(end - start, MIN_SIDE),
                 cells,
             )
             for part, start, end in zip(window[::-1], box[:2], box[2:], strict=True)
@@ -115,7 +112,7 @@ def _resample(masks: torch.Tensor, boxes: torch.Tensor, height: int, width: int)
         start, end = boxes[:, axis, None], boxes[:, axis + 2, None]  # (R, 1)
         pixels = torch.arange(length, device=masks.device, dtype=masks.dtype)
         inside = (pixels >= reach[0][:, axis, None]) & (pixels < reach[1][:, axis, None])
-        per_pixel = masks.shape[1] / (end - start).clamp(min=SHORTEST_SIDE)
+        per_pixel = masks.shape[1] / (end - start).clamp(min=MIN_SIDE)
         weights.append(_axis_weights(pixels, start, per_pixel, cells) * inside[:, :, None])
     rows, columns = weights  # (R, H, M), (R, W, M)
     return rows @ masks @ columns.transpose(1, 2)

@@ -26,16 +26,16 @@ def batched_nms(boxes: torch.Tensor, scores: torch.Tensor, idxs: torch.Tensor, i
         idxs: (R,) integer group of each box.
 
     Returns:
-        (K,) int64 indices of the survivors, by falling score.
+        (K,) int64 indices of the survivors, in descending order of score.
     """
     if is_symbolic():
-        return _nms_of_shifted(boxes.float(), scores.float(), idxs, iou_threshold)
+        return _nms_of_shifted_boxes(boxes.float(), scores.float(), idxs, iou_threshold)
     if boxes.shape[-1] != 4:
         raise ValueError(f"batched_nms needs (R, 4) boxes in XYXY, but was given shape {tuple(boxes.shape)}.")
     return box_ops.batched_nms(boxes.float(), scores.float(), idxs, iou_threshold)
 
 
-def _nms_of_shifted(
+def _nms_of_shifted_boxes(
     boxes: torch.Tensor, scores: torch.Tensor, idxs: torch.Tensor, iou_threshold: float
 ) -> torch.Tensor:
     """

@@ -45,7 +45,7 @@ class ROIAlign(nn.Module):
             rois: (R, 5): image index, then XYXY in input pixels.
 
         Returns:
-            (R, C, *output_size), dtype of ``input``. Half precision is pooled in float32, for a coordinate
+            (R, C, *output_size), dtype of ``input``. Half precision is pooled in float32, because a coordinate
             above 1024 in float16 (above 128 in bfloat16) is off by a pixel and more.
         """
         if not is_symbolic() and (rois.dim() != 2 or rois.shape[1] != 5):

@@ -71,7 +71,7 @@ def split_per_image(rows: torch.Tensor, per_image: list[Any]) -> list[torch.Tens
     """
     ``rows`` of all images as one tensor an image: as many rows as each of ``per_image`` is long.
 
-    A single image gets ``rows`` themselves, for in a graph their number may be known only when it runs.
+    A single image gets ``rows`` themselves, because in a graph their number may be known only when it runs.
     """
     return [rows] if len(per_image) == 1 else list(rows.split([len(x) for x in per_image]))
 

@@ -23,7 +23,7 @@ __all__ = ["ANCHOR_GENERATOR_REGISTRY", "BufferList", "DefaultAnchorGenerator", 
 ANCHOR_GENERATOR_REGISTRY = Registry("ANCHOR_GENERATOR")
 ANCHOR_GENERATOR_REGISTRY.__doc__ = (
     "Callables ``(cfg, input_shape: list[ShapeSpec])`` named by MODEL.ANCHOR_GENERATOR.NAME: modules from a list of "
-    "feature maps to a list of Boxes, one a map."
+    "feature maps to a list of Boxes, one per map."
 )
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from detectron2.structures import Instances, pairwise_iou
 
-__all__ = ["Matcher"]
+__all__ = ["Matcher", "match_to_ground_truth"]
 
 
 class Matcher:
@@ -18,13 +19,13 @@ class Matcher:
     Gives each prediction the ground truth that suits it best, and a label by how well it suits.
 
     Args:
-        thresholds: rising qualities that divide matches into ``len(thresholds) + 1`` grades.
+        thresholds: ascending qualities that divide matches into ``len(thresholds) + 1`` grades.
         labels: one for each grade, from the worst to the best: 1 foreground, 0 background, -1 ignore.
         allow_low_quality_matches: every ground truth makes its best predictions foreground, however poor they
             are (case (i) in section 3.1.2 of Faster R-CNN, arXiv:1506.01497).
 
     Raises:
-        ValueError: thresholds that do not rise from above 0, a count of labels that does not fit, or a label
+        ValueError: thresholds that are not ascending and above 0, a count of labels that does not fit, or a label
             other than -1, 0 and 1.
     """
 
@@ -75,3 +76,25 @@ class Matcher:
         """
         best_of_gt = match_quality_matrix.amax(dim=1, keepdim=True)
         match_labels.masked_fill_((match_quality_matrix == best_of_gt).any(dim=0), 1)
+
+
+def match_to_ground_truth(
+    proposals: Instances, targets: Instances, matcher: Matcher, num_classes: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    The ground truth and the class that ``matcher`` gives each proposal of one image.
+
+    Args:
+        proposals: R_i, with ``proposal_boxes``.
+        targets: its ground truth, with ``gt_boxes`` and ``gt_classes``; may be empty.
+
+    Returns:
+        The ground truth's index and its class, (R_i,) int64 each; the class is ``num_classes`` for
+        background and -1 where the matcher says to ignore.
+    """
+    matches, labels = matcher(pairwise_iou(targets.gt_boxes, proposals.proposal_boxes))
+    if len(targets) == 0:
+        return matches, torch.full_like(matches, num_classes)
+    classes = targets.gt_classes[matches].to(torch.int64)
+    classes = classes.masked_fill(labels == 0, num_classes).masked_fill(labels == -1, -1)
+    return matches, classes

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from detectron2.layers import ROIAlign, cat, nonzero_tuple
+from detectron2.config import CfgNode
+from detectron2.layers import ROIAlign, ShapeSpec, cat, nonzero_tuple
 from detectron2.layers.wrappers import is_symbolic
 from detectron2.structures import Boxes
 from torch import nn
@@ -31,7 +33,7 @@ def assign_boxes_to_levels(
     The pyramid level of each box, by its size: Eqn. (1) of the FPN paper (arXiv:1612.03144).
 
     Args:
-        box_lists: one Boxes an image, R boxes in all.
+        box_lists: one Boxes per image, R boxes in all.
         min_level, max_level: the levels there are; a level is log2 of a stride.
         canonical_box_size: side in pixels (square root of the area) of a box that belongs to ``canonical_level``.
 
@@ -46,12 +48,12 @@ def assign_boxes_to_levels(
 
 
 def convert_boxes_to_pooler_format(box_lists: list[Boxes]) -> torch.Tensor:
-    """One Boxes an image, R boxes in all -> (R, 5) of image index, x1, y1, x2, y2."""
+    """One Boxes per image, R boxes in all -> (R, 5) of image index, x1, y1, x2, y2."""
     return cat([F.pad(boxes.tensor, (1, 0), value=i) for i, boxes in enumerate(box_lists)])
 
 
 def _indices_of_levels(levels: torch.Tensor, num_levels: int) -> Sequence[torch.Tensor]:
-    """(R,) levels -> for each level the rising indices of its boxes."""
+    """(R,) levels -> for each level the ascending indices of its boxes."""
     if is_symbolic():  # sizes must stay symbolic there
         return [nonzero_tuple(levels == level)[0] for level in range(num_levels)]
     # One look at the device for all levels instead of one for each.
@@ -136,3 +138,31 @@ class ROIPooler(nn.Module):
         for feature, pooler, indices in zip(x, self.level_poolers, per_level, strict=True):
             output.index_put_((indices,), pooler(feature, boxes[indices]))
         return output
+
+
+def build_roi_pooler(
+    cfg: CfgNode, head: CfgNode, input_shape: dict[str, ShapeSpec]
+) -> tuple[list[str], int, ROIPooler | None]:
+    """The features that a head pools from, their channels, and its pooler (None with an empty POOLER_TYPE)."""
+    in_features = cfg.MODEL.ROI_HEADS.IN_FEATURES
+    shapes: list[Any] = [input_shape[name] for name in in_features]
+    channels = {shape.channels for shape in shapes}
+    if len(channels) != 1:
+        raise ValueError(f"All of MODEL.ROI_HEADS.IN_FEATURES must have the same channels, but have {channels}.")
+    pooler = None
+    if head.POOLER_TYPE:
+        pooler = ROIPooler(
+            output_size=head.POOLER_RESOLUTION,
+            scales=tuple(1.0 / shape.stride for shape in shapes),
+            sampling_ratio=head.POOLER_SAMPLING_RATIO,
+            pooler_type=head.POOLER_TYPE,
+        )
+    return in_features, channels.pop(), pooler
+
+
+def select_features(features: dict[str, torch.Tensor], names: list[str]) -> list[torch.Tensor]:
+    """The maps of those names, in that order."""
+    missing = [name for name in names if name not in features]
+    if missing:
+        raise ValueError(f"The heads need the features {names}, but the backbone gives {list(features)}.")
+    return [features[name] for name in names]

@@ -177,7 +177,7 @@ class GeneralizedRCNNWithTTA(nn.Module):
         all_scores = torch.cat([x.scores for x in outputs])
         all_classes = torch.cat([x.pred_classes for x in outputs])
         num_classes = self.cfg.MODEL.ROI_HEADS.NUM_CLASSES
-        # One class a row, the others and the background at 0.
+        # One class per row, the others and the background at 0.
         scores = all_scores.new_zeros(len(all_scores), num_classes + 1)
         scores.scatter_(1, all_classes.unsqueeze(1), all_scores.unsqueeze(1))
         score_thresh = 1e-8  # the model has applied its own: here only the zeros fall

@@ -95,7 +95,7 @@ def get_default_optimizer_params(
     Raises:
         ValueError: a factor without ``base_lr``, or two prescriptions for ``bias``.
     """
-    by_name = _with_bias_override(overrides or {}, base_lr, bias_lr_factor, weight_decay_bias)
+    by_name = _add_bias_override(overrides or {}, base_lr, bias_lr_factor, weight_decay_bias)
     if lr_factor_func is not None and base_lr is None:
         raise ValueError("lr_factor_func needs base_lr, which is None.")
     common = {"lr": base_lr, "weight_decay": weight_decay}
@@ -224,7 +224,7 @@ def _multi_step(steps: Iterable[int], gamma: float, max_iter: int) -> ParamSched
     return MultiStepParamScheduler(values=values, milestones=reached, num_updates=max_iter)
 
 
-def _with_bias_override(
+def _add_bias_override(
     overrides: dict[str, dict[str, float]],
     base_lr: float | None,
     bias_lr_factor: float | None,

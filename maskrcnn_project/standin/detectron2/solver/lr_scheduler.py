@@ -64,7 +64,7 @@ class WarmupParamScheduler(CompositeParamScheduler):
 class LRMultiplier(LRScheduler):
     """
     Sets every group's learning rate to its initial one times a multiplier of the progress, which is
-    ``iteration / max_iter``. Call ``step()`` once an iteration.
+    ``iteration / max_iter``. Call ``step()`` once per iteration.
     """
 
     def __init__(self, optimizer: Optimizer, multiplier: ParamScheduler, max_iter: int, last_iter: int = -1) -> None:
@@ -76,7 +76,7 @@ class LRMultiplier(LRScheduler):
             last_iter: the last finished iteration when a training goes on, -1 at its beginning.
 
         Raises:
-            ValueError: ``multiplier`` is no ParamScheduler: it might take iterations instead of progress.
+            ValueError: ``multiplier`` is not a ParamScheduler: it might take iterations instead of progress.
         """
         if not isinstance(multiplier, ParamScheduler):
             raise ValueError(

@@ -16,7 +16,7 @@ import torch
 from detectron2.layers.wrappers import is_symbolic
 from detectron2.utils._refused import refuse
 
-SMALLEST_AREA = torch.finfo(torch.float32).tiny  # instead of 0 under a fraction: no overlap divided by it stays 0
+MIN_AREA = torch.finfo(torch.float32).tiny  # instead of 0 under a fraction: no overlap divided by it stays 0
 RawBox = list[float] | tuple[float, ...] | torch.Tensor | np.ndarray
 
 
@@ -206,7 +206,7 @@ def pairwise_iou(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
 
 def pairwise_ioa(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
     """(N, M) intersection over the area of ``boxes2``; 0 where they do not meet."""
-    return pairwise_intersection(boxes1, boxes2) / boxes2.area().clamp(min=SMALLEST_AREA)
+    return pairwise_intersection(boxes1, boxes2) / boxes2.area().clamp(min=MIN_AREA)
 
 
 def matched_pairwise_iou(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
@@ -217,7 +217,7 @@ def matched_pairwise_iou(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
 
 
 def _iou(common: torch.Tensor, area1: torch.Tensor, area2: torch.Tensor) -> torch.Tensor:
-    union = (area1 + area2).sub_(common).clamp_(min=SMALLEST_AREA)
+    union = (area1 + area2).sub_(common).clamp_(min=MIN_AREA)
     return common / union
 
 

@@ -93,7 +93,7 @@ def _pad_and_stack(
     tensors: list[torch.Tensor], sizes: list[tuple[int, int]], height: int, width: int, pad_value: float
 ) -> torch.Tensor:
     """(N, ..., height, width)."""
-    if len(tensors) == 1 or is_symbolic():  # a graph wants values, not places to write them to
+    if len(tensors) == 1 or is_symbolic():  # a graph needs values, not places to write them to
         padded = [
             F.pad(image, (0, width - w, 0, height - h), value=pad_value)
             for image, (h, w) in zip(tensors, sizes, strict=True)

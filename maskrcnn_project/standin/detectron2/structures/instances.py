@@ -47,7 +47,7 @@ class Instances:
             self.set(name, value)
 
     def __getattr__(self, name: str) -> Any:
-        # Asked only for what is no ordinary attribute. "_fields" itself is missing while being unpickled.
+        # Asked only for what is not an ordinary attribute. "_fields" itself is missing while being unpickled.
         fields = self.__dict__.get("_fields")
         if fields is None or name not in fields:
             known = ", ".join(fields) if fields else "none"

@@ -1,12 +1,12 @@
 """
 Masks of the objects of one image: as bitmaps, as polygons, or as predicted inside boxes.
 
-Shapes: N objects, an H x W image, M x M cells of a mask target or prediction, boxes (N, 4) XYXY absolute
-pixels.
+Shapes: N objects, an H x W image, M x M cells of a mask target or prediction, boxes (N, 4) XYXY absolute pixels. A
+polygon is a flat float64 array x0, y0, x1, y1, ... of three points or more, in absolute pixels; an object is a list of
+polygons, its parts. The COCO tools turn polygons into pixels, so that training targets and evaluation agree.
 
-Choosing rows of ``BitMasks`` and ``PolygonMasks`` with a tensor copies nothing and waits for no device: a
-training step chooses 512 objects of an image's twenty and crops a quarter of them, and only the crop needs to
-know which.
+Choosing rows of ``BitMasks`` and ``PolygonMasks`` with a tensor copies nothing and waits for no device: a training
+step chooses 512 objects of an image's twenty and crops a quarter of them, and only the crop needs to know which.
 """
 
 from __future__ import annotations
@@ -21,16 +21,9 @@ import torch
 from detectron2.layers.mask_ops import paste_masks_in_image
 from detectron2.layers.roi_align import ROIAlign
 from detectron2.layers.wrappers import is_symbolic
-from detectron2.structures._polygons import (
-    check_polygon,
-    decode_objects,
-    polygon_area,
-    polygons_to_bitmask,
-    rasterize_objects,
-    rasterize_polygons_within_box,
-)
 from detectron2.structures.boxes import Boxes
 from detectron2.utils.memory import retry_if_cuda_oom
+from pycocotools import mask as coco_mask
 
 __all__ = [
     "BitMasks",
@@ -40,6 +33,73 @@ __all__ = [
     "polygons_to_bitmask",
     "rasterize_polygons_within_box",
 ]
+
+# Shortest side, in pixels, that a box is taken to have when its content is stretched to M cells.
+MIN_SIDE = 0.1
+MIN_POLYGON_NUMBERS = 6  # three points
+
+
+def polygon_area(x: np.ndarray, y: np.ndarray) -> float:
+    """Square pixels inside the polygon with corners (x[i], y[i]), by the shoelace formula."""
+    return 0.5 * abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))))
+
+
+def check_polygon(polygon: object) -> np.ndarray:
+    """``polygon`` as float64, in which the COCO tools compute; ValueError if it is not a flat list of three points."""
+    if isinstance(polygon, torch.Tensor):
+        polygon = polygon.detach().cpu().numpy()
+    array = np.asarray(polygon, dtype=np.float64)
+    if array.ndim != 1 or array.size % 2 != 0 or array.size < MIN_POLYGON_NUMBERS:
+        raise ValueError(
+            f"A polygon must be a flat list x0, y0, x1, y1, ... of three points or more, but has shape {array.shape}."
+        )
+    return array
+
+
+def polygons_to_bitmask(polygons: list[np.ndarray], height: int, width: int) -> np.ndarray:
+    """(height, width) bool: the union of ``polygons``. None of them cover nothing."""
+    return decode_objects([polygons], height, width)[0]
+
+
+def rasterize_polygons_within_box(polygons: list[np.ndarray], box: np.ndarray, mask_size: int) -> torch.Tensor:
+    """
+    The part of one object inside ``box``, stretched to a square grid: the target of the mask head (Mask R-CNN, 3.1).
+
+    Args:
+        polygons: the object's parts.
+        box: (4,) XYXY.
+        mask_size: M.
+
+    Returns:
+        (M, M) bool.
+    """
+    return torch.from_numpy(rasterize_objects([polygons], np.asarray(box)[None], mask_size))[0]
+
+
+def rasterize_objects(objects: list[list[np.ndarray]], boxes: np.ndarray, mask_size: int) -> np.ndarray:
+    """``rasterize_polygons_within_box`` for R objects, each in its own one of ``boxes`` (R, 4): (R, M, M) bool."""
+    boxes = boxes.astype(np.float64)
+    factors = mask_size / np.maximum(boxes[:, 2:] - boxes[:, :2], MIN_SIDE)  # (R, 2): cells per pixel
+    moved = [
+        [((part.reshape(-1, 2) - origin) * factor).ravel() for part in parts]
+        for parts, origin, factor in zip(objects, boxes[:, :2], factors, strict=True)
+    ]
+    return decode_objects(moved, mask_size, mask_size)
+
+
+def decode_objects(objects: list[list[np.ndarray]], height: int, width: int) -> np.ndarray:
+    """(R, height, width) bool, one plane per object: the union of its polygons."""
+    empty = {"size": [height, width], "counts": _encode_nothing(height, width)}
+    runs = [coco_mask.merge(coco_mask.frPyObjects(parts, height, width)) if parts else empty for parts in objects]
+    if not runs:
+        return np.zeros((0, height, width), dtype=bool)
+    planes = coco_mask.decode(runs)  # (height, width, R) uint8, column by column: the RLE's own order
+    return planes.transpose(2, 0, 1).astype(bool, order="C")
+
+
+def _encode_nothing(height: int, width: int) -> bytes:
+    """The run lengths of an empty mask."""
+    return coco_mask.encode(np.zeros((height, width), dtype=np.uint8, order="F"))["counts"]
 
 
 def _positions(item: torch.Tensor, length: int) -> torch.Tensor:
@@ -138,7 +198,7 @@ class BitMasks:
             (N, M, M) bool.
         """
         if len(boxes) != len(self):
-            raise AssertionError(f"crop_and_resize needs one box a mask, but got {len(boxes)} and {len(self)}.")
+            raise AssertionError(f"crop_and_resize needs one box per mask, but got {len(boxes)} and {len(self)}.")
         rows = torch.arange(len(self), device=self.device) if self._rows is None else self._rows
         regions = torch.cat([rows[:, None].to(torch.float32), boxes.to(self.device, torch.float32)], dim=1)  # (N, 5)
         align = ROIAlign((mask_size, mask_size), 1.0, sampling_ratio=0, aligned=True)
@@ -167,10 +227,7 @@ def _any(values: torch.Tensor, dim: int) -> torch.Tensor:
 
 
 def _first_and_end(occupied: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """
-    Of (N, L) bool: the first True and one past the last True of each row, (N,) int64 each; 0 and 0 without
-    one.
-    """
+    """Of (N, L) bool: the first True and one past the last True of each row, (N,) int64 each; 0 and 0 without one."""
     place = torch.arange(occupied.shape[1], device=occupied.device)
     end = ((place + 1) * occupied).amax(dim=1)
     first = torch.where(occupied, place, occupied.shape[1]).amin(dim=1)
@@ -270,7 +327,7 @@ class PolygonMasks:
             (N, M, M) bool, on the device of ``boxes``.
         """
         if len(boxes) != len(self):
-            raise AssertionError(f"crop_and_resize needs one box a mask, but got {len(boxes)} and {len(self)}.")
+            raise AssertionError(f"crop_and_resize needs one box per mask, but got {len(boxes)} and {len(self)}.")
         if self._rows is None:
             objects, corners = self._source, boxes.detach().cpu().numpy()
         else:  # rows and boxes travel together: one wait for the device; float64 holds both

@@ -1,7 +1,7 @@
 """
 A picture that is drawn upon: blending of coverages, anti-aliased lines, saving.
 
-Frames: "image" coordinates are pixels of the picture that came in, continuous, pixel i spanning i..i+1;
+Frames: "image" coordinates are pixels of the input picture, continuous, pixel i spanning i..i+1;
 "canvas" coordinates are those times ``scale``. OpenCV puts a pixel's centre at the integer, so 0.5 is taken
 off for it.
 """
@@ -49,7 +49,7 @@ class VisImage:
         self.reset_image(img)
 
     def reset_image(self, img: np.ndarray) -> None:
-        """Begin anew upon ``img``, RGB (H, W, 3), 0..255."""
+        """Start again on ``img``, RGB (H, W, 3), 0..255."""
         img = np.asarray(img).clip(0, 255).astype(np.uint8)
         self.img = img
         size = (max(1, round(self.width * self.scale)), max(1, round(self.height * self.scale)))

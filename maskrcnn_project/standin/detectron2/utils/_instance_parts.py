@@ -41,7 +41,7 @@ def common_length(given: dict[str, Any]) -> int:
     lengths = {name: len(values) for name, values in given.items() if values is not None}
     if len(set(lengths.values())) > 1:
         raise ValueError(
-            f"overlay_instances wants as many of each for N instances, but got {lengths}; drop the surplus."
+            f"overlay_instances needs as many of each for N instances, but got {lengths}; drop the surplus."
         )
     return next(iter(lengths.values()), 0)
 

@@ -37,7 +37,7 @@ class GenericMask:
         if isinstance(given, GenericMask):
             self._mask, self._polygons, self._has_holes = given._mask, given._polygons, given._has_holes
         elif isinstance(given, Mapping):
-            self._mask = self._decoded(given)
+            self._mask = self._decode(given)
         elif isinstance(given, (list, tuple)):
             self._polygons = [np.asarray(polygon, dtype=float).reshape(-1) for polygon in given]
             self._has_holes = False
@@ -50,7 +50,7 @@ class GenericMask:
                 )
             self._mask = self._mask.astype(np.uint8)
 
-    def _decoded(self, rle: Mapping[str, Any]) -> np.ndarray:
+    def _decode(self, rle: Mapping[str, Any]) -> np.ndarray:
         code = mask_util.frPyObjects(dict(rle), *rle["size"]) if isinstance(rle["counts"], list) else rle
         if tuple(rle["size"]) != (self.height, self.width):
             raise ValueError(

@@ -19,7 +19,7 @@ from ._text_drawing import render_text
 PIXELS_PER_FONT_PIXEL = 50
 PIXELS_PER_LINE_PIXEL = 400
 # Fonts are not smaller than this, unless the picture is so small that the text would fill it.
-SMALLEST_FONT = 11
+MIN_FONT = 11
 SMALL_PICTURE = 8  # parts of its side
 # DejaVu Sans is a smear below it.
 LEGIBLE_FONT = 8
@@ -32,7 +32,7 @@ class Primitives:
         self.img = _as_rgb(img_rgb)
         self.output = VisImage(self.img, scale)
         side = math.sqrt(self.output.canvas.shape[0] * self.output.canvas.shape[1])
-        font = max(side / PIXELS_PER_FONT_PIXEL, min(SMALLEST_FONT, max(LEGIBLE_FONT, side / SMALL_PICTURE)))
+        font = max(side / PIXELS_PER_FONT_PIXEL, min(MIN_FONT, max(LEGIBLE_FONT, side / SMALL_PICTURE)))
         # In image coordinates, as all that is drawn: on the canvas it is larger by ``scale``.
         self._default_font_size = font_size_scale * font / scale
         self._default_line_width = max(1.0, side / PIXELS_PER_LINE_PIXEL) / scale
@@ -58,7 +58,7 @@ class Primitives:
             raise ValueError(
                 f"horizontal_alignment is 'center', 'left' or 'right', but got {horizontal_alignment!r}; choose one."
             )
-        layers = self._rendered(text, font_size, rotation)
+        layers = self._render(text, font_size, rotation)
         x, y = (float(c) * self.output.scale for c in position)
         height, width = layers[0].shape
         x -= {"left": 0.0, "center": width / 2, "right": float(width)}[horizontal_alignment]
@@ -71,7 +71,7 @@ class Primitives:
         draw_text_plate(canvas, layers, corner, readable_on_dark(color))
         return self.output
 
-    def _rendered(self, text: str, font_size: float | None = None, rotation: float = 0) -> Any:
+    def _render(self, text: str, font_size: float | None = None, rotation: float = 0) -> Any:
         size = self._default_font_size if font_size is None else font_size
         return render_text(str(text), max(1, round(size * self.output.scale)), float(rotation))
 

@@ -42,7 +42,7 @@ def colormap(rgb: bool = False, maximum: int = 255) -> np.ndarray:
     The table of colours.
 
     Args:
-        rgb: whether a row is (R, G, B); default (B, G, R), as OpenCV wants.
+        rgb: whether a row is (R, G, B); default (B, G, R), as OpenCV needs.
         maximum: 255 or 1.
 
     Returns:

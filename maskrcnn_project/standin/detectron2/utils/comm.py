@@ -35,10 +35,10 @@ def is_main_process() -> bool:
 
 def create_local_process_group(num_workers_per_machine: int) -> None:
     """
-    Makes one group of processes a machine. Every process must call it, once, after ``init_process_group``.
+    Makes one group of processes per machine. Every process must call it, once, after ``init_process_group``.
 
     Args:
-        num_workers_per_machine: processes a machine, the same on every machine. Rank r lies on machine
+        num_workers_per_machine: processes per machine, the same on every machine. Rank r lies on machine
             r // num_workers_per_machine.
     """
     global _local_group

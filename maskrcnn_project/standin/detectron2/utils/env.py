@@ -130,7 +130,7 @@ def _import_file(name: str, path: Path) -> ModuleType:
 
 
 def __getattr__(name: str) -> Any:
-    # TORCH_VERSION, (major, minor), is asked for by many projects; on demand, for it needs torch.
+    # TORCH_VERSION, (major, minor), is asked for by many projects; on demand, because it needs torch.
     if name != "TORCH_VERSION":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import torch

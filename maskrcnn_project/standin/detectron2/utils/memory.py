@@ -23,7 +23,7 @@ def retry_if_cuda_oom(func: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @functools.wraps(func)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         if (first := _attempt(func, args, kwargs)) is not None:
             return first[0]
         torch.cuda.empty_cache()
@@ -32,7 +32,7 @@ def retry_if_cuda_oom(func: Callable[..., Any]) -> Callable[..., Any]:
         logging.getLogger(__name__).info("CUDA ran out of memory in %s: using the CPU", _name(func))
         return func(*_to_cpu(args), **_to_cpu(kwargs))
 
-    return wrapped
+    return wrapper
 
 
 def _attempt(func: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any] | None:

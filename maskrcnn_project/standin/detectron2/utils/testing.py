@@ -177,7 +177,7 @@ def skipIfUnsupportedMinOpsetVersion(
         current_opset_version = ONNX_DEFAULT_OPSET
     return unittest.skipIf(
         current_opset_version < min_opset_version,
-        f"wants ONNX opset {min_opset_version}, but it is {current_opset_version}",
+        f"needs ONNX opset {min_opset_version}, but it is {current_opset_version}",
     )
 
 
@@ -185,7 +185,7 @@ def skipIfUnsupportedMinTorchVersion(min_version: str) -> Callable[..., Any]:
     """Decorator: skips a test where PyTorch is older than ``"major.minor"``."""
     return unittest.skipIf(
         _torch_version() < _version(min_version),
-        f"wants PyTorch {min_version}, but it is {torch.__version__}",
+        f"needs PyTorch {min_version}, but it is {torch.__version__}",
     )
 
 

@@ -134,7 +134,7 @@ class VideoVisualizer:
             for i in ids:
                 self._color_of_id.setdefault(i, _colors.palette(len(self._color_of_id)))
             return [self._color_of_id[i] for i in ids]
-        if visualizer._by_class() and classes is not None:
+        if visualizer._colors_by_class() and classes is not None:
             return visualizer._class_colors(classes, jittering=False)
         count = len(predictions)
         outlines = [

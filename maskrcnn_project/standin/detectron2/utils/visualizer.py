@@ -1,7 +1,7 @@
 """
 Drawing annotations and predictions on a picture: masks, boxes, labels.
 
-Pictures are RGB uint8 (H, W, 3) on the way in and out. Coordinates are pixels of the picture that came in.
+Pictures are RGB uint8 (H, W, 3) on the way in and out. Coordinates are pixels of the input picture.
 This file stands above its folder: it imports ``data`` and ``structures``, and no lower file imports it.
 """
 
@@ -91,7 +91,7 @@ class Visualizer(Primitives):
         masks = self._convert_masks(predictions.pred_masks) if predictions.has("pred_masks") else None
 
         colors, alpha = None, 0.4
-        if self._by_class() and classes is not None:
+        if self._colors_by_class() and classes is not None:
             colors, alpha = self._class_colors(classes, jittering), 0.6
         if self._instance_mode == ColorMode.IMAGE_BW:
             self.output.reset_image(self._create_grayscale_image(union_of(masks) if masks else None))
@@ -119,7 +119,7 @@ class Visualizer(Primitives):
                 keypoints=np.array([a["keypoints"] for a in annotations], float).reshape(len(classes), -1, 3)
                 if with_keypoints
                 else None,
-                assigned_colors=self._class_colors(classes) if self._by_class() else None,
+                assigned_colors=self._class_colors(classes) if self._colors_by_class() else None,
                 alpha=0.4,
             )
         if dic.get("sem_seg") is not None:
@@ -178,7 +178,7 @@ class Visualizer(Primitives):
     def _draw_labels(self, labels: list[str], extents: np.ndarray, colors: list[Any], centered: bool) -> None:
         canvas = self.output.canvas
         layout = LabelLayout(*canvas.shape[:2])
-        rendered = [self._rendered(label) if label else None for label in labels]
+        rendered = [self._render(label) if label else None for label in labels]
         crowded = layout.is_crowded([layers[0].shape for layers in rendered if layers is not None])
         for layers, extent, color in zip(rendered, extents * self.output.scale, colors, strict=True):
             if layers is None:
@@ -314,7 +314,7 @@ class Visualizer(Primitives):
 
     draw_panoptic_seg_predictions = draw_panoptic_seg
 
-    def _by_class(self) -> bool:
+    def _colors_by_class(self) -> bool:
         return self._instance_mode == ColorMode.SEGMENTATION and bool(self.metadata.get("thing_colors", None))
 
     def _class_colors(self, classes: Sequence[int], jittering: bool = True) -> list[RGB]:

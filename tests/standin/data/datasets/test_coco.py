@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from detectron2.data.datasets import coco, load_coco_json, load_sem_seg, register_coco_instances
+from detectron2.data.datasets import coco, convert_to_coco_json, load_coco_json, load_sem_seg, register_coco_instances
+from detectron2.data.datasets.coco import convert_to_coco_dict
 from detectron2.structures import BoxMode
 from PIL import Image
 from pycocotools import mask as coco_mask
@@ -140,14 +141,14 @@ def test_a_name_cannot_get_other_classes(load):
         load(_content())
 
 
-def _broken(**changes):
+def _change_content(**changes):
     content = _content()
     for key, value in changes.items():
         content[key] = value
     return content
 
 
-def _without(key):
+def _remove_key(key):
     content = _content()
     del content[key]
     return content
@@ -160,46 +161,67 @@ RLE = {"size": [8, 10], "counts": [80]}
     ("content", "sentence"),
     [
         ([_annotation(1, 20, 3)], r"must hold an object with .* but holds a list: a COCO result file"),
-        (_without("images"), r"gt.json has no 'images'; it has categories, annotations"),
-        (_without("categories"), "has no 'categories'"),
-        (_broken(images={}), "'images' must be a list of objects"),
-        (_broken(annotations=[3]), "'annotations' must be a list of objects"),
+        (_remove_key("images"), r"gt.json has no 'images'; it has categories, annotations"),
+        (_remove_key("categories"), "has no 'categories'"),
+        (_change_content(images={}), "'images' must be a list of objects"),
+        (_change_content(annotations=[3]), "'annotations' must be a list of objects"),
         (
-            _broken(images=[{"id": 1, "file_name": "a", "height": 3}]),
+            _change_content(images=[{"id": 1, "file_name": "a", "height": 3}]),
             r"image number 0 \(image id 1\) must have 'width'",
         ),
-        (_broken(images=[{"id": 1, "file_name": 5, "height": 3, "width": 3}]), "must have 'file_name' as str"),
-        (_broken(images=[{"file_name": "a", "height": 3, "width": 3}]), "image number 0 must have an 'id'"),
-        (_broken(images=_content()["images"] * 2), "ids of the images must be unique, .* more than once: 20, 10"),
-        (_broken(categories=[{"id": 3}]), "category number 0 must have 'name'"),
-        (_broken(categories=[{"id": 3, "name": "x"}] * 2), "ids of the categories must be unique"),
-        (_broken(annotations=[_annotation(5, 20, 4)]), r"annotation 5 \(image id 20\) has category_id 4, .*ids 3, 7"),
-        (_broken(annotations=[_annotation(5, 21, 3)]), "annotation 5 belongs to image id 21, which is not among"),
-        (_broken(annotations=[_annotation(5, [20], 3)]), "annotation 5 must have a 'image_id' that is"),
-        (_broken(annotations=[{"image_id": 20, "category_id": 3}]), "number 0, which has no id, must have a 'id'"),
-        (_broken(annotations=[_annotation(5, 20, 3)] * 2), "ids of the annotations must be unique, .*: 5"),
+        (_change_content(images=[{"id": 1, "file_name": 5, "height": 3, "width": 3}]), "must have 'file_name' as str"),
+        (_change_content(images=[{"file_name": "a", "height": 3, "width": 3}]), "image number 0 must have an 'id'"),
         (
-            _broken(annotations=[_annotation(5, 20, 3, bbox=[1, 2, 3])]),
+            _change_content(images=_content()["images"] * 2),
+            "ids of the images must be unique, .* more than once: 20, 10",
+        ),
+        (_change_content(categories=[{"id": 3}]), "category number 0 must have 'name'"),
+        (_change_content(categories=[{"id": 3, "name": "x"}] * 2), "ids of the categories must be unique"),
+        (
+            _change_content(annotations=[_annotation(5, 20, 4)]),
+            r"annotation 5 \(image id 20\) has category_id 4, .*ids 3, 7",
+        ),
+        (
+            _change_content(annotations=[_annotation(5, 21, 3)]),
+            "annotation 5 belongs to image id 21, which is not among",
+        ),
+        (_change_content(annotations=[_annotation(5, [20], 3)]), "annotation 5 must have a 'image_id' that is"),
+        (
+            _change_content(annotations=[{"image_id": 20, "category_id": 3}]),
+            "number 0, which has no id, must have a 'id'",
+        ),
+        (_change_content(annotations=[_annotation(5, 20, 3)] * 2), "ids of the annotations must be unique, .*: 5"),
+        (
+            _change_content(annotations=[_annotation(5, 20, 3, bbox=[1, 2, 3])]),
             r"annotation 5 \(image id 20\) must have 'bbox'",
         ),
-        (_broken(annotations=[_annotation(5, 20, 3, bbox=None)]), "must have 'bbox' .* but has None"),
-        (_broken(annotations=[_annotation(5, 20, 3, bbox=[1, 2, 3, float("nan")])]), "must have 'bbox'"),
-        (_broken(annotations=[_annotation(5, 20, 3, ignore=1)]), "annotation 5 .* has 'ignore' set"),
+        (_change_content(annotations=[_annotation(5, 20, 3, bbox=None)]), "must have 'bbox' .* but has None"),
+        (_change_content(annotations=[_annotation(5, 20, 3, bbox=[1, 2, 3, float("nan")])]), "must have 'bbox'"),
+        (_change_content(annotations=[_annotation(5, 20, 3, ignore=1)]), "annotation 5 .* has 'ignore' set"),
         (
-            _broken(annotations=[_annotation(5, 20, 3, segmentation="x")]),
+            _change_content(annotations=[_annotation(5, 20, 3, segmentation="x")]),
             "annotation 5 .* segmentation of type str: use",
         ),
         (
-            _broken(annotations=[_annotation(5, 20, 3, segmentation=TRIANGLE)]),
+            _change_content(annotations=[_annotation(5, 20, 3, segmentation=TRIANGLE)]),
             "annotation 5 .* one flat list of numbers",
         ),
-        (_broken(annotations=[_annotation(5, 20, 3, segmentation=[["a"] * 6])]), "polygon that is no list of numbers"),
-        (_broken(annotations=[_annotation(5, 20, 3, segmentation={"size": [8, 10]})]), "without 'size' or 'counts'"),
         (
-            _broken(annotations=[_annotation(5, 20, 3, segmentation={**RLE, "size": [10, 8]})]),
+            _change_content(annotations=[_annotation(5, 20, 3, segmentation=[["a"] * 6])]),
+            "polygon that is not a list of numbers",
+        ),
+        (
+            _change_content(annotations=[_annotation(5, 20, 3, segmentation={"size": [8, 10]})]),
+            "without 'size' or 'counts'",
+        ),
+        (
+            _change_content(annotations=[_annotation(5, 20, 3, segmentation={**RLE, "size": [10, 8]})]),
             r"annotation 5 .* of size \[10, 8\], but its image is of size \[8, 10\]",
         ),
-        (_broken(annotations=[_annotation(5, 20, 3, segmentation={**RLE, "counts": [7]})]), "do not add up to the 80"),
+        (
+            _change_content(annotations=[_annotation(5, 20, 3, segmentation={**RLE, "counts": [7]})]),
+            "do not add up to the 80",
+        ),
     ],
 )
 def test_wrong_content_gets_its_sentence(load, content, sentence):
@@ -238,7 +260,7 @@ def test_registering_reads_nothing_until_used(tmp_path, load):
     assert len(DatasetCatalog.get("coco_test")) == 2
     with pytest.raises(AssertionError, match="already registered"):
         register_coco_instances("coco_test", {}, str(json_file), str(tmp_path))
-    with pytest.raises(TypeError, match="wants json_file as a string, but got 3"):
+    with pytest.raises(TypeError, match="needs json_file as a string, but got 3"):
         register_coco_instances("other", {}, 3, str(tmp_path))
 
 
@@ -278,3 +300,102 @@ def test_left_out_names_say_so():
         _ = datasets.load_lvis_json
     with pytest.raises(AttributeError):
         _ = datasets.no_such_name
+
+
+NAME = "export_test"
+SQUARE = [1.0, 1.0, 5.0, 1.0, 5.0, 5.0, 1.0, 5.0]
+MASK = np.zeros((8, 10), np.uint8)
+MASK[2:5, 3:7] = 1  # 12 pixels
+
+
+@pytest.fixture
+def register():
+    def under_name(records, **metadata):
+        DatasetCatalog.register(NAME, lambda: records)
+        MetadataCatalog.get(NAME).set(**{"thing_classes": ["a", "b"], **metadata})
+
+    yield under_name
+    DatasetCatalog.pop(NAME, None)
+    MetadataCatalog.pop(NAME, None)
+
+
+def _record(*annotations, **more):
+    return {"file_name": "x.png", "height": 8, "width": 10, "image_id": 40, "annotations": list(annotations), **more}
+
+
+def _anno(category_id=0, bbox=(1, 1, 5, 5), mode=BoxMode.XYXY_ABS, **more):
+    return {"category_id": category_id, "bbox": bbox, "bbox_mode": mode, **more}
+
+
+def test_boxes_areas_and_ids_by_hand(register):
+    rle = coco_mask.encode(np.asfortranarray(MASK))
+    uncompressed = {"size": [8, 10], "counts": [26, 3, 5, 3, 5, 3, 5, 3, 27]}
+    register(
+        [
+            _record(
+                _anno(1, segmentation=[SQUARE]),
+                _anno(0, bbox=np.array([3, 2, 7, 5]), segmentation=rle, iscrowd=1),
+                _anno(0, bbox=[3, 2, 4, 3], mode=BoxMode.XYWH_ABS, segmentation=uncompressed),
+                _anno(0, bbox=(3, 2, 7, 5), segmentation=MASK.astype(bool)),
+                _anno(0, bbox=[0.12345, 0, 2, 3]),
+            )
+        ],
+        thing_dataset_id_to_contiguous_id={5: 0, 9: 1},
+    )
+    coco = convert_to_coco_dict(NAME)
+    json.dumps(coco)
+    assert coco["images"] == [{"id": 40, "width": 10, "height": 8, "file_name": "x.png"}]
+    assert coco["categories"] == [{"id": 5, "name": "a"}, {"id": 9, "name": "b"}]
+    annos = coco["annotations"]
+    assert [a["id"] for a in annos] == [1, 2, 3, 4, 5]
+    assert {a["image_id"] for a in annos} == {40}
+    assert [a["category_id"] for a in annos] == [9, 5, 5, 5, 5]
+    assert [a["iscrowd"] for a in annos] == [0, 1, 0, 0, 0]
+    assert [a["bbox"] for a in annos[:4]] == [[1, 1, 4, 4]] + [[3, 2, 4, 3]] * 3
+    assert annos[4]["bbox"] == [0.123, 0, 1.877, 3]
+    assert [a["area"] for a in annos] == pytest.approx([16, 12, 12, 12, 1.877 * 3])
+    assert annos[0]["segmentation"] == [SQUARE]
+    assert all((coco_mask.decode(a["segmentation"]) == MASK).all() for a in annos[1:4])
+    assert "segmentation" not in annos[4]
+
+
+def test_there_and_back(register, tmp_path):
+    record = _record(
+        _anno(1, bbox=[1.0, 1.0, 4.0, 4.0], mode=BoxMode.XYWH_ABS, iscrowd=0, segmentation=[SQUARE]),
+        file_name=str(tmp_path / "x.png"),
+    )
+    register([record, _record(image_id=41)])
+    convert_to_coco_json(NAME, str(tmp_path / "new" / "out.json"))
+    back = load_coco_json(str(tmp_path / "new" / "out.json"), "")
+    assert back[0] == record
+    assert back[1]["annotations"] == []
+
+
+def test_without_annotations_and_ids(register):
+    register([{"file_name": "x.png", "height": 8, "width": 10}, {"file_name": "y.png", "height": 8, "width": 10}])
+    coco = convert_to_coco_dict(NAME)
+    assert [i["id"] for i in coco["images"]] == [0, 1]
+    assert "annotations" not in coco
+
+
+def test_a_file_that_exists_is_kept_unless_told_otherwise(register, tmp_path):
+    register([_record()])
+    out = tmp_path / "out.json"
+    out.write_text("{}")
+    convert_to_coco_json(NAME, str(out))
+    assert out.read_text() == "{}"
+    convert_to_coco_json(NAME, str(out), allow_cached=False)
+    assert len(json.loads(out.read_text())["images"]) == 1
+
+
+def test_a_failed_conversion_leaves_no_file(register, tmp_path):
+    register([_record(_anno(segmentation="mask"))])
+    with pytest.raises(ValueError, match="image id 40 has a segmentation of type str"):
+        convert_to_coco_json(NAME, str(tmp_path / "out.json"))
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_a_record_without_a_size_says_so(register):
+    register([{"file_name": "x.png"}])
+    with pytest.raises(ValueError, match="Record 0 of dataset 'export_test' has no 'width'"):
+        convert_to_coco_dict(NAME)

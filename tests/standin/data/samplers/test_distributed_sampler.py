@@ -14,7 +14,7 @@ from detectron2.data.samplers import (
 from detectron2.utils import comm
 
 
-def _as_rank(monkeypatch, rank, world_size):
+def _run_as_rank(monkeypatch, rank, world_size):
     monkeypatch.setattr(comm, "get_rank", lambda: rank)
     monkeypatch.setattr(comm, "get_world_size", lambda: world_size)
 
@@ -53,7 +53,7 @@ def test_iterating_anew_starts_anew_so_that_a_resumed_run_can_skip():
 def test_processes_deal_out_one_stream(monkeypatch):
     whole = list(islice(TrainingSampler(7, seed=2), 30))
     for rank in range(3):
-        _as_rank(monkeypatch, rank, 3)
+        _run_as_rank(monkeypatch, rank, 3)
         assert list(islice(TrainingSampler(7, seed=2), 10)) == whole[rank::3]
 
 
@@ -115,7 +115,7 @@ def test_repeat_factor_sampler_is_seeded_dealt_out_and_may_keep_the_order(monkey
     assert whole == list(islice(RepeatFactorTrainingSampler([1.3, 2.7, 1.0], seed=8), 60))
     assert list(islice(RepeatFactorTrainingSampler([1.0, 2.0], shuffle=False, seed=8), 6)) == [0, 1, 1, 0, 1, 1]
     for rank in range(2):
-        _as_rank(monkeypatch, rank, 2)
+        _run_as_rank(monkeypatch, rank, 2)
         assert list(islice(RepeatFactorTrainingSampler([1.3, 2.7, 1.0], seed=8), 30)) == whole[rank::2]
 
 
@@ -134,7 +134,7 @@ def test_repeat_factors_that_leave_nothing_are_refused():
 )
 def test_inference_shards(monkeypatch, size, world_size, shards):
     for rank, shard in enumerate(shards):
-        _as_rank(monkeypatch, rank, world_size)
+        _run_as_rank(monkeypatch, rank, world_size)
         sampler = InferenceSampler(size)
         assert list(sampler) == shard
         assert list(sampler) == shard  # as often as wanted

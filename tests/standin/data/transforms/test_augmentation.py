@@ -44,7 +44,7 @@ def test_an_input_without_what_is_wanted_says_so():
     class Bare:
         image = np.zeros((2, 3), np.uint8)
 
-    with pytest.raises(AttributeError, match="_SeesBoxes wants 'boxes', which the Bare it was given does not have"):
+    with pytest.raises(AttributeError, match="_SeesBoxes needs 'boxes', which the Bare it was given does not have"):
         _SeesBoxes()(Bare())
 
 

@@ -33,7 +33,7 @@ def test_shortest_edge_draws_as_detectron2_does():
 def test_shortest_edge_special_cases():
     assert isinstance(T.ResizeShortestEdge(0).get_transform(IMAGE), T.NoOpTransform)
     assert T.ResizeShortestEdge(30).get_transform(IMAGE).new_w == 45
-    with pytest.raises(ValueError, match="wants two lengths"):
+    with pytest.raises(ValueError, match="needs two lengths"):
         T.ResizeShortestEdge((1, 2, 3), sample_style="range")
     with pytest.raises(ValueError, match="'range' or 'choice', but is 'all'"):
         T.ResizeShortestEdge((1, 2), sample_style="all")

@@ -125,7 +125,7 @@ def test_extent_by_hand():
     assert extent.apply_image(np.dstack([image] * 3))[..., 1].tolist() == [[2, 9], [4, 9]]
     assert extent.apply_segmentation(image > 3).dtype == bool
     assert extent.apply_coords(np.array([[1.0, 2.0], [3.0, 0.0]])).tolist() == [[0.0, 2.0], [2.0, 0.0]]
-    with pytest.raises(TypeError, match="wants a uint8 image or a mask, but got float32"):
+    with pytest.raises(TypeError, match="needs a uint8 image or a mask, but got float32"):
         extent.apply_image(image.astype(np.float32))
 
 
@@ -175,7 +175,7 @@ def test_colour_functions_leave_places_alone():
     assert (invert.apply_segmentation(image) == 100).all()
     by_pil = T.PILColorTransform(lambda picture: picture.point(lambda v: v // 2))
     assert (by_pil.apply_image(image) == 50).all()
-    with pytest.raises(TypeError, match="wants a function"):
+    with pytest.raises(TypeError, match="needs a function"):
         T.ColorTransform(3)
 
 

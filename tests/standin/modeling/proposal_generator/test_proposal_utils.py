@@ -20,7 +20,7 @@ def top(levels, scores, size=(40, 40), pre=10, post=10, min_size=0.0, training=F
     return result
 
 
-def test_the_lesser_of_two_close_boxes_falls():
+def test_the_lower_scored_of_two_close_boxes_is_removed():
     result = top([NEAR], [[0.5, 2.0, 1.0]])
     assert result.proposal_boxes.tensor.tolist() == [NEAR[1], NEAR[2]]
     assert result.objectness_logits.tolist() == [2.0, 1.0]

@@ -19,7 +19,7 @@ def make_layers(num_classes=2, **kwargs):
     return FastRCNNOutputLayers(ShapeSpec(channels=4), box2box_transform=coder, num_classes=num_classes, **kwargs)
 
 
-def sampled(classes, with_gt=True):
+def make_sample(classes, with_gt=True):
     proposals = Instances((50, 50), proposal_boxes=Boxes(torch.tensor([BOX] * len(classes)).reshape(-1, 4)))
     proposals.gt_classes = torch.tensor(classes, dtype=torch.int64)
     if with_gt:
@@ -38,7 +38,7 @@ def test_losses_by_hand():
     deltas = torch.zeros(4, 8)
     deltas[1, 4] = 0.3  # dx of class 1; it should be 0.1
     deltas[0, 4] = 7.0  # dx of class 1, where class 0 is true: not looked at
-    losses, logged = losses_of(make_layers(), scores, deltas, [sampled([0, 1]), sampled([2, 2], with_gt=False)])
+    losses, logged = losses_of(make_layers(), scores, deltas, [make_sample([0, 1]), make_sample([2, 2], with_gt=False)])
     right, wrong = math.log(1 + 2 * math.exp(-9)), math.log(1 + 2 * math.exp(-9)) + 9
     assert losses["loss_cls"].item() == pytest.approx((3 * right + wrong) / 4, rel=1e-5)
     assert losses["loss_box_reg"].item() == pytest.approx((0.1 + 0.2) / 4)  # by 4 regions, not by 2 objects
@@ -50,12 +50,12 @@ def test_losses_by_hand():
 def test_one_box_for_all_classes():
     layers = make_layers(cls_agnostic_bbox_reg=True)
     assert layers.bbox_pred.out_features == 4
-    losses, _ = losses_of(layers, torch.zeros(2, 3), torch.zeros(2, 4), [sampled([1, 2])])
+    losses, _ = losses_of(layers, torch.zeros(2, 3), torch.zeros(2, 4), [make_sample([1, 2])])
     assert losses["loss_box_reg"].item() == pytest.approx(0.1 / 2)
 
 
 def test_loss_weights():
-    proposals, scores, deltas = [sampled([1])], torch.zeros(1, 3), torch.zeros(1, 8)
+    proposals, scores, deltas = [make_sample([1])], torch.zeros(1, 3), torch.zeros(1, 8)
     plain, _ = losses_of(make_layers(), scores, deltas, proposals)
     weighted, _ = losses_of(make_layers(loss_weight={"loss_box_reg": 3.0}), scores, deltas, proposals)
     assert weighted["loss_box_reg"] == 3 * plain["loss_box_reg"]
@@ -63,7 +63,7 @@ def test_loss_weights():
 
 
 @pytest.mark.parametrize("sigmoid", [False, True])
-@pytest.mark.parametrize("proposals", [[], [sampled([])], [sampled([2, 2], with_gt=False)]])
+@pytest.mark.parametrize("proposals", [[], [make_sample([])], [make_sample([2, 2], with_gt=False)]])
 def test_nothing_to_learn_boxes_from(proposals, sigmoid):
     layers = make_layers(use_sigmoid_ce=sigmoid)
     features = torch.randn(sum(len(p) for p in proposals), 4)
@@ -115,7 +115,9 @@ def test_initial_weights():
 def test_predictions_for_the_true_class():
     deltas = torch.zeros(2, 8)
     deltas[0, 4] = 1.0  # class 1 of the first region: one width to the right
-    boxes = make_layers().predict_boxes_for_gt_classes((torch.zeros(2, 3), deltas), [sampled([1]), sampled([2])])
+    boxes = make_layers().predict_boxes_for_gt_classes(
+        (torch.zeros(2, 3), deltas), [make_sample([1]), make_sample([2])]
+    )
     assert [b.tolist() for b in boxes] == [[[10, 0, 20, 10]], [[10 * 0.0, 0, 10, 10]]]
 
 
@@ -126,7 +128,7 @@ SCORES = torch.tensor([[0.6, 0.3, 0.1], [0.5, 0.4, 0.1]])
 
 def test_selection_by_hand():
     result, regions = fast_rcnn_inference_single_image(BOXES, SCORES, (40, 40), 0.05, 0.5, 100)
-    # Class 0: IoU 0.9, the second falls. Class 1: clipped to 10 x 20, IoU 0.5 is not more than 0.5, both stay.
+    # Class 0: IoU 0.9, the second is removed. Class 1: clipped to 10 x 20, IoU 0.5 is not more than 0.5, both stay.
     assert result.pred_classes.tolist() == [0, 1, 1]
     assert result.scores.tolist() == pytest.approx([0.6, 0.4, 0.3])
     assert result.pred_boxes.tensor.tolist() == [[0, 0, 10, 10], [20, 20, 30, 40], [20, 20, 30, 30]]
@@ -162,6 +164,6 @@ def test_several_images_and_no_regions():
 def test_inference_splits_by_image():
     torch.manual_seed(0)
     layers = make_layers(test_score_thresh=0.0)
-    results, _ = layers.inference(layers(torch.randn(3, 4)), [sampled([0, 1]), sampled([2])])
+    results, _ = layers.inference(layers(torch.randn(3, 4)), [make_sample([0, 1]), make_sample([2])])
     assert len(results) == 2
     assert layers.predict_boxes((torch.zeros(0, 3), torch.zeros(0, 8)), []) == []

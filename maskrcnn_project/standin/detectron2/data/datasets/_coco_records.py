@@ -19,7 +19,7 @@ from detectron2.utils.file_io import PathManager
 
 _IMAGE_KEYS: dict[str, type] = {"file_name": str, "height": int, "width": int}
 # Three points: fewer enclose nothing.
-_LEAST_POLYGON_NUMBERS = 6
+_MIN_POLYGON_NUMBERS = 6
 _REFERENCES = ("id", "image_id", "category_id")
 _ID_TYPES = (int, str)
 _NUMBER_TYPES = frozenset((int, float))
@@ -31,7 +31,7 @@ def read_coco_file(json_file: str) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no JSON, or no COCO.
+        ValueError: it is not JSON, or not COCO.
     """
     local_file = PathManager.get_local_path(json_file)
     if not os.path.isfile(local_file):
@@ -229,8 +229,8 @@ def _valid_polygons(segmentation: Any) -> list[list[float]]:
         raise ValueError(f"has a segmentation that is one flat list of numbers: {supported}.")
     for polygon in segmentation:
         if not _is_list_of_numbers(polygon):
-            raise ValueError(f"has a polygon that is no list of numbers, {str(polygon)[:60]}: {supported}.")
-    return [p for p in segmentation if len(p) % 2 == 0 and len(p) >= _LEAST_POLYGON_NUMBERS]
+            raise ValueError(f"has a polygon that is not a list of numbers, {str(polygon)[:60]}: {supported}.")
+    return [p for p in segmentation if len(p) % 2 == 0 and len(p) >= _MIN_POLYGON_NUMBERS]
 
 
 def _is_list_of_numbers(value: Any) -> bool:

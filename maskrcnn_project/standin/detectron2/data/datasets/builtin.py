@@ -40,7 +40,7 @@ def register_all_coco(root: str) -> None:
         )
 
 
-if "coco_2017_train" not in DatasetCatalog:  # reloading this module is no second registration
+if "coco_2017_train" not in DatasetCatalog:  # reloading this module does not register again
     register_all_coco(os.path.expanduser(os.getenv("DETECTRON2_DATASETS", "datasets")))
 
 __getattr__ = refuse(

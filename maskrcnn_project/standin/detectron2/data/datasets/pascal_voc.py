@@ -1,4 +1,4 @@
-"""Boxes in Pascal VOC's format: one XML file an image."""
+"""Boxes in Pascal VOC's format: one XML file per image."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class TrainingSampler(Sampler):
     """
     Endless: every index once, then every index once again, each round in another order.
 
-    Iterating anew starts at the first round again, so that a run that resumes may skip what it has seen.
+    Iterating again starts at the first round, so that a run that resumes may skip what it has seen.
     """
 
     def __init__(self, size: int, shuffle: bool = True, seed: int | None = None) -> None:
@@ -40,13 +40,13 @@ class TrainingSampler(Sampler):
             seed: the same on all processes; None: drawn by the first one and shared.
 
         Raises:
-            TypeError: ``size`` is no int.
+            TypeError: ``size`` is not an int.
             ValueError: ``size`` is not positive.
         """
         if not isinstance(size, int):
-            raise TypeError(f"TrainingSampler wants the number of items as an int, but got {size!r}.")
+            raise TypeError(f"TrainingSampler needs the number of items as an int, but got {size!r}.")
         if size <= 0:
-            raise ValueError(f"TrainingSampler wants at least one item to draw from, but size is {size}.")
+            raise ValueError(f"TrainingSampler needs at least one item to draw from, but size is {size}.")
         self._size = size
         self._shuffle = shuffle
         self._seed = int(comm.shared_random_seed() if seed is None else seed)
@@ -161,7 +161,7 @@ class RepeatFactorTrainingSampler(Sampler):
 
     def _get_epoch_indices(self, generator: torch.Generator) -> torch.Tensor:
         """
-        One round: the fraction of a factor is rounded up with the probability it states, anew each time.
+        One round: the fraction of a factor is rounded up with the probability it states, drawn again each time.
         """
         round_up = torch.rand(len(self._frac_part), generator=generator) < self._frac_part
         return torch.repeat_interleave((self._int_part + round_up.float()).long())
@@ -186,7 +186,7 @@ class InferenceSampler(Sampler):
             size: number of items in the dataset.
         """
         if not isinstance(size, int) or size <= 0:
-            raise ValueError(f"InferenceSampler wants the number of items, at least 1, but got {size!r}.")
+            raise ValueError(f"InferenceSampler needs the number of items, at least 1, but got {size!r}.")
         self._size = size
         self._rank = comm.get_rank()
         self._world_size = comm.get_world_size()

@@ -26,7 +26,7 @@ class GroupedBatchSampler(BatchSampler):
             batch_size: indices in a batch.
         """
         if not isinstance(sampler, Sampler):
-            raise TypeError(f"GroupedBatchSampler wants a torch Sampler, but got {type(sampler).__name__}.")
+            raise TypeError(f"GroupedBatchSampler needs a torch Sampler, but got {type(sampler).__name__}.")
         group_ids = np.asarray(group_ids)
         if group_ids.ndim != 1:
             raise ValueError(f"group_ids must have shape (N,), but has {group_ids.shape}.")

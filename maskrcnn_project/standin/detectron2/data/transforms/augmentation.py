@@ -24,14 +24,14 @@ __all__ = [
 def _check_image(image: Any) -> None:
     """Raises TypeError or ValueError unless ``image`` is (H, W) or (H, W, C), uint8 or floating point."""
     if not isinstance(image, np.ndarray):
-        raise TypeError(f"An augmentation wants the image as a numpy array, but got {type(image).__name__}.")
+        raise TypeError(f"An augmentation needs the image as a numpy array, but got {type(image).__name__}.")
     if image.dtype != np.uint8 and not np.issubdtype(image.dtype, np.floating):
         raise TypeError(
-            "An augmentation wants an image of uint8 in [0, 255] or of floating point, but got "
+            "An augmentation needs an image of uint8 in [0, 255] or of floating point, but got "
             f"{image.dtype}: convert it first."
         )
     if image.ndim not in (2, 3):
-        raise ValueError(f"An augmentation wants an image (H, W) or (H, W, C), but got shape {image.shape}.")
+        raise ValueError(f"An augmentation needs an image (H, W) or (H, W, C), but got shape {image.shape}.")
 
 
 class Augmentation:
@@ -103,13 +103,13 @@ def _wanted_values(augmentation: Augmentation, aug_input: Any) -> list[Any]:
                 if p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
                     raise TypeError(
                         f"{type(augmentation).__name__}.get_transform must name the attributes of the input "
-                        f"it wants, without defaults, but has the parameter '{p}'."
+                        f"it needs, without defaults, but has the parameter '{p}'."
                     )
             augmentation.input_args = tuple(p.name for p in parameters)
     for name in augmentation.input_args:
         if not hasattr(aug_input, name):
             raise AttributeError(
-                f"{type(augmentation).__name__} wants {name!r}, which the {type(aug_input).__name__} it was "
+                f"{type(augmentation).__name__} needs {name!r}, which the {type(aug_input).__name__} it was "
                 "given does not have."
             )
     return [getattr(aug_input, name) for name in augmentation.input_args]

@@ -141,7 +141,7 @@ class ExtentTransform(Transform):
         """uint8 (H, W) or (H, W, C) -> (height, width[, C])."""
         is_bool = img.dtype == np.bool_
         if not is_bool and img.dtype != np.uint8:
-            raise TypeError(f"ExtentTransform wants a uint8 image or a mask, but got {img.dtype}.")
+            raise TypeError(f"ExtentTransform needs a uint8 image or a mask, but got {img.dtype}.")
         height, width = self.output_size
         method = self.interp if interp is None else interp
         result = _by_pil(
@@ -268,7 +268,7 @@ class ColorTransform(Transform):
             op: takes an image array and returns one of the same size.
         """
         if not callable(op):
-            raise TypeError(f"ColorTransform wants a function of an image, but got {op!r}.")
+            raise TypeError(f"ColorTransform needs a function of an image, but got {op!r}.")
         super().__init__()
         self._set_attributes(locals())
 

@@ -21,7 +21,7 @@ def build_backbone(cfg: CfgNode, input_shape: ShapeSpec | None = None) -> Backbo
         input_shape: channels of the input image; by default as many as MODEL.PIXEL_MEAN has.
 
     Raises:
-        TypeError: what is registered under that name made something that is no Backbone.
+        TypeError: what is registered under that name made something that is not a Backbone.
     """
     if input_shape is None:
         input_shape = ShapeSpec(channels=len(cfg.MODEL.PIXEL_MEAN))

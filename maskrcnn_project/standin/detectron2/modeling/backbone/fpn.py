@@ -55,7 +55,9 @@ class FPN(Backbone):
             raise ValueError(f"MODEL.FPN.FUSE_TYPE must be 'sum' or 'avg', but is {fuse_type!r}.")
         shapes: list[Any] = [bottom_up.output_shape()[name] for name in in_features]
         levels = _levels_of_strides([shape.stride for shape in shapes])
-        for level, shape in zip(levels, shapes, strict=True):
+        self._lateral_names = [f"fpn_lateral{level}" for level in levels]
+        self._output_names = [f"fpn_output{level}" for level in levels]
+        for shape, lateral_name, output_name in zip(shapes, self._lateral_names, self._output_names, strict=True):
             lateral = Conv2d(
                 shape.channels, out_channels, kernel_size=1, bias=not norm, norm=get_norm(norm, out_channels)
             )
@@ -69,8 +71,8 @@ class FPN(Backbone):
             )
             weight_init.c2_xavier_fill(lateral)
             weight_init.c2_xavier_fill(output)
-            self.add_module(f"fpn_lateral{level}", lateral)
-            self.add_module(f"fpn_output{level}", output)
+            self.add_module(lateral_name, lateral)
+            self.add_module(output_name, output)
 
         self.top_block: Any = top_block
         self.in_features = tuple(in_features)
@@ -99,14 +101,15 @@ class FPN(Backbone):
         bottom_up = self.bottom_up(x)
         pyramid: dict[str, torch.Tensor] = {}
         coarser: torch.Tensor | None = None
-        for level, name in zip(reversed(self._levels), reversed(self.in_features), strict=True):
-            merged = getattr(self, f"fpn_lateral{level}")(bottom_up[name])
+        steps = zip(self._levels, self.in_features, self._lateral_names, self._output_names, strict=True)
+        for level, name, lateral_name, output_name in reversed(list(steps)):
+            merged = self.get_submodule(lateral_name)(bottom_up[name])
             if coarser is not None:
                 merged = merged + F.interpolate(coarser, scale_factor=2.0, mode="nearest")
                 if self._fuse_type == "avg":
                     merged = merged / 2
             coarser = merged
-            pyramid[f"p{level}"] = getattr(self, f"fpn_output{level}")(merged)
+            pyramid[f"p{level}"] = self.get_submodule(output_name)(merged)
         if self.top_block is not None:
             name = self.top_block.in_feature
             source = bottom_up[name] if name in bottom_up else pyramid[name]

@@ -39,7 +39,7 @@ BLOCKS_PER_STAGE = {
     101: (3, 4, 23, 3),
     152: (3, 8, 36, 3),
 }
-FIRST_BOTTLENECK_DEPTH = 50  # shallower networks are built of two 3x3 convolutions a block, without a bottleneck
+FIRST_BOTTLENECK_DEPTH = 50  # shallower networks are built of two 3x3 convolutions per block, without a bottleneck
 
 
 def _conv_norm(in_channels: int, out_channels: int, kernel: int, norm: Any, **kwargs: Any) -> Conv2d:
@@ -256,7 +256,7 @@ class ResNet(Backbone):
                 to the i-th block as ``X``.
 
         Raises:
-            ValueError: an ``X_per_block`` has not one value a block, or comes beside a plain ``X``.
+            ValueError: an ``X_per_block`` does not have one value per block, or comes beside a plain ``X``.
         """
         suffix = "_per_block"
         per_block = {k.removesuffix(suffix): v for k, v in kwargs.items() if k.endswith(suffix)}
@@ -318,6 +318,27 @@ class ResNet(Backbone):
 def make_stage(*args: Any, **kwargs: Any) -> list[CNNBlockBase]:
     """:meth:`ResNet.make_stage` under the name of older releases."""
     return ResNet.make_stage(*args, **kwargs)
+
+
+def build_res5_stage(cfg: CfgNode) -> tuple[nn.Sequential, int]:
+    """The last stage of the ResNet that MODEL.RESNETS describes, to be run on regions, and its channels."""
+    nets = cfg.MODEL.RESNETS
+    if any(nets.DEFORM_ON_PER_STAGE):
+        raise ValueError("MODEL.RESNETS.DEFORM_ON_PER_STAGE must be off: it needs the real Detectron2.")
+    widening = 2**3  # res5 lies three stages behind res2, and each doubles
+    out_channels = nets.RES2_OUT_CHANNELS * widening
+    blocks = ResNet.make_stage(
+        BottleneckBlock,
+        3,
+        stride_per_block=[2, 1, 1],
+        in_channels=out_channels // 2,
+        out_channels=out_channels,
+        bottleneck_channels=nets.NUM_GROUPS * nets.WIDTH_PER_GROUP * widening,
+        num_groups=nets.NUM_GROUPS,
+        norm=nets.NORM,
+        stride_in_1x1=nets.STRIDE_IN_1X1,
+    )
+    return nn.Sequential(*blocks), out_channels
 
 
 def _check_basic_block_config(depth: int, nets: CfgNode) -> None:

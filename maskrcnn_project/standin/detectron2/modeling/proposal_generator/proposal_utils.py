@@ -58,20 +58,20 @@ def find_top_rpn_proposals(
     training: bool,
 ) -> list[Instances]:
     """
-    The best boxes of each level, after non-maximum suppression within the level, the best of all levels an image.
+    The best boxes of each level, after non-maximum suppression within the level, the best of all levels per image.
 
     Args:
         proposals: decoded boxes (N, A, 4) of each level.
         pred_objectness_logits: (N, A) of each level.
         image_sizes: (height, width) of each image, to which boxes are clipped.
-        nms_thresh: IoU above which the lesser box falls.
+        nms_thresh: IoU above which the lower-scored box is removed.
         pre_nms_topk: boxes kept per level and image before suppression.
         post_nms_topk: boxes kept per image after it, of all levels.
         min_box_size: boxes must be wider and higher than this, in pixels.
         training: boxes that are not finite are an error then, and are dropped otherwise.
 
     Returns:
-        For each image Instances with ``proposal_boxes`` and ``objectness_logits``, by falling score.
+        For each image Instances with ``proposal_boxes`` and ``objectness_logits``, in descending order of score.
     """
     top = top_of_each_level(pred_objectness_logits, pre_nms_topk)
     boxes = [take_rows(level, indices) for level, (_, indices) in zip(proposals, top, strict=True)]

@@ -1,7 +1,7 @@
 """
 Region proposal network (Ren et al., "Faster R-CNN", arXiv:1506.01497).
 
-Shapes: N images, A anchors a cell, H x W cells of one level, R anchors of all levels an image. Boxes are XYXY in
+Shapes: N images, A anchors per cell, H x W cells of one level, R anchors of all levels per image. Boxes are XYXY in
 absolute pixels of the padded input.
 """
 
@@ -14,9 +14,8 @@ import torch
 import torch.nn.functional as F
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import Conv2d, ShapeSpec, cat
-from detectron2.modeling._losses import box_regression_loss, check_box_reg_loss_type
 from detectron2.modeling.anchor_generator import build_anchor_generator
-from detectron2.modeling.box_regression import Box2BoxTransform
+from detectron2.modeling.box_regression import Box2BoxTransform, box_regression_loss, check_box_reg_loss_type
 from detectron2.modeling.matcher import Matcher
 from detectron2.modeling.proposal_generator.build import PROPOSAL_GENERATOR_REGISTRY
 from detectron2.modeling.proposal_generator.proposal_utils import (
@@ -52,7 +51,7 @@ class StandardRPNHead(nn.Module):
 
     Args:
         num_anchors: at each cell.
-        box_dim: deltas an anchor.
+        box_dim: deltas per anchor.
         conv_dims: channels of the 3x3 convolutions; -1 keeps those of the input.
     """
 
@@ -114,7 +113,7 @@ class RPN(nn.Module):
         head: see RPN_HEAD_REGISTRY.
         anchor_generator: see ANCHOR_GENERATOR_REGISTRY.
         anchor_matcher: labels anchors by their IoU with the ground truth.
-        batch_size_per_image: anchors sampled an image for the loss.
+        batch_size_per_image: anchors sampled per image for the loss.
         positive_fraction: at most this share of them is foreground.
         pre_nms_topk, post_nms_topk: (training, testing), see ``find_top_rpn_proposals``.
         nms_thresh, min_box_size: see there.
@@ -201,8 +200,8 @@ class RPN(nn.Module):
             gt_instances: for each image Instances with ``gt_boxes``; needed in training.
 
         Returns:
-            For each image Instances with ``proposal_boxes`` and ``objectness_logits``, by falling score; and the
-            losses ``loss_rpn_cls`` and ``loss_rpn_loc``, empty in testing.
+            For each image Instances with ``proposal_boxes`` and ``objectness_logits``, in descending order of score;
+            and the losses ``loss_rpn_cls`` and ``loss_rpn_loc``, empty in testing.
         """
         maps = [features[name] for name in self.in_features]
         anchors = self.anchor_generator(maps)

@@ -1,5 +1,5 @@
 """
-From pooled features to one vector a region, for classification and box regression.
+From pooled features to one vector per region, for classification and box regression.
 
 Shapes: R regions, C channels, S x S the pooled size.
 """
@@ -11,8 +11,7 @@ from typing import Any
 import fvcore.nn.weight_init as weight_init
 import torch
 from detectron2.config import CfgNode, configurable
-from detectron2.layers import ShapeSpec
-from detectron2.modeling.roi_heads._convolution import conv3x3_norm_relu
+from detectron2.layers import Conv2d, ShapeSpec, get_norm
 from detectron2.utils.registry import Registry
 from torch import nn
 
@@ -23,6 +22,24 @@ ROI_BOX_HEAD_REGISTRY.__doc__ = (
     "Callables ``(cfg, input_shape: ShapeSpec)`` named by MODEL.ROI_BOX_HEAD.NAME: modules from (R, C, S, S) to a "
     "feature of each region, with the property ``output_shape``."
 )
+
+
+def conv3x3_norm_relu(in_channels: int, out_channels: int, norm: str) -> Conv2d:
+    """
+    A 3x3 convolution that keeps height and width, a norm ("" for none) and ReLU, initialised after He et al.
+    (arXiv:1502.01852); the norm's own shift stands in for the bias.
+    """
+    conv = Conv2d(
+        in_channels,
+        out_channels,
+        kernel_size=3,
+        padding=1,
+        bias=not norm,
+        norm=get_norm(norm, out_channels),
+        activation=nn.ReLU(),
+    )
+    weight_init.c2_msra_fill(conv)
+    return conv
 
 
 @ROI_BOX_HEAD_REGISTRY.register()

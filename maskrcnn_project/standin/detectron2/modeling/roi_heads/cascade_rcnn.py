@@ -13,20 +13,17 @@ import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import ShapeSpec
 from detectron2.modeling.box_regression import Box2BoxTransform
-from detectron2.modeling.matcher import Matcher
-from detectron2.modeling.poolers import ROIPooler
-from detectron2.modeling.roi_heads._base import (
+from detectron2.modeling.matcher import Matcher, match_to_ground_truth
+from detectron2.modeling.poolers import ROIPooler, build_roi_pooler, select_features
+from detectron2.modeling.roi_heads.box_head import build_box_head
+from detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers, fast_rcnn_inference
+from detectron2.modeling.roi_heads.roi_heads import (
     ROI_HEADS_REGISTRY,
     Features,
     Losses,
+    StandardROIHeads,
     check_targets,
-    match_to_ground_truth,
-    pooled_input,
-    take_features,
 )
-from detectron2.modeling.roi_heads.box_head import build_box_head
-from detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers, fast_rcnn_inference
-from detectron2.modeling.roi_heads.roi_heads import StandardROIHeads
 from detectron2.structures import Boxes, ImageList, Instances
 from detectron2.utils.events import get_event_storage
 from torch import nn
@@ -54,7 +51,7 @@ class CascadeROIHeads(StandardROIHeads):
 
     Args:
         box_in_features, box_pooler: shared by all stages.
-        box_heads, box_predictors, proposal_matchers: one a stage; the first matcher labels the sample.
+        box_heads, box_predictors, proposal_matchers: one per stage; the first matcher labels the sample.
         kwargs: see :class:`StandardROIHeads`.
     """
 
@@ -70,7 +67,7 @@ class CascadeROIHeads(StandardROIHeads):
         **kwargs: Any,
     ):
         if "proposal_matcher" in kwargs:
-            raise ValueError("CascadeROIHeads takes proposal_matchers, one a stage, instead of a proposal_matcher.")
+            raise ValueError("CascadeROIHeads takes proposal_matchers, one per stage, instead of a proposal_matcher.")
         counts = len(box_heads), len(box_predictors), len(proposal_matchers)
         if len(set(counts)) != 1:
             raise ValueError(f"CascadeROIHeads needs as many heads as predictors and matchers, but got {counts}.")
@@ -108,7 +105,7 @@ class CascadeROIHeads(StandardROIHeads):
                 f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS must begin with MODEL.ROI_HEADS.IOU_THRESHOLDS, {thresholds[0]}, "
                 f"but begins with {cascade.IOUS[0]}."
             )
-        in_features, channels, pooler = pooled_input(cfg, cfg.MODEL.ROI_BOX_HEAD, input_shape)
+        in_features, channels, pooler = build_roi_pooler(cfg, cfg.MODEL.ROI_BOX_HEAD, input_shape)
         resolution = cfg.MODEL.ROI_BOX_HEAD.POOLER_RESOLUTION
         pooled_shape = ShapeSpec(channels=channels, height=resolution, width=resolution)
         heads = [build_box_head(cfg, pooled_shape) for _ in cascade.IOUS]
@@ -146,7 +143,7 @@ class CascadeROIHeads(StandardROIHeads):
         self, features: Features, proposals: list[Instances], targets: list[Instances] | None = None
     ) -> Any:
         """Losses in training; for each image detections in testing."""
-        maps = take_features(features, self.box_in_features)
+        maps = select_features(features, self.box_in_features)
         image_sizes = [p.image_size for p in proposals]
         losses: Losses = {}
         probabilities: list[list[torch.Tensor]] = []

@@ -15,8 +15,7 @@ import torch.nn.functional as F
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import ShapeSpec, batched_nms, cat, cross_entropy
 from detectron2.layers.wrappers import split_per_image
-from detectron2.modeling._losses import box_regression_loss, check_box_reg_loss_type
-from detectron2.modeling.box_regression import Box2BoxTransform
+from detectron2.modeling.box_regression import Box2BoxTransform, box_regression_loss, check_box_reg_loss_type
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import get_event_storage
 from torch import nn
@@ -58,11 +57,12 @@ def fast_rcnn_inference_single_image(
         scores: (R_i, K + 1) probabilities; one region may be found as several classes.
         image_shape: (height, width), to which boxes are clipped.
         score_thresh: detections must score more.
-        nms_thresh: IoU above which the lesser of two boxes of a class falls.
+        nms_thresh: IoU above which the lower-scored of two boxes of a class is removed.
         topk_per_image: detections kept; below 0 all.
 
     Returns:
-        Instances with ``pred_boxes``, ``scores``, ``pred_classes``, by falling score; and the (D,) region of each.
+        Instances with ``pred_boxes``, ``scores``, ``pred_classes``, in descending order of score; and the (D,)
+        region of each.
     """
     foreground = scores[:, :-1]  # (R_i, K)
     finite = boxes.isfinite().all(dim=1) & scores.isfinite().all(dim=1)
@@ -85,7 +85,7 @@ def fast_rcnn_inference_single_image(
 
 def _log_classification_stats(pred_logits: torch.Tensor, gt_classes: torch.Tensor, prefix: str = "fast_rcnn") -> None:
     """
-    Puts accuracies into the event storage, as tensors, so that nobody waits for the device.
+    Puts accuracies into the event storage, as tensors, so that the host does not wait for the device.
 
     Args:
         pred_logits: (R, K + 1).
@@ -307,7 +307,7 @@ class FastRCNNOutputLayers(nn.Module):
             gt_classes: (R,), K for background.
         """
         foreground = (gt_classes >= 0) & (gt_classes < self.num_classes)
-        deltas = _of_class(pred_deltas, gt_classes.clamp(0, self.num_classes - 1), proposal_boxes.shape[1])
+        deltas = _select_class(pred_deltas, gt_classes.clamp(0, self.num_classes - 1), proposal_boxes.shape[1])
         loss = box_regression_loss(
             proposal_boxes.unsqueeze(0),
             self.box2box_transform,
@@ -341,7 +341,7 @@ class FastRCNNOutputLayers(nn.Module):
         boxes = self._decode(predictions[1], proposals)
         gt_classes = cat([p.gt_classes for p in proposals]).clamp(0, self.num_classes - 1)
         box_dim = proposals[0].proposal_boxes.tensor.shape[1]
-        return split_per_image(_of_class(boxes, gt_classes, box_dim), proposals)
+        return split_per_image(_select_class(boxes, gt_classes, box_dim), proposals)
 
     def predict_boxes(
         self, predictions: tuple[torch.Tensor, torch.Tensor], proposals: list[Instances]
@@ -364,7 +364,7 @@ class FastRCNNOutputLayers(nn.Module):
         return split_per_image(probs, proposals)
 
 
-def _of_class(values: torch.Tensor, classes: torch.Tensor, dim: int) -> torch.Tensor:
+def _select_class(values: torch.Tensor, classes: torch.Tensor, dim: int) -> torch.Tensor:
     """(R, K * dim) at (R,) classes -> (R, dim); (R, dim), shared by all classes, stays as it is."""
     if values.shape[1] == dim:
         return values

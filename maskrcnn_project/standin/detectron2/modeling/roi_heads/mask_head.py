@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import Conv2d, ConvTranspose2d, ShapeSpec, cat
 from detectron2.layers.wrappers import split_per_image
-from detectron2.modeling.roi_heads._convolution import conv3x3_norm_relu
+from detectron2.modeling.roi_heads.box_head import conv3x3_norm_relu
 from detectron2.structures import Instances
 from detectron2.utils.events import get_event_storage
 from detectron2.utils.registry import Registry
@@ -77,7 +77,7 @@ def _masks_of_class(masks: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
 
 
 def _log_mask_accuracy(logits: torch.Tensor, gt_masks: torch.Tensor) -> None:
-    """Puts the shares of wrong pixels into the event storage, as tensors: nobody waits for the device here."""
+    """Puts the shares of wrong pixels into the event storage, as tensors: the host does not wait for the device."""
     wrong = (logits > 0) != gt_masks
     num_gt = gt_masks.sum()
     num_not_gt = gt_masks.numel() - num_gt
@@ -88,7 +88,7 @@ def _log_mask_accuracy(logits: torch.Tensor, gt_masks: torch.Tensor) -> None:
 
 
 def _visualize_masks(logits: torch.Tensor, gt_masks: torch.Tensor, vis_period: int) -> None:
-    """Puts one picture a region into the event storage every ``vis_period`` steps."""
+    """Puts one picture per region into the event storage every ``vis_period`` steps."""
     storage = get_event_storage()
     if storage.iter % vis_period != 0:
         return

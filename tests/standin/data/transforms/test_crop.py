@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from detectron2.data import transforms as T
-from detectron2.data.transforms._clip import clip_polygon
+from detectron2.data.transforms._crop import clip_polygon
 from pycocotools import mask as coco_mask
 
 

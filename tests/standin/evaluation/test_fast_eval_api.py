@@ -5,20 +5,94 @@ Rectangles keep the sums short: two boxes of width 10 shifted by 2 have IoU 8/12
 """
 
 import copy
+import json
 
 import numpy as np
 import pytest
-from detectron2.evaluation._coco_metric import (
+import torch
+from detectron2.evaluation.fast_eval_api import (
     COCOevalMaxDets,
+    complete_annotations,
     detection_limits,
+    encode_masks,
     evaluate_detections,
+    load_ground_truth,
     summarize_detections,
 )
-from detectron2.evaluation._ground_truth import complete_annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from pycocotools import mask as mask_util
 from pycocotools.coco import COCO
+
+SQUARE = [[10, 10, 20, 10, 20, 20, 10, 20]]  # 10x10 pixels
+
+
+def dataset(*annotations):
+    return {
+        "images": [{"id": 5, "height": 50, "width": 60}],
+        "categories": [{"id": 1, "name": "thing"}],
+        "annotations": [{"image_id": 5, "category_id": 1, **a} for a in annotations],
+    }
+
+
+@pytest.mark.parametrize(
+    "given, bbox, area, reason",
+    [
+        ({"bbox": [1, 2, 3, 4]}, [1, 2, 3, 4], 12, "no mask: the box's area"),
+        ({"bbox": [1, 2, 3, 4], "area": 7}, [1, 2, 3, 4], 7, "what is there stays"),
+        ({"segmentation": SQUARE}, [10, 10, 10, 10], 100, "both from the polygon"),
+        ({"segmentation": {"size": [50, 60], "counts": [0, 2, 2998]}}, [0, 0, 1, 2], 2, "uncompressed RLE"),
+        ({"bbox": [1, 2, 3, 4], "segmentation": SQUARE}, [1, 2, 3, 4], 100, "the mask's area before the box's"),
+        ({"bbox": [1, 2, 3, 4], "segmentation": [[1, 1, 2, 2]]}, [1, 2, 3, 4], 12, "two points enclose nothing"),
+    ],
+)
+def test_missing_keys_are_filled_in(given, bbox, area, reason):
+    data = dataset(given)
+    complete_annotations(data, "gt.json")
+    (annotation,) = data["annotations"]
+    assert annotation["bbox"] == bbox and annotation["area"] == area, reason
+    assert annotation["iscrowd"] == 0 and annotation["id"] == 1
+
+
+@pytest.mark.parametrize("ids, result", [([7, 9], [7, 9]), ([0, 1], [1, 2]), ([3, 3], [1, 2]), (["a", "b"], [1, 2])])
+def test_ids_that_the_metric_cannot_use_are_numbered_anew(ids, result, caplog):
+    data = dataset(*({"bbox": [0, 0, 1, 1], "id": i} for i in ids))
+    complete_annotations(data, "gt.json")
+    assert [a["id"] for a in data["annotations"]] == result
+    assert ("gt.json" in caplog.text) == (ids != result)
+
+
+@pytest.mark.parametrize(
+    "broken, words",
+    [
+        ({"id": 4}, "annotation 4 of gt.json has neither"),
+        ({"id": 4, "bbox": [0, 0, 1, 1], "category_id": None}, None),
+    ],
+)
+def test_what_cannot_be_filled_in_is_named(broken, words):
+    data = dataset(broken)
+    if words is None:
+        del data["annotations"][0]["category_id"]
+        words = "needs an 'category_id', but annotation 4 of gt.json"
+    with pytest.raises(ValueError, match=words):
+        complete_annotations(data, "gt.json")
+
+
+def test_a_file_of_another_kind_is_named(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps([{"image_id": 1}]))
+    with pytest.raises(ValueError, match="results.json should be a COCO annotation file.*but holds list"):
+        load_ground_truth(str(path))
+
+
+def test_a_file_is_indexed_in_silence(tmp_path, capsys):
+    path = tmp_path / "gt.json"
+    path.write_text(json.dumps(dataset({"segmentation": SQUARE})))
+    coco = load_ground_truth(str(path))
+    assert [a["area"] for a in coco.imgToAnns[5]] == [100]
+    assert capsys.readouterr().out == ""
+
 
 SIDE = 200
 
@@ -58,7 +132,7 @@ def polygon(box):
     return [[x, y, x + width, y, x + width, y + height, x, y + height]]
 
 
-def uncompressed(box):
+def encode_uncompressed(box):
     x, y, width, height = (int(v) for v in box)
     mask = np.zeros((SIDE, SIDE), np.uint8)
     mask[y : y + height, x : x + width] = 1
@@ -79,7 +153,7 @@ annotations = st.builds(
     st.integers(1, 3),
     st.integers(1, 2),
     st.sampled_from([0, 0, 0, 1]),
-    st.sampled_from([rle, polygon, uncompressed]),
+    st.sampled_from([rle, polygon, encode_uncompressed]),
 )
 # Few different scores, so that ties within and across images are common.
 detections = st.builds(
@@ -264,3 +338,37 @@ def test_summary_takes_the_mean_over_what_is_known():
     recall[:, 0, 0, :] = [[0.1, 0.2, 0.6], [0.1, 0.2, 0.4]]
     stats = summarize_detections({"precision": precision, "recall": recall}, Params)
     assert stats == pytest.approx([0.6, 0.8, 0.4, -1, -1, -1, 0.1, 0.2, 0.5, -1, -1, -1])
+
+
+masks = st.tuples(st.integers(0, 3), st.integers(1, 9), st.integers(1, 9)).flatmap(
+    lambda shape: arrays(np.bool_, shape, elements=st.sampled_from([False, False, True]))
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(masks)
+def test_equal_to_pycocotools(bits):
+    encoded = encode_masks(torch.from_numpy(bits))
+    for mask, code in zip(bits, encoded, strict=True):
+        want = mask_util.encode(np.asfortranarray(mask, dtype=np.uint8))
+        assert code == {"size": list(mask.shape), "counts": want["counts"].decode()}
+        np.testing.assert_array_equal(mask_util.decode(code), mask)
+
+
+@pytest.mark.parametrize("fill", [0, 1])
+def test_all_or_nothing(fill):
+    (code,) = encode_masks(torch.full((1, 3, 4), fill, dtype=torch.bool))
+    assert mask_util.area(code) == 12 * fill
+
+
+def test_values_other_than_one_count_as_one():
+    (code,) = encode_masks(np.array([[[0, 255], [7, 0]]], np.uint8))
+    np.testing.assert_array_equal(mask_util.decode(code), [[0, 1], [1, 0]])
+    (code,) = encode_masks(torch.tensor([[[0.0, 1.0]]]))
+    np.testing.assert_array_equal(mask_util.decode(code), [[0, 1]])
+
+
+def test_no_masks():
+    assert encode_masks(torch.zeros(0, 5, 6, dtype=torch.bool)) == []
+    with pytest.raises(ValueError, match=r"\(N, H, W\), but got \(5, 6\)"):
+        encode_masks(torch.zeros(5, 6))

@@ -1,14 +1,14 @@
-"""Histories of scalars whose values may still be on their way from a device."""
+"""Scalars that are still on their way from a device, so that the host need not wait for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
 from fvcore.common.history_buffer import HistoryBuffer
 
-# Values that may wait in one history before they are fetched unasked; bounds the memory where nobody reads.
+# Values that may wait in one history before they are fetched unasked; bounds the memory if they are never read.
 MAX_WAITING = 1000
 
 
@@ -23,7 +23,7 @@ class LazyHistory(HistoryBuffer):
         """Adds a number, or a tensor of one element, which may change or be freed afterwards."""
         if isinstance(value, torch.Tensor) and value.device.type != "cpu":
             if value.numel() != 1:
-                raise ValueError(f"A scalar has one element, but a tensor of shape {tuple(value.shape)} came.")
+                raise ValueError(f"A scalar has one element, but got a tensor of shape {tuple(value.shape)}.")
             self._waiting.append((value.detach().clone().reshape(()), iteration))
             if len(self._waiting) > MAX_WAITING:
                 fetch([self])
@@ -62,7 +62,7 @@ class LazyHistory(HistoryBuffer):
 
 
 def fetch(histories: Iterable[LazyHistory]) -> None:
-    """Brings the waiting values of all ``histories`` to the host, in one transfer a device."""
+    """Brings the waiting values of all ``histories`` to the host, in one transfer per device."""
     waiting = [h for h in histories if h._waiting]
     tensors: dict[torch.device, list[torch.Tensor]] = {}
     for history in waiting:
@@ -76,3 +76,26 @@ def fetch(histories: Iterable[LazyHistory]) -> None:
 
 def _has_double(value: torch.Tensor) -> bool:
     return value.device.type != "mps"  # Apple's GPUs have no float64
+
+
+def begin_fetch(losses: Mapping[str, Any]) -> Callable[[], Mapping[str, torch.Tensor]]:
+    """
+    Starts one transfer of all losses (of one element each) to the host.
+
+    Returns:
+        A function that waits for it, not for what the device was given later, and returns tensors on the CPU.
+    """
+    scalars = {name: torch.as_tensor(value).detach().reshape(()) for name, value in losses.items()}
+    if len({value.device for value in scalars.values()}) != 1 or not next(iter(scalars.values())).is_cuda:
+        return lambda: {name: value.cpu() for name, value in scalars.items()}
+    values = torch.stack([value.float() for value in scalars.values()])
+    host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    host.copy_(values, non_blocking=True)
+    arrived = torch.cuda.Event()
+    arrived.record()
+
+    def wait() -> dict[str, torch.Tensor]:
+        arrived.synchronize()
+        return dict(zip(scalars, host.unbind(), strict=True))
+
+    return wait
