@@ -182,3 +182,34 @@ def get_config(config_file: str | Path | None = None, overrides: Sequence[str] =
         )
     cfg.merge_from_list(list(overrides))
     return cfg
+
+
+def get_run_config(folder: str | Path) -> CfgNode:
+    """
+    The config of a training, from its folder wherever it lies now: OUTPUT_DIR is ``folder``, and what lay in the run's
+    folder when it was trained (weights, the description of its data) is looked for there.
+
+    Raises:
+        FileNotFoundError: the folder has no config.yaml, which training writes.
+    """
+    folder = Path(folder)
+    if not (folder / "config.yaml").is_file():
+        raise FileNotFoundError(f"{folder} is no run: it has no config.yaml, which training writes.")
+    cfg = get_config(folder / "config.yaml")
+    before = Path(cfg.OUTPUT_DIR)
+
+    def moved(path: str) -> str:
+        inside = path and not Path(path).exists() and Path(path).is_relative_to(before)
+        return str(folder / Path(path).relative_to(before)) if inside else path
+
+    cfg.DATASETS.DESCRIPTIONS = tuple(_moved_description(folder, moved(path)) for path in cfg.DATASETS.DESCRIPTIONS)
+    cfg.MODEL.WEIGHTS = moved(cfg.MODEL.WEIGHTS)
+    cfg.OUTPUT_DIR = str(folder)
+    return cfg
+
+
+def _moved_description(folder: Path, path: str) -> str:
+    """A run keeps the description of its data in a folder of its own, however its path was written once."""
+    own = folder / "dataset" / "dataset.yaml"
+    is_own = Path(path).parts[-2:] == own.parts[-2:]
+    return str(own) if is_own and own.is_file() and not Path(path).is_file() else path

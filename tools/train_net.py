@@ -4,17 +4,21 @@ from contextlib import nullcontext
 
 import maskrcnn_project
 from maskrcnn_project.errors import run_tool
-from maskrcnn_project.training.arguments import own_data_given, training_parser
+from maskrcnn_project.training.arguments import training_parser
 
 
 def run(cfg, args) -> None:
     """One process of the run: all of it on one device, or its share under ``launch``."""
     from maskrcnn_project.training.overfit import overfit_summary
-    from maskrcnn_project.training.run import evaluate, set_up, train
+    from maskrcnn_project.training.resume import nothing_left
+    from maskrcnn_project.training.run import evaluate, set_up, share_config, train
 
-    cfg = set_up(cfg, args)
+    cfg = share_config(cfg)
+    if nothing_left(cfg, args):
+        return
+    set_up(cfg, args)
     if args.eval_only:
-        evaluate(cfg, resume=args.resume)
+        evaluate(cfg)
         return
     results = train(cfg, resume=args.resume, fit_memory=args.fit_memory)
     if args.overfit is not None and results:
@@ -23,17 +27,17 @@ def run(cfg, args) -> None:
 
 def main() -> None:
     args = training_parser().parse_args()
-    from_own_data = own_data_given(args)
 
     from detectron2.engine import launch
 
-    from maskrcnn_project.training.run import build_config, is_first_process, try_batch_sizes
+    from maskrcnn_project.training.prepare import prepare
+    from maskrcnn_project.training.run import is_first_process, try_batch_sizes
     from maskrcnn_project.training.signals import relay_to_children
 
     cfg = None
     if is_first_process(args):
         print(maskrcnn_project.detectron2_info())
-        cfg = build_config(args, from_own_data)
+        cfg = prepare(args)
         if args.find_batch_size:
             print(try_batch_sizes(cfg))
             return

@@ -16,7 +16,8 @@ from maskrcnn_project.datasets.checking.check import check_dataset
 from maskrcnn_project.datasets.checking.findings import Finding
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.statistics import DatasetStatistics, dataset_statistics
-from maskrcnn_project.training.recommend import BASE_CONFIG, UserOptions
+from maskrcnn_project.training.recommend import BASE_CONFIG
+from maskrcnn_project.training.user_options import UserOptions
 
 
 @dataclass(frozen=True)

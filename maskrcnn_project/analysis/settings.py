@@ -11,7 +11,8 @@ from detectron2.config import CfgNode
 
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.statistics import DatasetStatistics
-from maskrcnn_project.training.recommend import BASE_CONFIG, UserOptions, apply_settings, recommend
+from maskrcnn_project.training.recommend import BASE_CONFIG, apply_settings, recommend, value_of
+from maskrcnn_project.training.user_options import UserOptions
 
 # What follows from the sizes, shapes and number of the objects.
 COMPARED = (
@@ -86,10 +87,3 @@ def _yaml_lines(tree: dict[str, Any], indent: str = "") -> Iterator[str]:
 def user_options_of(cfg: CfgNode) -> UserOptions:
     """What ``cfg`` has decided that the data cannot tell: the depth of the network, and weights to start from."""
     return UserOptions(backbone=f"resnet{cfg.MODEL.RESNETS.DEPTH}", weights=cfg.MODEL.WEIGHTS or "none")
-
-
-def value_of(cfg: CfgNode, key: str) -> Any:
-    """The value of a dotted key."""
-    for part in key.split("."):
-        cfg = cfg[part]
-    return cfg

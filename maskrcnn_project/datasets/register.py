@@ -33,7 +33,7 @@ from maskrcnn_project.datasets.class_consistency import (
 from maskrcnn_project.datasets.coco_file import CocoFile, class_names, read_categories
 from maskrcnn_project.datasets.coco_index import is_annotated
 from maskrcnn_project.datasets.coco_set import ARGUMENTS_KEY, CocoSet, require_classes
-from maskrcnn_project.datasets.description import class_changes_of, read_description
+from maskrcnn_project.datasets.description import CHANGE_KEYS, class_changes_of, read_description
 from maskrcnn_project.datasets.shapes.shapes import describe_shapes, ensure_shapes
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.resources import INSTALLED_FOLDERS, find_resource
@@ -95,7 +95,12 @@ class DescribedSet:
 
     json_file: Path
     image_root: Path
-    prepare: Callable[[], Any] | None = None
+    prepare: Callable[[], Any] | None
+    description: Mapping[str, Any]
+
+    def kept_keys(self) -> dict[str, Any]:
+        """What of the description holds for a part of the set as well: its classes, their changes and colours."""
+        return {key: self.description[key] for key in (*CHANGE_KEYS, "classes", "colours") if key in self.description}
 
 
 def described_sets(files: Sequence[str | Path]) -> dict[str, DescribedSet]:
@@ -110,7 +115,7 @@ def described_sets(files: Sequence[str | Path]) -> dict[str, DescribedSet]:
         description, folder, prepare = _read(find_resource(file))
         for split, paths in description["splits"].items():
             name = f"{description['name']}_{split}"
-            sets[name] = DescribedSet(folder / paths["json"], folder / paths["images"], prepare)
+            sets[name] = DescribedSet(folder / paths["json"], folder / paths["images"], prepare, description)
     return sets
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101")
 DEFAULT_BATCH_SIZE = 2
@@ -96,7 +97,10 @@ def add_own_data_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--weights", metavar="FILE", help="weights to start from; 'none' trains from nothing")
     group.add_argument(
-        "--seed", type=int, default=0, help="of the split, the initial weights and the sampling (default 0)"
+        "--seed",
+        type=int,
+        metavar="N",
+        help="of the split, the initial weights and the sampling (default 0; with --config-file: that of the config)",
     )
     group.add_argument("--output", metavar="DIR", help="where the run is written (default: a new folder in output/)")
     group.add_argument("--skip-image-check", action="store_true", help="do not decode every image before training")
@@ -122,17 +126,20 @@ def add_trial_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def own_data_given(args: argparse.Namespace) -> bool:
-    """Whether the command names a folder and a file. Raises ValueError where only half of it is there."""
-    if (args.images is None) != (args.annotations is None):
-        raise ValueError("--images and --annotations belong together: give the folder of images and its COCO JSON.")
-    if (args.val_images is None) != (args.val_annotations is None):
-        raise ValueError("--val-images and --val-annotations belong together: give both, or neither for a split.")
-    if args.images is None and args.val_images is not None:
-        raise ValueError("--val-images needs --images and --annotations: say what to train on.")
-    if args.images is not None and args.config_file is not None:
+def check_options(options: Sequence[str]) -> None:
+    """
+    What stands at the end of the command are pairs of KEY VALUE.
+
+    Raises:
+        ValueError: one of them is a flag, which must stand before them, or a value is missing.
+    """
+    flags = [option for option in options if option.startswith("--")]
+    if flags:
         raise ValueError(
-            "--images and --config-file do not go together: register the data set in the config "
-            "(DATASETS.DESCRIPTIONS, see datasets/README.md), or leave --config-file out."
+            f"The flag {flags[0]} stands after the KEY VALUE pairs ({' '.join(options[:2])} ...): put all flags "
+            "before them."
         )
-    return args.images is not None
+    if len(options) % 2:
+        raise ValueError(
+            f"Options after the flags must be pairs of KEY VALUE, but {len(options)} words came: {' '.join(options)}."
+        )

@@ -8,18 +8,17 @@ classes, or a learning rate at which nothing is learnt.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 from detectron2.config import CfgNode
-from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from maskrcnn_project.datasets.coco_file import CocoFile, read_coco_file
+from maskrcnn_project.datasets.coco_file import CocoFile
 from maskrcnn_project.datasets.editing.subset import with_images
-from maskrcnn_project.datasets.register import register_descriptions
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import write_text
 
@@ -27,33 +26,71 @@ from maskrcnn_project.files import write_text
 ITERATIONS = {"weights": 300, "nothing": 600}
 WARMUP = 30
 NEARLY_PERFECT = 90.0  # AP50 in percent; AP itself stays lower, because a mask's grid is coarse
+# Keys that learning by heart decides, and why.
+DECIDED = {
+    "DATASETS.TEST": "it evaluates on the images that it trains on",
+    "SOLVER.EPOCHS": "its length is SOLVER.MAX_ITER",
+    "SOLVER.LR_SCHEDULER_NAME": "it needs a rate that falls to nothing",
+    "SOLVER.CHECKPOINT_PERIOD": "it keeps the last weights only",
+    "TEST.EVAL_PERIOD": "it evaluates at its end",
+    "DATALOADER.SAMPLER_TRAIN": "every image is shown equally often",
+    **dict.fromkeys(("INPUT.AUGMENT", "INPUT.CROP", "INPUT.RANDOM_FLIP"), "every image always looks the same"),
+    **dict.fromkeys(("INPUT.MIN_SIZE_TRAIN", "INPUT.MAX_SIZE_TRAIN"), "it trains at the size of testing"),
+    "HOOKS.NAMES": "hooks that decide about, or cost, a longer training are left out",
+}  # fmt: skip
 HOOKS_KEPT = ("LossCurves", "ProgressBar", "NonFiniteGuard")  # others decide about, or cost, a longer training
 
 
-def overfit_config(cfg: CfgNode, count: int) -> None:
-    """
-    Turns ``cfg`` into a training on ``count`` images of its first training set, which are also its test set.
+@dataclass(frozen=True)
+class OverfitSource:
+    """The set to take images from: its file, with the classes that the model learns, and its name in the catalog."""
 
-    Writes their COCO file and description into OUTPUT_DIR, which becomes ``<OUTPUT_DIR>-overfit``.
+    name: str
+    file: CocoFile
+    description: Mapping[str, Any]  # what of its description holds for the images taken from it as well
+
+
+def refuse_contradictions(options: Sequence[str]) -> None:
+    """
+    Raises ValueError for KEY VALUE pairs that learning by heart decides itself: what is evaluated is what is trained
+    on, and every image always looks the same. SOLVER.MAX_ITER, BASE_LR and all others are the user's.
+    """
+    for key in options[::2]:
+        reason = next((why for prefix, why in DECIDED.items() if f"{key}.".startswith(f"{prefix}.")), None)
+        if reason is not None:
+            raise ValueError(f"--overfit and {key} contradict each other: {reason}. Leave one of them out.")
+
+
+def overfit_config(
+    cfg: CfgNode, count: int, source: OverfitSource, given: Collection[str] = ()
+) -> dict[Path, CocoFile]:
+    """
+    Turns ``cfg`` into a training on ``count`` images of ``source``, which are also its test set.
+
+    Writes their COCO file and description into OUTPUT_DIR.
+
+    Args:
+        given: keys that the user set, and that stay.
+
+    Returns:
+        The content of the new COCO file, by path, for the catalog.
 
     Raises:
         DatasetError: the set has fewer images with objects.
     """
-    register_descriptions(cfg.DATASETS.DESCRIPTIONS)
-    DatasetCatalog.get(cfg.DATASETS.TRAIN[0])
-    metadata = MetadataCatalog.get(cfg.DATASETS.TRAIN[0])
-    file = read_coco_file(metadata.json_file, metadata.image_root)
-    cfg.OUTPUT_DIR = f"{cfg.OUTPUT_DIR.rstrip('/')}-overfit"
+    part = source.file.with_content(with_images(source.file.as_dict(), images_to_learn(source.file, count)))
     folder = Path(cfg.OUTPUT_DIR).absolute() / "dataset"
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "overfit.json", json.dumps(with_images(file.as_dict(), images_to_learn(file, count))))
-    split = {"json": "overfit.json", "images": str(Path(metadata.image_root).absolute())}
-    name = f"{cfg.DATASETS.TRAIN[0]}_overfit"
-    write_text(folder / "dataset.yaml", yaml.safe_dump({"name": name, "splits": {"train": split}}, sort_keys=False))
+    write_text(folder / "overfit.json", json.dumps(part.as_dict()))
+    split = {"json": "overfit.json", "images": str(part.image_root.absolute())}
+    name = f"{source.name}_overfit"
+    description = {**source.description, "name": name, "splits": {"train": split}}
+    write_text(folder / "dataset.yaml", yaml.safe_dump(description, sort_keys=False))
     cfg.DATASETS.DESCRIPTIONS = (str(folder / "dataset.yaml"),)
-    cfg.DATASETS.TRAIN = cfg.DATASETS.TEST = tuple(register_descriptions(cfg.DATASETS.DESCRIPTIONS))
+    cfg.DATASETS.TRAIN = cfg.DATASETS.TEST = (f"{name}_train",)
     _without_variety(cfg)
-    _short_schedule(cfg, count)
+    _short_schedule(cfg, count, given)
+    return {folder / "overfit.json": part}
 
 
 def images_to_learn(file: CocoFile, count: int) -> list[int]:
@@ -77,12 +114,13 @@ def _without_variety(cfg: CfgNode) -> None:
             augmentation.update({"ENABLED": False} if "ENABLED" in augmentation else {"PROBABILITY": 0.0})
 
 
-def _short_schedule(cfg: CfgNode, count: int) -> None:
+def _short_schedule(cfg: CfgNode, count: int, given: Collection[str]) -> None:
     cfg.SOLVER.EPOCHS = 0.0
     cfg.SOLVER.IMS_PER_BATCH = min(cfg.SOLVER.IMS_PER_BATCH, count)
-    cfg.SOLVER.MAX_ITER = ITERATIONS["weights" if cfg.MODEL.WEIGHTS else "nothing"]
+    if "SOLVER.MAX_ITER" not in given:
+        cfg.SOLVER.MAX_ITER = ITERATIONS["weights" if cfg.MODEL.WEIGHTS else "nothing"]
     cfg.SOLVER.LR_SCHEDULER_NAME = "WarmupCosineLR"  # learning by heart needs a rate that falls to nothing
-    cfg.SOLVER.WARMUP_ITERS = WARMUP
+    cfg.SOLVER.WARMUP_ITERS = min(WARMUP, cfg.SOLVER.MAX_ITER)
     cfg.SOLVER.CHECKPOINT_PERIOD = cfg.SOLVER.MAX_ITER
     cfg.TEST.EVAL_PERIOD = 0
     cfg.DATALOADER.SAMPLER_TRAIN = "TrainingSampler"

@@ -9,13 +9,14 @@ can fill, anchors that fit the objects.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from detectron2.config import CfgNode
 
 from maskrcnn_project.datasets.statistics import DatasetStatistics
+from maskrcnn_project.training.user_options import UserOptions
 
 # Published short edges of Detectron2's COCO recipes and of fine-tuning as practised (pixels).
 BASE_CONFIG = "configs/Base-RCNN-FPN.yaml"  # what the chosen settings are laid over
@@ -42,29 +43,6 @@ SMALL_SET = 1000  # images, below which norm statistics are not trained
 
 
 @dataclass(frozen=True)
-class UserOptions:
-    """What the command line asked for; None leaves the choice to the data."""
-
-    backbone: str = "resnet50"
-    batch_size: int = 2
-    learning_rate: float | None = None
-    score_threshold: float = 0.5
-    epochs: float | None = None
-    short_edge: int | None = None
-    weights: str | None = None  # a path or URL; "none": from nothing
-    seed: int = 0
-
-    @property
-    def depth(self) -> int:
-        return int(self.backbone.removeprefix("resnet"))
-
-    @property
-    def from_nothing(self) -> bool:
-        """No COCO weights exist for ResNet-18 and 34."""
-        return self.weights == "none" or (self.weights is None and self.depth < 50)
-
-
-@dataclass(frozen=True)
 class Setting:
     """One config key, its value, and why."""
 
@@ -84,15 +62,15 @@ def recommend(data: DatasetStatistics, options: UserOptions, coco_weights: str =
     """
     short_edge = test_short_edge(data, options)
     iterations = iterations_for(data, options)
-    choices = [Setting("MODEL.ROI_HEADS.NUM_CLASSES", len(data.class_counts), "classes in the annotation file")]
-    choices += _start(options, coco_weights)
-    choices += _sizes(data, options, short_edge)
-    choices += _anchors(data, options, short_edge)
-    choices += _crowding(data)
-    choices += _schedule(data, options, iterations)
-    choices.append(Setting("PREDICT.SCORE_THRESHOLD", options.score_threshold, "what predictions are drawn"))
-    choices.append(Setting("SEED", options.seed, "the split, the initial weights and the sampling repeat"))
-    return choices
+    settings = [Setting("MODEL.ROI_HEADS.NUM_CLASSES", len(data.class_counts), "classes in the annotation file")]
+    settings += _start(options, coco_weights)
+    settings += _sizes(data, options, short_edge)
+    settings += _anchors(data, options, short_edge)
+    settings += _crowding(data)
+    settings += _schedule(data, options, iterations)
+    settings.append(Setting("PREDICT.SCORE_THRESHOLD", options.score_threshold, "what predictions are drawn"))
+    settings.append(Setting("SEED", options.seed, "the split, the initial weights and the sampling repeat"))
+    return settings
 
 
 def test_short_edge(data: DatasetStatistics, options: UserOptions) -> int:
@@ -106,10 +84,13 @@ def test_short_edge(data: DatasetStatistics, options: UserOptions) -> int:
 
 
 def iterations_for(data: DatasetStatistics, options: UserOptions) -> int:
-    """Epochs times images over batch size; at least a few hundred unless the user set the epochs."""
+    """Epochs times images over the images per step; at least a few hundred unless the user set the epochs."""
+    if options.iterations is not None:
+        return options.iterations
     start = "nothing" if options.from_nothing else "coco"
     epochs = DEFAULT_EPOCHS[start] if options.epochs is None else options.epochs
-    iterations = max(1, math.ceil(epochs * data.num_training_images / options.batch_size))
+    images_per_step = options.batch_size * options.accumulate
+    iterations = max(1, math.ceil(epochs * data.num_training_images / images_per_step))
     return iterations if options.epochs is not None else max(iterations, MIN_ITERATIONS[start])
 
 
@@ -126,7 +107,7 @@ def _start(options: UserOptions, coco_weights: str) -> list[Setting]:
             Setting("MODEL.RESNETS.NORM", "FrozenBN", "norm statistics of the weights are kept: batches are small"),
         ]
     why = "no weights to start from"
-    choices = [
+    settings = [
         depth,
         Setting(
             "MODEL.WEIGHTS",
@@ -139,7 +120,7 @@ def _start(options: UserOptions, coco_weights: str) -> list[Setting]:
         Setting("MODEL.PIXEL_STD", [57.375, 57.12, 58.395], f"{why}: inputs of unit variance"),
     ]
     if options.depth < 50:
-        choices += [
+        settings += [
             Setting("MODEL.RESNETS.RES2_OUT_CHANNELS", 64, "basic blocks"),
             Setting("MODEL.FPN.OUT_CHANNELS", 128, "a narrow pyramid: fast, and few images can fill it"),
             Setting("MODEL.ROI_BOX_HEAD.FC_DIM", 512, "likewise"),
@@ -148,7 +129,7 @@ def _start(options: UserOptions, coco_weights: str) -> list[Setting]:
                 "MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE", 128, "regions are most of a small model's step (default 512)"
             ),
         ]
-    return choices
+    return settings
 
 
 def _sizes(data: DatasetStatistics, options: UserOptions, short_edge: int) -> list[Setting]:
@@ -195,7 +176,7 @@ def _crowding(data: DatasetStatistics) -> list[Setting]:
 
 
 def _schedule(data: DatasetStatistics, options: UserOptions, iterations: int) -> list[Setting]:
-    epochs = iterations * options.batch_size / max(1, data.num_training_images)
+    epochs = iterations * options.batch_size * options.accumulate / max(1, data.num_training_images)
     rate = options.learning_rate
     rate_reason = "--learning-rate"
     if rate is None:
@@ -223,15 +204,34 @@ def steps_for(iterations: int) -> tuple[int, ...]:
     return tuple(s for s in steps if 0 < s < iterations)
 
 
-def settings_table(choices: Sequence[Setting]) -> str:
-    """The choices as aligned text, one a line."""
-    rows = [(c.key, str(c.value), c.reason) for c in choices]
+def settings_table(settings: Sequence[Setting]) -> str:
+    """The settings as aligned text, one per line."""
+    rows = [(c.key, str(c.value), c.reason) for c in settings]
     key, value = (max(len(r[i]) for r in rows) for i in (0, 1))
     value = min(value, 44)
     return "\n".join(f"  {r[0]:<{key}}  {r[1]:<{value}}  {r[2]}" for r in rows)
 
 
-def apply_settings(cfg: CfgNode, choices: Sequence[Setting]) -> None:
+def settings_in_force(cfg: CfgNode, settings: Sequence[Setting], given: Mapping[str, str]) -> list[Setting]:
+    """
+    What ``cfg`` holds for each chosen key, and for those that the user gave and nobody chose.
+
+    Args:
+        given: {key: reason} of what the user set; it replaces the reason of the choice.
+    """
+    chosen = {setting.key: setting.reason for setting in settings}
+    keys = [*chosen, *(key for key in given if key not in chosen)]
+    return [Setting(key, value_of(cfg, key), given.get(key, chosen.get(key, ""))) for key in keys]
+
+
+def value_of(cfg: CfgNode, key: str) -> Any:
+    """The value of a dotted key."""
+    for part in key.split("."):
+        cfg = cfg[part]
+    return cfg
+
+
+def apply_settings(cfg: CfgNode, settings: Sequence[Setting]) -> None:
     """Sets every chosen key of ``cfg``."""
-    for choice in choices:
-        cfg.merge_from_list([choice.key, choice.value])
+    for setting in settings:
+        cfg.merge_from_list([setting.key, setting.value])

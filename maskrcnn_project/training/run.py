@@ -1,4 +1,4 @@
-"""A run from its command to its end: the config, the set-up of each process, training, evaluation."""
+"""A run from its prepared config to its end: the set-up of each process, training, evaluation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 
-from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.class_consistency import check_sets_agree
 from maskrcnn_project.datasets.register import register_descriptions
 from maskrcnn_project.evaluation.post_mortem import RunEvidence, found_nothing, post_mortem, read_scores
@@ -27,50 +26,16 @@ from maskrcnn_project.files import write_text
 from maskrcnn_project.inference.test_time_augmentation import with_test_time_augmentation
 from maskrcnn_project.modeling.class_table import ClassTable
 from maskrcnn_project.modeling.device import choose_device
-from maskrcnn_project.modeling.weights import fetch_weights, last_checkpoint, load_for_inference, weights_of_run
+from maskrcnn_project.modeling.weights import load_for_inference
 from maskrcnn_project.provider import detectron2_info
+from maskrcnn_project.resources import find_resource
 from maskrcnn_project.training.find_batch_size import batch_size_table, find_batch_size
 from maskrcnn_project.training.hooks import TrainingStopped
 from maskrcnn_project.training.memory import is_out_of_memory, out_of_memory_error, reset_peak_memory
 from maskrcnn_project.training.optimization.schedule import images_per_step
-from maskrcnn_project.training.own_data import config_for_own_data, refuse_used_folder
-from maskrcnn_project.training.prepare import prepare_training
 from maskrcnn_project.training.trainer import MaskRCNNTrainer
 
 logger = logging.getLogger(__name__)
-
-
-def build_config(args: argparse.Namespace, from_own_data: bool) -> CfgNode:
-    """
-    The config that the command describes: from the user's own data, from a run's folder, or from a config file.
-
-    Raises:
-        ValueError, KeyError, FileNotFoundError: one sentence.
-    """
-    earlier = Path(args.output) / "config.yaml" if args.output else None
-    if earlier is not None and (args.resume or args.eval_only) and earlier.is_file():
-        cfg = get_config(earlier, ["OUTPUT_DIR", args.output, *args.opts])  # the settings that it was trained with
-        if args.eval_only and not args.resume and "MODEL.WEIGHTS" not in args.opts:
-            cfg.MODEL.WEIGHTS = weights_of_run(Path(args.output))
-    elif from_own_data:
-        if args.eval_only:
-            raise ValueError("--eval-only with --images needs the run to evaluate: add --output DIR of its training.")
-        cfg = config_for_own_data(args)
-    elif args.config_file is not None:
-        cfg = get_config(args.config_file, args.opts)
-        if args.output:
-            cfg.OUTPUT_DIR = args.output
-    else:
-        raise ValueError(
-            "Nothing to train on: give --images DIR --annotations FILE for your own data, or --config-file FILE."
-        )
-    if not args.resume and not args.eval_only:
-        prepare_training(cfg, args, checked=from_own_data)
-    if not args.eval_only:
-        refuse_used_folder(cfg.OUTPUT_DIR, args.resume)
-    if not args.resume:
-        fetch_weights(cfg, 'MODEL.WEIGHTS "" MODEL.RESNETS.NORM BN MODEL.BACKBONE.FREEZE_AT 0')
-    return cfg
 
 
 def is_first_process(args: argparse.Namespace) -> bool:
@@ -78,27 +43,26 @@ def is_first_process(args: argparse.Namespace) -> bool:
     return args.machine_rank == 0 and int(os.environ.get("RANK", "0")) == 0
 
 
-def set_up(cfg: CfgNode | None, args: argparse.Namespace) -> CfgNode:
-    """
-    Prepares this process: data sets, device, output folder, log, seed.
+def share_config(cfg: CfgNode | None) -> CfgNode:
+    """The first process's config, on every process; the others come with None."""
+    shared = comm.all_gather(cfg)[0]
+    assert shared is not None, "the first process must bring the config"
+    return shared
 
-    Args:
-        cfg: the config on the first process; None elsewhere, where the first one's is taken.
 
-    Returns:
-        The frozen config, the same on every process.
-    """
-    cfg = comm.all_gather(cfg)[0]
-    assert cfg is not None, "the first process must bring the config"
-    register_descriptions(cfg.DATASETS.DESCRIPTIONS)
-    check_sets_agree([*(() if args.eval_only else cfg.DATASETS.TRAIN), *cfg.DATASETS.TEST])
+def set_up(cfg: CfgNode, args: argparse.Namespace) -> None:
+    """Prepares this process: data sets, device, output folder, log, seed. Freezes the config."""
+    if not set(DatasetCatalog.list()) >= {*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST}:  # another process has prepared it
+        register_descriptions(cfg.DATASETS.DESCRIPTIONS)
+        check_sets_agree([*(() if args.eval_only else cfg.DATASETS.TRAIN), *cfg.DATASETS.TEST])
     choose_device(cfg)
     cfg.freeze()
+    # Detectron2 opens whatever is not "", from the working directory
+    file = str(find_resource(args.config_file)) if args.config_file else ""
     with preserve_file(Path(cfg.OUTPUT_DIR) / "config.yaml", args.eval_only):
-        default_setup(cfg, args)
+        default_setup(cfg, argparse.Namespace(**{**vars(args), "config_file": file}))
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="maskrcnn_project", abbrev_name="maskrcnn")
     logger.info("%s", detectron2_info())
-    return cfg
 
 
 @contextmanager
@@ -201,7 +165,6 @@ def evidence_of(cfg: CfgNode, results: Mapping[str, Any], iterations: int) -> Ru
 
 def try_batch_sizes(cfg: CfgNode) -> str:
     """Tries which batch sizes fit on this machine, with progress; returns the table. Trains and writes nothing."""
-    register_descriptions(cfg.DATASETS.DESCRIPTIONS)
     choose_device(cfg)
     trials = []
     for trial in find_batch_size(cfg):
@@ -210,17 +173,15 @@ def try_batch_sizes(cfg: CfgNode) -> str:
     return batch_size_table(trials, cfg)
 
 
-def evaluate(cfg: CfgNode, resume: bool = False) -> Mapping[str, Any]:
+def evaluate(cfg: CfgNode) -> Mapping[str, Any]:
     """
-    Evaluates MODEL.WEIGHTS, or with ``resume`` the last checkpoint in OUTPUT_DIR, on every set of DATASETS.TEST.
+    Evaluates MODEL.WEIGHTS on every set of DATASETS.TEST.
 
     Raises:
         ClassMismatchError: the weights know other classes than the data set.
         ValueError: there are no weights.
     """
     weights = cfg.MODEL.WEIGHTS
-    if resume:
-        weights = last_checkpoint(Path(cfg.OUTPUT_DIR))
     classes = None
     for name in cfg.DATASETS.TEST:
         DatasetCatalog.get(name)  # fills the metadata with the classes

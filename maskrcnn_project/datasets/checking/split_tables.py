@@ -40,7 +40,13 @@ class SplitTables:
         Raises:
             DatasetError: no file, no JSON object, a table that is missing or no list, or no image folder.
         """
-        coco = read_json(json_file)
+        return cls.of_content(split, json_file, image_root, read_json(json_file))
+
+    @classmethod
+    def of_content(
+        cls, split: str, json_file: str | Path, image_root: str | Path | None, coco: dict[str, Any]
+    ) -> SplitTables:
+        """As ``read``, of what ``read_json`` has read: a file is parsed once for all who ask."""
         for key in TABLES:
             if not isinstance(coco.get(key), list):
                 state = "missing" if key not in coco else "no list"
@@ -50,8 +56,9 @@ class SplitTables:
                 )
         if image_root is not None and not Path(image_root).is_dir():
             raise DatasetError(f"The image folder {image_root} does not exist: name the folder of the {split} images.")
-        tables = {key: coco.pop(key) for key in TABLES}
-        return cls(split, Path(json_file), None if image_root is None else Path(image_root), **tables, other=coco)
+        tables = {key: coco[key] for key in TABLES}
+        other = {key: value for key, value in coco.items() if key not in TABLES}
+        return cls(split, Path(json_file), None if image_root is None else Path(image_root), **tables, other=other)
 
     @cached_property
     def sound_images(self) -> list[Row]:

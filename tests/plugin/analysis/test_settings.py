@@ -12,7 +12,8 @@ from maskrcnn_project.analysis.settings import (
 )
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.statistics import dataset_statistics
-from maskrcnn_project.training.recommend import UserOptions, recommend
+from maskrcnn_project.training.recommend import recommend
+from maskrcnn_project.training.user_options import UserOptions
 
 
 def statistics(size=10, instances=70):

@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from maskrcnn_project.config import get_config
-from maskrcnn_project.datasets.coco_file import CocoFile
+from maskrcnn_project.datasets.coco_file import CocoFile, read_coco_file
 from maskrcnn_project.datasets.shapes.shapes import ShapesOptions, write_shapes
 from maskrcnn_project.errors import DatasetError
-from maskrcnn_project.training.overfit import images_to_learn, overfit_config, overfit_summary
+from maskrcnn_project.training.overfit import OverfitSource, images_to_learn, overfit_config, overfit_summary
 
 
 def file_of(shown, count=10):
@@ -32,18 +32,15 @@ def test_more_than_there_are_is_an_error(count):
 def test_a_config_becomes_one_without_variety(tmp_path):
     write_shapes(tmp_path / "shapes", ShapesOptions(train=6, val=2, size=64))
     cfg = get_config("configs/quick/mask_rcnn_R_18_FPN_shapes.yaml")
-    cfg.DATASETS.DESCRIPTIONS = (str(tmp_path / "shapes" / "dataset.yaml"),)
-    description = yaml.safe_load((tmp_path / "shapes" / "dataset.yaml").read_text())
-    description["name"] = "overfit_shapes"  # shapes itself may be registered by another test, at another place
-    (tmp_path / "shapes" / "dataset.yaml").write_text(yaml.safe_dump(description))
-    cfg.DATASETS.TRAIN, cfg.DATASETS.TEST = ("overfit_shapes_train",), ("overfit_shapes_val",)
-    cfg.OUTPUT_DIR = str(tmp_path / "run")
+    cfg.OUTPUT_DIR = str(tmp_path / "run-overfit")
     cfg.INPUT.AUGMENT.MOSAIC.PROBABILITY = 1.0
     cfg.HOOKS.NAMES = ("LossCurves", "EarlyStopping")
-    overfit_config(cfg, 3)
-    assert str(tmp_path / "run-overfit") == cfg.OUTPUT_DIR
-    assert cfg.DATASETS.TRAIN == cfg.DATASETS.TEST == ("overfit_shapes_train_overfit_train",)
-    assert len(json.loads((tmp_path / "run-overfit/dataset/overfit.json").read_text())["images"]) == 3
+    file = read_coco_file(tmp_path / "shapes" / "annotations" / "train.json", tmp_path / "shapes" / "train")
+    contents = overfit_config(cfg, 3, OverfitSource("overfit_shapes", file, {"colours": {}}))
+    assert cfg.DATASETS.TRAIN == cfg.DATASETS.TEST == ("overfit_shapes_overfit_train",)
+    written = tmp_path / "run-overfit/dataset/overfit.json"
+    assert len(json.loads(written.read_text())["images"]) == len(contents[written].images) == 3
+    assert yaml.safe_load((tmp_path / "run-overfit/dataset/dataset.yaml").read_text())["colours"] == {}
     assert cfg.INPUT.RANDOM_FLIP == "none" and cfg.INPUT.AUGMENT.MOSAIC.PROBABILITY == 0.0
     assert cfg.HOOKS.NAMES == ("LossCurves",) and cfg.SOLVER.IMS_PER_BATCH == 3
 

@@ -1,16 +1,19 @@
 """The door for a folder and a file: knobs, split, description; what is wrong is said before anything is written."""
 
 import json
-from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import yaml
+from detectron2.data import DatasetCatalog, MetadataCatalog
 from PIL import Image
 
 from maskrcnn_project.errors import DatasetError
-from maskrcnn_project.training.arguments import own_data_given, training_parser
-from maskrcnn_project.training.own_data import config_for_own_data, refuse_used_folder, user_options_from
+from maskrcnn_project.training.arguments import training_parser
+from maskrcnn_project.training.prepare import prepare
+from maskrcnn_project.training.resume import refuse_used_folder
+from maskrcnn_project.training.user_options import mode_of, refuse_unused, user_options_from
 
 
 def square(identity, image_id, category_id=1):
@@ -33,27 +36,38 @@ def photos(tmp_path):
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def catalogs_as_before():
+    """Each test registers sets of the same names, in its own folder."""
+    before = set(DatasetCatalog.list())
+    yield
+    for name in set(DatasetCatalog.list()) - before:
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+
+
 def arguments(root, *more):
     own = ["--images", str(root / "photos"), "--annotations", str(root / "photos.json"), "--output", str(root / "run")]
     return training_parser().parse_args([*own, "--backbone", "resnet18", *more])
 
 
 def test_the_config_and_the_description_of_a_split(photos):
-    cfg = config_for_own_data(arguments(photos, "--epochs", "2", "SOLVER.BASE_LR", "0.5"))
+    cfg = prepare(arguments(photos, "--epochs", "2", "SOLVER.BASE_LR", "0.5"))
     assert cfg.MODEL.ROI_HEADS.NUM_CLASSES == 1
     assert cfg.SOLVER.MAX_ITER == 8  # 2 epochs of 8 images by 2
     assert cfg.SOLVER.BASE_LR == 0.5  # what stands at the end of the command wins
     assert cfg.DATASETS.TRAIN == ("photos_train",) and cfg.DATASETS.TEST == ("photos_val",)
     description = yaml.safe_load((photos / "run/dataset/dataset.yaml").read_text())
-    sides = [json.loads(Path(description["splits"][part]["json"]).read_text()) for part in ("train", "val")]
+    folder = photos / "run/dataset"
+    sides = [json.loads((folder / description["splits"][part]["json"]).read_text()) for part in ("train", "val")]
     ids = [{image["id"] for image in side["images"]} for side in sides]
     assert (len(ids[0]), len(ids[1])) == (8, 2) and not ids[0] & ids[1]
 
 
 def test_the_split_repeats_with_its_seed(photos):
-    config_for_own_data(arguments(photos))
+    prepare(arguments(photos))
     first = (photos / "run/dataset/val.json").read_text()
-    config_for_own_data(arguments(photos))
+    prepare(arguments(photos))
     assert (photos / "run/dataset/val.json").read_text() == first
 
 
@@ -69,7 +83,7 @@ def test_the_split_repeats_with_its_seed(photos):
 )
 def test_impossible_knobs(photos, flags, words):
     with pytest.raises(ValueError, match=words):
-        config_for_own_data(arguments(photos, *flags))
+        prepare(arguments(photos, *flags))
     assert not (photos / "run").exists()
 
 
@@ -84,15 +98,15 @@ def test_a_truncated_image_is_named_and_nothing_is_written(photos):
     file = photos / "photos" / "3.png"
     file.write_bytes(file.read_bytes()[:60])
     with pytest.raises(DatasetError, match=r"1 of .* images .*3\.png \(image id 3\) cannot be decoded"):
-        config_for_own_data(arguments(photos))
+        prepare(arguments(photos))
     assert not (photos / "run").exists()
-    assert config_for_own_data(arguments(photos, "--skip-image-check")).SOLVER.MAX_ITER > 0
+    assert prepare(arguments(photos, "--skip-image-check")).SOLVER.MAX_ITER > 0
 
 
 def test_a_size_that_disagrees_is_named(photos):
     Image.fromarray(np.zeros((50, 64, 3), np.uint8)).save(photos / "photos/4.png")
     with pytest.raises(DatasetError, match=r"4\.png \(image id 4\) is 50x64 .* but the JSON says 48x64"):
-        config_for_own_data(arguments(photos))
+        prepare(arguments(photos))
 
 
 def test_train_and_val_must_agree_on_the_classes(photos):
@@ -101,7 +115,7 @@ def test_train_and_val_must_agree_on_the_classes(photos):
     (photos / "val.json").write_text(json.dumps(content))
     val = ["--val-images", str(photos / "photos"), "--val-annotations", str(photos / "val.json")]
     with pytest.raises(DatasetError, match="'square' in train and 'round' in val"):
-        config_for_own_data(arguments(photos, *val))
+        prepare(arguments(photos, *val))
 
 
 def test_one_image_cannot_be_split(photos):
@@ -109,7 +123,7 @@ def test_one_image_cannot_be_split(photos):
     content["images"], content["annotations"] = content["images"][:1], content["annotations"][:1]
     (photos / "photos.json").write_text(json.dumps(content))
     with pytest.raises(DatasetError, match="holds 1 image, and a split needs two"):
-        config_for_own_data(arguments(photos))
+        prepare(arguments(photos))
 
 
 @pytest.mark.parametrize(
@@ -118,18 +132,19 @@ def test_one_image_cannot_be_split(photos):
         (["--images", "x"], "--images and --annotations belong together"),
         (["--val-images", "x"], "--val-images and --val-annotations belong together"),
         (["--val-images", "x", "--val-annotations", "y"], "needs --images and --annotations"),
-        (["--images", "x", "--annotations", "y", "--config-file", "c"], "do not go together"),
+        (["--images", "x", "--annotations", "y", "--config-file", "c"], "does not go with --images"),
     ],
 )
 def test_half_a_data_set(flags, words):
     with pytest.raises(ValueError, match=words):
-        own_data_given(training_parser().parse_args(flags))
+        args = training_parser().parse_args(flags)
+        refuse_unused(args, mode_of(args))
 
 
 def test_a_used_folder_is_refused_unless_resumed(tmp_path):
     (tmp_path / "metrics.json").touch()
-    refuse_used_folder(str(tmp_path), resume=False)  # a run that ended before its first line
+    refuse_used_folder(str(tmp_path), SimpleNamespace(resume=False))  # a run that ended before its first line
     (tmp_path / "metrics.json").write_text("{}\n")
     with pytest.raises(ValueError, match="already holds a run"):
-        refuse_used_folder(str(tmp_path), resume=False)
-    refuse_used_folder(str(tmp_path), resume=True)
+        refuse_used_folder(str(tmp_path), SimpleNamespace(resume=False))
+    refuse_used_folder(str(tmp_path), SimpleNamespace(resume=True))

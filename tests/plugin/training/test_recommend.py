@@ -4,7 +4,8 @@ import pytest
 
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.statistics import dataset_statistics
-from maskrcnn_project.training.recommend import UserOptions, apply_settings, recommend, settings_table, steps_for
+from maskrcnn_project.training.recommend import apply_settings, recommend, settings_table, steps_for
+from maskrcnn_project.training.user_options import UserOptions
 
 
 def coco(images, objects_per_image, size, image_size=(256, 256)):
