@@ -57,7 +57,7 @@ def main() -> None:
     from maskrcnn_project.config import get_config
     from maskrcnn_project.modeling.weights import weights_of_run
     from maskrcnn_project.serve.app import make_app
-    from maskrcnn_project.serve.loading import find_examples, load_model
+    from maskrcnn_project.serve.loading import find_examples, model_for_page
     from maskrcnn_project.serve.upload import Limits
 
     limits = Limits(args.max_mb, args.max_megapixels)
@@ -68,7 +68,7 @@ def main() -> None:
     with listen(args.host, args.port) as sock:  # before the model is loaded: a port that is taken is said at once
         cfg = get_config(args.config_file or Path(args.run) / "config.yaml", args.opts)
         weights = args.weights or (weights_of_run(Path(args.run)) if args.run else None)
-        model = load_model(cfg, weights, args.score_threshold, args.lowest_score, tiles)
+        model = model_for_page(cfg, weights, args.score_threshold, args.lowest_score, tiles)
         print(f"{model.title}: {', '.join(model.class_names)}")
         if not is_loopback(sock):
             print("Anyone on the network who reaches this machine can use the page and the model: no password asks.")

@@ -18,6 +18,7 @@ from maskrcnn_project.inference.detect import detect
 from maskrcnn_project.modeling import build_model
 from maskrcnn_project.modeling.fold_norms import fold_norms
 from maskrcnn_project.training.optimization.parameter_groups import build_optimizer
+from maskrcnn_project.training.training_step import forward_losses
 
 Stage = Callable[[], Any]
 CORNERS = 24  # of a drawn outline: a round object as annotators click it
@@ -75,8 +76,8 @@ def training_stages(
     loss: dict[str, torch.Tensor] = {}
 
     def forward() -> None:
-        with EventStorage(), torch.autocast(torch.device(device).type, precision, enabled=precision is not None):
-            loss["total"] = torch.stack(list(model(batch).values())).sum()
+        with EventStorage():
+            loss["total"] = forward_losses(model, batch, torch.device(device).type, precision)[1]
 
     def backward() -> None:
         optimizer.zero_grad()

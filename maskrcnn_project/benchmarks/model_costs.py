@@ -25,6 +25,7 @@ from maskrcnn_project.export.deployed import Deployed
 from maskrcnn_project.modeling import build_model
 from maskrcnn_project.training.memory import GIB, is_out_of_memory, peak_memory, reset_peak_memory
 from maskrcnn_project.training.trainer import MaskRCNNTrainer, precision_of
+from maskrcnn_project.training.training_step import take_step
 
 InputSize = tuple[int, int]  # (height, width) in pixels
 
@@ -208,14 +209,9 @@ def _run_training(cfg: CfgNode, size: InputSize) -> Memory:
     for group in optimizer.param_groups:
         group["lr"] = 0.0  # random weights would diverge
     before = peak_memory()
-    device_type, precision = torch.device(cfg.MODEL.DEVICE).type, precision_of(cfg)
     with EventStorage():
         for _ in range(2):
-            with torch.autocast(device_type, precision, enabled=precision is not None):
-                loss = sum(model([training_image(size)]).values())
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            take_step(model, optimizer, [training_image(size)], precision_of(cfg))
     return Memory(before, peak_memory())
 
 

@@ -22,9 +22,8 @@ from maskrcnn_project.export.parity import ParityResult, Tolerance, check, parit
 from maskrcnn_project.export.refusals import refuse_what_no_graph_can_be
 from maskrcnn_project.export.samples import sample_images, several_sizes
 from maskrcnn_project.files import atomic_path
-from maskrcnn_project.modeling import build_model
-from maskrcnn_project.modeling.class_table import ClassMismatchError, ClassTable
-from maskrcnn_project.modeling.weights import load_for_inference
+from maskrcnn_project.modeling.class_table import ClassTable
+from maskrcnn_project.modeling.trained_model import load_trained_model
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +49,7 @@ class Exported:
         return f"{table}\n{self.path}: {size:.1f} MB, recorded in {self.seconds:.0f} s"
 
 
-def load_model(cfg: CfgNode, annotations: Path | None = None) -> tuple[nn.Module, ClassTable]:
+def model_to_export(cfg: CfgNode, annotations: Path | None = None) -> tuple[nn.Module, ClassTable]:
     """
     The model of ``cfg`` with MODEL.WEIGHTS in evaluation mode, and its class table; ``MODEL.WEIGHTS ""`` leaves it
     untrained.
@@ -62,20 +61,9 @@ def load_model(cfg: CfgNode, annotations: Path | None = None) -> tuple[nn.Module
         ClassMismatchError: the table of the weights, the model and ``annotations`` are not of the same classes.
     """
     given = _table_of(annotations) if annotations is not None else None
-    model = build_model(cfg)
-    table = None
-    if cfg.MODEL.WEIGHTS:
-        table = load_for_inference(model, cfg.MODEL.WEIGHTS, given)
-    else:
-        logger.warning('MODEL.WEIGHTS is "": the model is untrained, and its file is of use for measuring only.')
-    table = table or given or ClassTable.numbered(cfg.MODEL.ROI_HEADS.NUM_CLASSES)
-    if len(table) != cfg.MODEL.ROI_HEADS.NUM_CLASSES:
-        raise ClassMismatchError(
-            f"The model has {cfg.MODEL.ROI_HEADS.NUM_CLASSES} classes, but {annotations or cfg.MODEL.WEIGHTS} names "
-            f"{len(table)} ({', '.join(table.names[:8])}): use the file that belongs to it."
-        )
+    model, table = load_trained_model(cfg, given, source=str(annotations), untrained=True)
     # Nobody trains a file, which otherwise would keep all that gradients need.
-    return model.requires_grad_(False).eval(), table
+    return model.requires_grad_(False), table
 
 
 def _table_of(annotations: Path) -> ClassTable:
@@ -103,7 +91,7 @@ def export(
         cfg: MODEL.ROI_HEADS.SCORE_THRESH_TEST is what the file drops scores below; MODEL.DEVICE is where TorchScript
             and torch.export files run.
         format: "onnx", "torchscript" or "torch_export".
-        annotations: see :func:`load_model`.
+        annotations: see :func:`model_to_export`.
         samples: images to check on; by default some of the config's test set.
         paste: see :class:`Deployed`.
         opset: of ONNX; default: PyTorch's choice.
@@ -115,7 +103,7 @@ def export(
     writer = WRITERS[format]
     if opset is not None and format != "onnx":
         raise ValueError(f"An opset goes with the format onnx, but the format is {format}: leave it out.")
-    model, table = load_model(cfg, annotations)
+    model, table = model_to_export(cfg, annotations)
     refuse_what_no_graph_can_be(cfg, model)
     deployed = Deployed(model, paste).eval()
     metadata = metadata_of(cfg, table, paste)

@@ -17,11 +17,9 @@ from maskrcnn_project.config import get_config
 from maskrcnn_project.inference.detect import detect
 from maskrcnn_project.inference.test_time_augmentation import with_test_time_augmentation
 from maskrcnn_project.masks.detections import Detections
-from maskrcnn_project.modeling import build_model
-from maskrcnn_project.modeling.class_table import ClassTable
 from maskrcnn_project.modeling.device import choose_device
 from maskrcnn_project.modeling.fold_norms import fold_norms
-from maskrcnn_project.modeling.weights import load_for_inference
+from maskrcnn_project.modeling.trained_model import load_trained_model
 
 
 class Predictor:
@@ -56,13 +54,10 @@ class Predictor:
         cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = self.score_threshold
         choose_device(cfg)
         self.cfg = cfg
-        self.model = build_model(cfg)
-        table = load_for_inference(self.model, cfg.MODEL.WEIGHTS)
-        self.model.eval()
+        self.model, self.classes = load_trained_model(cfg)
         fold_norms(self.model)
         if cfg.TEST.AUG.ENABLED:
             self.model = with_test_time_augmentation(cfg, self.model)
-        self.classes = table or ClassTable.numbered(cfg.MODEL.ROI_HEADS.NUM_CLASSES)
         self.metadata = MetadataCatalog.get(f"__predictor_{id(self)}").set(thing_classes=list(self.classes.names))
         self.resize = ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)
 

@@ -27,7 +27,7 @@ def find_examples(folder: Path) -> list[Path]:
     return found
 
 
-def load_model(
+def model_for_page(
     cfg: CfgNode, weights: str | None, thresholds: str | None, lowest: float, tiles: tuple[int, int] | None = None
 ) -> Model:
     """

@@ -15,6 +15,7 @@ from tabulate import tabulate
 
 from maskrcnn_project.training.memory import GIB, is_out_of_memory, peak_memory, reset_peak_memory
 from maskrcnn_project.training.trainer import MaskRCNNTrainer, each_of, precision_of
+from maskrcnn_project.training.training_step import take_step
 
 logger = logging.getLogger(__name__)
 
@@ -78,11 +79,7 @@ def _try(cfg: CfgNode, batch: list[dict]) -> Trial:
         with EventStorage():
             for step in range(STEPS):
                 start = time.perf_counter()
-                with torch.autocast(device_type, precision, enabled=precision is not None):
-                    loss = sum(model(batch).values())
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
+                take_step(model, optimizer, batch, precision)
                 if device_type == "cuda":
                     torch.cuda.synchronize()
                 timed += time.perf_counter() - start if step else 0.0

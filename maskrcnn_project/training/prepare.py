@@ -40,7 +40,7 @@ from maskrcnn_project.training.recommend import (
     settings_in_force,
     settings_table,
 )
-from maskrcnn_project.training.resume import apply_changes, refuse_used_folder
+from maskrcnn_project.training.resume import apply_changes, find_checkpoint, refuse_used_folder
 from maskrcnn_project.training.trainer import MaskRCNNTrainer
 from maskrcnn_project.training.user_options import (
     Mode,
@@ -92,7 +92,8 @@ def prepare(args: argparse.Namespace) -> CfgNode:
     if args.overfit is not None:
         cfg.OUTPUT_DIR = f"{cfg.OUTPUT_DIR.rstrip('/')}-overfit"
     refuse_used_folder(cfg.OUTPUT_DIR, args)
-    fetch_weights(cfg, FROM_NOTHING if options is None else "--weights none")
+    if not (args.resume and find_checkpoint(Path(cfg.OUTPUT_DIR))):
+        fetch_weights(cfg, FROM_NOTHING if options is None else "--weights none")
     if args.overfit is not None:
         prepare_overfit(prepared, args)
     elif prepared.own_data is not None:

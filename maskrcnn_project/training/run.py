@@ -26,7 +26,7 @@ from maskrcnn_project.files import write_text
 from maskrcnn_project.inference.test_time_augmentation import with_test_time_augmentation
 from maskrcnn_project.modeling.class_table import ClassTable
 from maskrcnn_project.modeling.device import choose_device
-from maskrcnn_project.modeling.weights import load_for_inference
+from maskrcnn_project.modeling.trained_model import load_trained_model
 from maskrcnn_project.provider import detectron2_info
 from maskrcnn_project.resources import find_resource
 from maskrcnn_project.training.find_batch_size import batch_size_table, find_batch_size
@@ -186,10 +186,9 @@ def evaluate(cfg: CfgNode) -> Mapping[str, Any]:
     for name in cfg.DATASETS.TEST:
         DatasetCatalog.get(name)  # fills the metadata with the classes
         classes = ClassTable.from_dataset(name)
-    model = MaskRCNNTrainer.build_model(cfg)
-    load_for_inference(model, weights, classes)
+    model, _ = load_trained_model(cfg, classes)
     if cfg.TEST.AUG.ENABLED:
-        model = with_test_time_augmentation(cfg, model.eval())
+        model = with_test_time_augmentation(cfg, model)
     results = MaskRCNNTrainer.test(cfg, model)
     if comm.is_main_process():
         verify_results(cfg, results)

@@ -40,6 +40,28 @@ class MaskRCNNTrainer(DefaultTrainer):
         check_class_count(cfg, classes)
         self.checkpointer.add_checkpointable(CHECKPOINT_KEY, classes)
 
+    def resume_or_load(self, resume: bool = True) -> None:
+        """
+        As Detectron2's; but a resumed run has the rate, decay and momentum of its config, not those of the checkpoint,
+        which would override a change without a word. What differs is logged.
+        """
+        wanted = [hyperparameters(group) for group in self.optimizer.param_groups]
+        base_rates = list(self.scheduler.base_lrs)
+        super().resume_or_load(resume=resume)
+        found = [hyperparameters(group) for group in self.optimizer.param_groups]
+        if not resume or found == wanted:
+            return
+        for name in sorted(
+            {key for old, new in zip(found, wanted, strict=True) for key in new if old[key] != new[key]}
+        ):
+            old, new = ({group[name] for group in groups} for groups in (found, wanted))
+            logger.info("%s: %s -> %s (from this start on)", name, _listed(old), _listed(new))
+        for group, values in zip(self.optimizer.param_groups, wanted, strict=True):
+            group.update(values)
+        self.scheduler.base_lrs = base_rates
+        for group, rate in zip(self.optimizer.param_groups, self.scheduler.get_lr(), strict=True):
+            group["lr"] = rate
+
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         """Detectron2's model with this project's heads, and what MODEL.FREEZE and MODEL.FREEZE_NORMS name frozen."""
@@ -97,6 +119,15 @@ class MaskRCNNTrainer(DefaultTrainer):
     def build_hooks(self) -> list[HookBase | None]:
         """Detectron2's hooks, and among them those that ``cfg.HOOKS.NAMES`` lists, each at its place."""
         return arrange_hooks(super().build_hooks(), build_named_hooks(self.cfg))
+
+
+def hyperparameters(group: dict[str, Any]) -> dict[str, Any]:
+    """What a config sets of a parameter group: all but its parameters and the rate of the moment."""
+    return {key: value for key, value in group.items() if key not in ("params", "lr")}
+
+
+def _listed(values: set[Any]) -> str:
+    return ", ".join(str(value) for value in sorted(values, key=str))
 
 
 def each_of(records: DatasetFromList) -> Iterator[dict]:

@@ -108,11 +108,7 @@ class TrainingStep(SimpleTrainer):
 
     def _add_gradients(self, batch: list[dict[str, Any]]) -> Callable[[], dict[str, float]]:
         """Adds the batch's share to the gradients. Returns a function that waits for its losses."""
-        with torch.autocast(self.device_type, self.precision, enabled=self.precision is not None):
-            losses = self.model(batch)
-            if isinstance(losses, torch.Tensor):
-                losses = {"total_loss": losses}
-            total = sum(losses.values())
+        losses, total = forward_losses(self.model, batch, self.device_type, self.precision)
         read = begin_reading(losses)  # before the backward pass is queued, so that reading does not wait for it
         self.grad_scaler.scale(total / self.accumulate).backward()
         return read
@@ -134,6 +130,36 @@ class TrainingStep(SimpleTrainer):
         super().load_state_dict(state_dict)
         if state_dict.get("grad_scaler") and self.grad_scaler.is_enabled():
             self.grad_scaler.load_state_dict(state_dict["grad_scaler"])
+
+
+def forward_losses(
+    model: nn.Module, batch: list[dict[str, Any]], device_type: str, precision: torch.dtype | None
+) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """
+    The forward pass of training.
+
+    Args:
+        batch: samples of a mapper, see Detectron2's model input format.
+        precision: float16 or bfloat16; None: as the weights are.
+
+    Returns:
+        The losses by name, each of one element, and their sum.
+    """
+    with torch.autocast(device_type, precision, enabled=precision is not None):
+        losses = model(batch)
+        if isinstance(losses, torch.Tensor):
+            losses = {"total_loss": losses}
+        return losses, torch.as_tensor(sum(losses.values()))
+
+
+def take_step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, batch: list[dict[str, Any]], precision: torch.dtype | None
+) -> None:
+    """One step of training outside of a trainer, for those who measure what it costs; within an EventStorage."""
+    _, total = forward_losses(model, batch, next(model.parameters()).device.type, precision)
+    optimizer.zero_grad()
+    total.backward()
+    optimizer.step()
 
 
 def begin_reading(losses: Mapping[str, torch.Tensor]) -> Callable[[], dict[str, float]]:

@@ -11,7 +11,7 @@ from detectron2.checkpoint import DetectionCheckpointer
 from maskrcnn_project.config import add_maskrcnn_config, get_config
 from maskrcnn_project.export import onnx_file, torch_export_file
 from maskrcnn_project.export.deployed import Deployed
-from maskrcnn_project.export.exporting import export, load_model
+from maskrcnn_project.export.exporting import export, model_to_export
 from maskrcnn_project.export.torch_export_file import record
 from maskrcnn_project.modeling import build_model
 from maskrcnn_project.modeling.class_table import ClassTable
@@ -60,7 +60,7 @@ def config_of(folder):
 @pytest.fixture(scope="session")
 def deployed(run_folder):
     """The model that the files are of."""
-    return Deployed(load_model(config_of(run_folder))[0]).eval()
+    return Deployed(model_to_export(config_of(run_folder))[0]).eval()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from torch import nn
 
 from maskrcnn_project.export import exporting
 from maskrcnn_project.export.deployed import Deployed
-from maskrcnn_project.export.exporting import export, load_model
+from maskrcnn_project.export.exporting import export, model_to_export
 from maskrcnn_project.export.parity import check
 from maskrcnn_project.export.refusals import refuse_what_no_graph_can_be
 from maskrcnn_project.export.samples import model_input, sample_images, several_sizes
@@ -31,7 +31,7 @@ def test_a_file_that_differs_is_not_kept(cfg, tmp_path, monkeypatch):
 
         @staticmethod
         def load(path):
-            model, _ = load_model(cfg)
+            model, _ = model_to_export(cfg)
 
             def shifted(image):
                 boxes, *others = Deployed(model)(image)
@@ -54,18 +54,18 @@ def test_an_opset_is_of_onnx(cfg, tmp_path):
 
 
 def test_classes_of_the_annotations_have_to_be_those_of_the_weights(cfg, coco_file):
-    model, table = load_model(cfg, coco_file(["square", "disk"]))
+    model, table = model_to_export(cfg, coco_file(["square", "disk"]))
     assert table.names == ("square", "disk") and table.ids == (3, 7) and not model.training
     with pytest.raises(ClassMismatchError, match="output 1 is 'disk' there and 'ring' here"):
-        load_model(cfg, coco_file(["square", "ring"]))
+        model_to_export(cfg, coco_file(["square", "ring"]))
 
 
 def test_an_untrained_model_takes_its_names_from_the_annotations_or_gets_numbers(cfg, coco_file):
     cfg.MODEL.WEIGHTS = ""
-    assert load_model(cfg)[1].names == ("class 0", "class 1")
-    assert load_model(cfg, coco_file(["a", "b"]))[1].names == ("a", "b")
+    assert model_to_export(cfg)[1].names == ("class 0", "class 1")
+    assert model_to_export(cfg, coco_file(["a", "b"]))[1].names == ("a", "b")
     with pytest.raises(ClassMismatchError, match=r"The model has 2 classes, but .*names 3 \(a, b, c\)"):
-        load_model(cfg, coco_file(["a", "b", "c"]))
+        model_to_export(cfg, coco_file(["a", "b", "c"]))
 
 
 def test_samples_are_the_predictors_input_in_three_shapes_and_one_of_nothing(cfg, tmp_path, photo):

@@ -5,7 +5,7 @@ import torch
 
 from maskrcnn_project.export import torchscript_file
 from maskrcnn_project.export.deployed import Deployed
-from maskrcnn_project.export.exporting import load_model
+from maskrcnn_project.export.exporting import model_to_export
 from maskrcnn_project.export.parity import check
 
 
@@ -30,7 +30,7 @@ def test_a_head_in_torchscript(choose, cfg, noise, tmp_path):
     choose(cfg)
     cfg.MODEL.WEIGHTS, cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = "", 0.35
     torch.manual_seed(0)
-    model, _ = load_model(cfg)
+    model, _ = model_to_export(cfg)
     for name, parameter in model.named_parameters():
         if "cls_score.weight" in name:
             parameter.mul_(30)  # scores that differ

@@ -3,7 +3,7 @@ import pytest
 pytest.importorskip("starlette", reason="the extra serve is not installed")
 
 from maskrcnn_project.config import get_config  # noqa: E402
-from maskrcnn_project.serve.loading import find_examples, load_model  # noqa: E402
+from maskrcnn_project.serve.loading import find_examples, model_for_page  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from maskrcnn_project.serve.loading import find_examples, load_model  # noqa: E4
 def test_settings_that_cannot_be_are_said_before_weights_are_loaded(thresholds, lowest, tiles, said):
     cfg = get_config("configs/quick/mask_rcnn_R_18_FPN_shapes.yaml")
     with pytest.raises(ValueError, match=said):
-        load_model(cfg, "no such file", thresholds, lowest, tiles)
+        model_for_page(cfg, "no such file", thresholds, lowest, tiles)
 
 
 def test_examples_are_the_images_of_a_folder_at_any_depth(tmp_path, image_file):
