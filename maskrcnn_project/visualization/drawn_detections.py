@@ -20,6 +20,7 @@ from detectron2.utils.colormap import colormap
 from PIL import Image, ImageDraw, ImageFont
 
 from maskrcnn_project.masks.detections import Detections
+from maskrcnn_project.masks.mask_in_box import MaskInBox
 from maskrcnn_project.visualization.pictures import drawing_scale
 
 OPACITY = 0.4  # of the colour on a mask: what lies below can still be seen
@@ -64,11 +65,9 @@ def draw_detections(
     return picture
 
 
-def _draw_mask(
-    picture: np.ndarray, crop: tuple[int, int, np.ndarray], scale: int, colour: np.ndarray, thickness: int
-) -> None:
+def _draw_mask(picture: np.ndarray, crop: MaskInBox, scale: int, colour: np.ndarray, thickness: int) -> None:
     """Fills and outlines a mask in place; ``crop`` is its smallest box in the image, as Detections give it."""
-    x, y, mask = crop
+    x, y, mask = crop.window.x, crop.window.y, crop.pixels
     if not mask.size:
         return
     pixels: Any = np.pad(mask.astype(np.uint8) * 255, 1)

@@ -141,9 +141,9 @@ def _borders(mark: Mark, scale: float) -> list[np.ndarray]:
         x1, y1, x2, y2 = mark.box
         lines = [np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)], dtype=float)]
     else:
-        x, y, mask = decode_crop(mark.mask)
-        outer, holes = outlines(mask) if mask.size else ([], [])
-        lines = [np.asarray(line).reshape(-1, 2) + (x, y) for line in (*outer, *holes)]
+        mask = decode_crop(mark.mask)
+        outer, holes = outlines(mask.pixels) if mask.pixels.size else ([], [])
+        lines = [np.asarray(line).reshape(-1, 2) + (mask.window.x, mask.window.y) for line in (*outer, *holes)]
     # OpenCV's coordinates are from the centre of the first pixel
     return [np.round((line * scale - 0.5) * 2**SHIFT).astype(np.int32).reshape(-1, 1, 2) for line in lines]
 

@@ -6,6 +6,7 @@ from detectron2.utils.colormap import colormap
 
 from maskrcnn_project.masks.coding import encode_crop
 from maskrcnn_project.masks.detections import Detections
+from maskrcnn_project.masks.mask_in_box import MaskInBox
 from maskrcnn_project.visualization.drawn_detections import draw_detections
 from tests.plugin.masks.found_of import found_of
 
@@ -121,7 +122,7 @@ def test_letters_beyond_ascii():
 def test_a_large_image_needs_no_mask_of_its_size():
     size = (3000, 4000)
     boxes = np.array([[3900, 2900, 4000, 3000]], np.float32)
-    mask = encode_crop(np.ones((100, 100), dtype=bool), 3900, 2900, size)
+    mask = encode_crop(MaskInBox.at(3900, 2900, np.ones((100, 100), dtype=bool)), size)
     found = Detections(size, boxes, np.ones(1, np.float32), np.zeros(1, np.int64), [mask])
     picture = draw_detections(np.full((*size, 3), GREY, np.uint8), found, ("a", "b"))
     np.testing.assert_allclose(picture[2980, 3980], tint(0), atol=1)
