@@ -1,4 +1,4 @@
-"""A mask in its box: the pixels of one object, and where they lie in the image. Work on it follows the object's size."""
+"""A mask in its box: the pixels of one object, and where they lie in the image. Work on it follows its own size."""
 
 from __future__ import annotations
 

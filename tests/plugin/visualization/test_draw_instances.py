@@ -7,7 +7,7 @@ from detectron2.utils.colormap import colormap
 from maskrcnn_project.masks.coding import encode_crop
 from maskrcnn_project.masks.detections import Detections
 from maskrcnn_project.masks.mask_in_box import MaskInBox
-from maskrcnn_project.visualization.drawn_detections import draw_detections
+from maskrcnn_project.visualization.pictures import draw_detections
 from tests.plugin.masks.found_of import found_of
 
 GREY = 50
