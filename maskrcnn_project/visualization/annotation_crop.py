@@ -94,7 +94,7 @@ def annotation_crop(image: np.ndarray, annotation: Mapping[str, Any] | None, siz
     if shapes.mask is not None:
         drawn.append(DrawableInstance(MASK_COLOUR, shapes.mask, is_filled=False))
     if shapes.box is not None:
-        drawn.append(DrawableInstance(BOX_COLOUR, box=shapes.box))
+        drawn.append(DrawableInstance(BOX_COLOUR, box=shapes.box, is_filled=False))
     left, top = window[:2].tolist()
     draw_onto(picture, drawn, scale, (left, top))
     for polygon in shapes.polygons:  # as they are written, closed or crossing themselves or two points: no pixels

@@ -28,6 +28,7 @@ PIXELS_PER_LINE = 2400
 MIN_SHORT_EDGE = 480
 MAX_SCALE = 4
 TOLERANCE = 0.1  # pixels of the picture that a border may leave its place by for fewer, longer and evener lines
+GROUND: Colour = (0, 0, 0)  # below a line and round it: one that has no fill beside it shows on any image then
 SHIFT = 4  # binary digits behind the point in coordinates for OpenCV
 MAX_COORDINATE = 1e5  # pixels of the picture: OpenCV wants 32-bit integers
 
@@ -42,7 +43,7 @@ class DrawableInstance:
         mask: in pixels of the image; compressed run lengths are decoded when their turn comes. None: there is a box.
         box: (4,) XYXY in pixels of the image. Drawn where there is no mask; with one, the place of the label only.
         label: "" for none.
-        is_filled: False for the border alone.
+        is_filled: False for the border alone, on a dark ground.
     """
 
     colour: Colour
@@ -123,16 +124,13 @@ def draw_outline(picture: np.ndarray, points: np.ndarray, colour: Colour) -> Non
 
     Coordinates are from the corner of the picture; OpenCV's are from the centre of its first pixel.
     """
-    _draw_lines(picture, [np.clip(points - 0.5, -MAX_COORDINATE, MAX_COORDINATE)], colour)
-
-
-def _thickness(picture: np.ndarray) -> int:
-    return 1 + max(picture.shape[:2]) // PIXELS_PER_LINE
+    _draw_lines(picture, [np.clip(points - 0.5, -MAX_COORDINATE, MAX_COORDINATE)], colour, on_ground=True)
 
 
 def _draw_box(picture: np.ndarray, box: np.ndarray, instance: DrawableInstance) -> None:
     corners = [int(value) for value in np.clip(box, -MAX_COORDINATE, MAX_COORDINATE).round()]
-    cv2.rectangle(picture, corners[:2], corners[2:], instance.colour, _thickness(picture))
+    for ink, thickness in _strokes(picture, instance.colour, on_ground=not instance.is_filled):
+        cv2.rectangle(picture, corners[:2], corners[2:], ink, thickness)
 
 
 def _draw_mask(
@@ -162,7 +160,7 @@ def _draw_mask(
     contours, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     reach = max(1, round(scale))
     lines = [_smooth(contour[:, 0, :], reach) + (left + begin_x, top + begin_y) for contour in contours]
-    _draw_lines(picture, lines, instance.colour)
+    _draw_lines(picture, lines, instance.colour, on_ground=not instance.is_filled)
 
 
 def _smooth(points: np.ndarray, reach: int) -> np.ndarray:
@@ -177,7 +175,14 @@ def _smooth(points: np.ndarray, reach: int) -> np.ndarray:
     return cv2.approxPolyDP(means.astype(np.float32)[:, None], TOLERANCE, closed=True)[:, 0]
 
 
-def _draw_lines(picture: np.ndarray, lines: Sequence[np.ndarray], colour: Colour) -> None:
+def _draw_lines(picture: np.ndarray, lines: Sequence[np.ndarray], colour: Colour, *, on_ground: bool) -> None:
     """Closed lines through (P, 2) x, y in OpenCV's coordinates, in place."""
     fixed = [np.round(line * 2**SHIFT).astype(np.int32).reshape(-1, 1, 2) for line in lines]
-    cv2.polylines(picture, fixed, True, colour, _thickness(picture), cv2.LINE_AA, SHIFT)
+    for ink, thickness in _strokes(picture, colour, on_ground):
+        cv2.polylines(picture, fixed, True, ink, thickness, cv2.LINE_AA, SHIFT)
+
+
+def _strokes(picture: np.ndarray, colour: Colour, on_ground: bool) -> list[tuple[Colour, int]]:
+    """The colours and thicknesses that a line is drawn with, one over the other."""
+    thickness = 1 + max(picture.shape[:2]) // PIXELS_PER_LINE
+    return [*([(GROUND, thickness + 2)] if on_ground else []), (colour, thickness)]
