@@ -5,7 +5,7 @@ Dataset descriptions: a YAML file that says where the splits of a dataset lie (d
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import yaml
 
 from maskrcnn_project.datasets.categories import ClassChanges
 from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.resources import find_resource
 
 # key of a description -> argument of ClassChanges
 CHANGE_KEYS = {
@@ -68,6 +69,26 @@ def class_changes_of(description: Mapping[str, Any]) -> ClassChanges:
     if given.get("keep", ...) is None:
         raise DatasetError("'keep_classes' should be a list of names, but is empty.")
     return ClassChanges(**given)
+
+
+def colours_of_classes(files: Sequence[str | Path], class_names: Sequence[str]) -> list[tuple[int, int, int]] | None:
+    """
+    The colours, (red, green, blue) from 0 to 255, that the first of the descriptions ``files`` gives to all of the
+    classes. None where none does: a model is used without its dataset, too, so that a description may have gone.
+    """
+    for file in files:
+        try:
+            colours = read_description(find_resource(file)).get("colours", {})
+        except (FileNotFoundError, DatasetError):
+            continue
+        if class_names and set(class_names) <= set(colours):
+            return [parse_colour(colours[name]) for name in class_names]
+    return None
+
+
+def parse_colour(text: str) -> tuple[int, int, int]:
+    """ "#rrggbb" -> (red, green, blue) from 0 to 255."""
+    return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 
 def _check_splits(file: Path, splits: Any) -> None:

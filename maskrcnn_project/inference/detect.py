@@ -14,6 +14,7 @@ from torch import nn
 
 from maskrcnn_project.masks.coding import Rle, encode_crop
 from maskrcnn_project.masks.detections import Detections
+from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 
 def detect(model: nn.Module, batch: Sequence[dict[str, Any]]) -> list[Detections]:
@@ -68,4 +69,4 @@ def paste_mask(mask: torch.Tensor, box: torch.Tensor, size: tuple[int, int]) -> 
     right, bottom = (int(value) for value in box[2:].ceil() + 1)
     window = (min(bottom, size[0]) - y, min(right, size[1]) - x)
     pixels = paste_masks_in_image(mask, (box - low.repeat(2))[None], window, threshold=0.5)
-    return encode_crop(np.asarray(pixels[0].numpy(), dtype=bool), x, y, size)
+    return encode_crop(MaskInBox.at(x, y, np.asarray(pixels[0].numpy(), dtype=bool)), size)

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from maskrcnn_project.masks.coding import box_xywh_of, encode_crop
+from maskrcnn_project.masks.coding import encode_crop
 from maskrcnn_project.masks.detections import Detections
+from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 POLICIES = ("keep", "highest")
 
@@ -29,15 +30,15 @@ def remove_overlap(found: Detections, policy: str) -> Detections:
     masks, boxes = list(found.masks), found.boxes.copy()
     left = np.zeros(len(found), dtype=bool)
     for index in np.argsort(-found.scores, kind="stable").tolist():
-        x, y, mask = found.crop(index)
-        there = taken[y : y + mask.shape[0], x : x + mask.shape[1]]
-        free = mask & ~there
-        left[index] = free.any()
-        if left[index] and (mask & there).any():
-            masks[index] = encode_crop(free, x, y, found.size)
-            begin_x, begin_y, width, height = box_xywh_of(free)
-            boxes[index] = (x + begin_x, y + begin_y, x + begin_x + width, y + begin_y + height)
-        there |= mask
+        mask = found.crop(index)
+        there = taken[mask.window.slices]
+        free = MaskInBox(mask.window, mask.pixels & ~there)
+        left[index] = free.pixels.any()
+        if left[index] and (mask.pixels & there).any():
+            masks[index] = encode_crop(free, found.size)
+            window = free.trim().window
+            boxes[index] = (window.x, window.y, window.right, window.bottom)
+        there |= mask.pixels
     return replace(found, boxes=boxes, masks=masks).kept(left)
 
 

@@ -14,6 +14,7 @@ from detectron2.data.transforms import ResizeShortestEdge
 from detectron2.structures import Instances
 
 from maskrcnn_project.config import get_config
+from maskrcnn_project.datasets.description import colours_of_classes
 from maskrcnn_project.inference.detect import detect
 from maskrcnn_project.inference.test_time_augmentation import with_test_time_augmentation
 from maskrcnn_project.masks.detections import Detections
@@ -28,7 +29,7 @@ class Predictor:
 
     Attributes:
         classes: names and category ids of the model's outputs.
-        metadata: Detectron2 metadata with these names, for drawing.
+        metadata: Detectron2 metadata with these names, and the colours of the dataset descriptions, for drawing.
         score_threshold: predictions below it are dropped, 0 to 1.
     """
 
@@ -59,6 +60,9 @@ class Predictor:
         if cfg.TEST.AUG.ENABLED:
             self.model = with_test_time_augmentation(cfg, self.model)
         self.metadata = MetadataCatalog.get(f"__predictor_{id(self)}").set(thing_classes=list(self.classes.names))
+        colours = colours_of_classes(cfg.DATASETS.DESCRIPTIONS, self.classes.names)
+        if colours is not None:
+            self.metadata.set(thing_colors=colours)
         self.resize = ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)
 
     def __call__(self, image: str | Path | np.ndarray) -> Instances:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as mask_util
 
+from maskrcnn_project.masks.mask_in_box import MaskInBox
 from maskrcnn_project.masks.run_lengths import crop_of, read_run_lengths
 
 Polygon = list[float]
@@ -57,18 +58,18 @@ def encode(mask: np.ndarray) -> Rle:
     return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
 
-def encode_crop(crop: np.ndarray, x: int, y: int, size: tuple[int, int]) -> Rle:
+def encode_crop(mask: MaskInBox, size: tuple[int, int]) -> Rle:
     """
     Compressed run lengths, as ``encode`` gives them, of an image of ``size`` (height, width) that is background but for
-    ``crop`` (h, w), whose upper left pixel lies at (x, y). The work follows the crop, not the image.
+    ``mask``, which lies in it. The work follows the mask, not the image.
     """
     height, width = size
-    rows, columns = crop.shape
-    assert 0 <= y <= height - rows and 0 <= x <= width - columns, f"{crop.shape} at {(x, y)} leaves {size}"
+    (x, y), (rows, columns) = (mask.window.x, mask.window.y), mask.pixels.shape
+    assert 0 <= y <= height - rows and 0 <= x <= width - columns, f"{mask.window} leaves {size}"
     pixels = np.zeros(
         columns * height + 2, np.int8
     )  # the touched columns one below the other, a zero before and behind
-    pixels[1:-1].reshape(columns, height)[:, y : y + rows] = crop.T
+    pixels[1:-1].reshape(columns, height)[:, y : y + rows] = mask.pixels.T
     starts = np.flatnonzero(pixels[1:] != pixels[:-1]) + x * height
     counts = np.diff(starts, prepend=0, append=height * width)
     if len(counts) > 1 and counts[-1] == 0:  # the mask ends with the image: no run of background follows
@@ -77,10 +78,9 @@ def encode_crop(crop: np.ndarray, x: int, y: int, size: tuple[int, int]) -> Rle:
     return {"size": [height, width], "counts": rle["counts"].decode("ascii")}
 
 
-def decode_crop(rle: Rle) -> tuple[int, int, np.ndarray]:
+def decode_crop(rle: Rle) -> MaskInBox:
     """
-    (x, y, mask): the smallest (h, w) bool that holds all of a compressed mask, and where its upper left pixel lies in
-    the image; at (0, 0) a mask of no pixels for an empty one.
+    The pixels of a compressed mask, in the smallest window that holds them.
 
     Raises:
         ValueError: runs that do not fill the size.

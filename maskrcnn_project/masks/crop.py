@@ -8,7 +8,6 @@ Masks are (height, width) bool.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import shapely
@@ -18,60 +17,37 @@ from maskrcnn_project.masks.coding import (
     Polygon,
     Segmentation,
     as_rle,
-    box_xywh_of,
     decode,
     encode,
     polygon_box_xywh,
     segmentation_of,
 )
-from maskrcnn_project.masks.run_lengths import box_of, columns_of, read_run_lengths
-from maskrcnn_project.masks.tile_grid import Window
+from maskrcnn_project.masks.mask_in_box import MaskInBox
+from maskrcnn_project.masks.run_lengths import crop_of, read_run_lengths
+from maskrcnn_project.masks.window import Window
 
 DIGITS = 3  # after the point, of moved corners: a thousandth of a pixel, and no 14.100000000000001
 
 
-@dataclass(frozen=True)
-class Pixels:
-    """The pixels of an object: a mask of the size of ``window``, which has none outside of it."""
-
-    window: Window
-    mask: np.ndarray
-
-    def within(self, tile: Window) -> np.ndarray:
-        """The part in ``tile`` as a view: as large as what tile and window have in common."""
-        common = tile.cut(self.window)
-        top, left = common.y - self.window.y, common.x - self.window.x
-        return self.mask[top : top + common.height, left : left + common.width]
-
-    def in_tile(self, tile: Window) -> np.ndarray:
-        """(tile.height, tile.width) bool: the part in ``tile``, at its place."""
-        common = tile.cut(self.window)
-        mask = np.zeros((tile.height, tile.width), dtype=bool, order="F")  # column by column, as RLE wants it
-        top, left = common.y - tile.y, common.x - tile.x
-        mask[top : top + common.height, left : left + common.width] = self.within(tile)
-        return mask
-
-
-def pixels_of(segmentation: Segmentation, height: int, width: int) -> Pixels:
+def pixels_of(segmentation: Segmentation, height: int, width: int) -> MaskInBox:
     """
-    The pixels of a COCO segmentation without decoding all of a large image.
+    The pixels of a COCO segmentation in the smallest window, without decoding all of a large image.
 
     Raises:
         ValueError: an RLE that does not fill an image of this size.
     """
     if isinstance(segmentation, dict):
-        lengths = read_run_lengths(segmentation["counts"], height * width)
+        counts = segmentation["counts"]
+        lengths = read_run_lengths(counts.decode("ascii") if isinstance(counts, bytes) else counts, height * width)
         if lengths is None:
             raise ValueError(f"The RLE does not fill the {height}x{width} pixels (height x width) of its image.")
-        x1, y1, x2, y2 = map(int, box_of(lengths, height) or (0, 0, 0, 0))
-        return Pixels(Window(x1, y1, x2 - x1, y2 - y1), columns_of(lengths, height)[:, y1:y2].T.astype(bool))
+        return crop_of(lengths, height)
     polygons = [polygon for polygon in segmentation if len(polygon) >= 6]
     window = _window_round(polygons).cut(Window(0, 0, width, height)) if polygons else Window(0, 0, 0, 0)
     if not window.width or not window.height:
-        return Pixels(Window(0, 0, 0, 0), np.zeros((0, 0), dtype=bool))
-    mask = decode(shift(polygons, -window.x, -window.y), window.height, window.width)
-    x, y, w, h = map(int, box_xywh_of(mask))
-    return Pixels(Window(window.x + x, window.y + y, w, h), mask[y : y + h, x : x + w])
+        return MaskInBox.none()
+    pixels = decode(shift(polygons, -window.x, -window.y), window.height, window.width)
+    return MaskInBox(window, pixels).trim()
 
 
 def _window_round(polygons: list[Polygon]) -> Window:
@@ -86,7 +62,7 @@ def shift(polygons: list[Polygon], x: float, y: float) -> list[Polygon]:
     return [np.round(np.reshape(polygon, (-1, 2)) + (x, y), DIGITS).ravel().tolist() for polygon in polygons]
 
 
-def clip(segmentation: Segmentation, pixels: Pixels, tile: Window) -> Segmentation:
+def clip(segmentation: Segmentation, mask: MaskInBox, tile: Window) -> Segmentation:
     """
     The part of an object that lies in ``tile``, in coordinates of the tile.
 
@@ -95,12 +71,12 @@ def clip(segmentation: Segmentation, pixels: Pixels, tile: Window) -> Segmentati
     itself, or where so little of it is left that it would have none.
 
     Args:
-        pixels: those of the segmentation; at least one of them lies in the tile.
+        mask: the pixels of the segmentation; at least one of them lies in the tile.
     """
     if isinstance(segmentation, dict):
-        return encode(pixels.in_tile(tile))
+        return encode(mask.in_tile(tile))
     polygons = clip_polygons([polygon for polygon in segmentation if len(polygon) >= 6], tile)
-    return polygons if polygons and area_of(polygons, tile) else segmentation_of(pixels.in_tile(tile))
+    return polygons if polygons and area_of(polygons, tile) else segmentation_of(mask.in_tile(tile))
 
 
 def area_of(segmentation: Segmentation, tile: Window) -> int:

@@ -11,6 +11,7 @@ import torch
 from detectron2.structures import Boxes, Instances
 
 from maskrcnn_project.masks.coding import Rle, decode_crop, encode_crop
+from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,10 @@ class Detections:
         """Of predictions whose masks, if any, are pixels (N, H, W) of the whole image."""
         masks = None
         if instances.has("pred_masks"):
-            masks = [encode_crop(mask.numpy(), 0, 0, instances.image_size) for mask in instances.pred_masks.cpu()]
+            masks = [
+                encode_crop(MaskInBox.at(0, 0, mask.numpy()), instances.image_size)
+                for mask in instances.pred_masks.cpu()
+            ]
         return cls(
             instances.image_size,
             instances.pred_boxes.tensor.detach().cpu().numpy(),
@@ -62,8 +66,8 @@ class Detections:
         masks = None if self.masks is None else [self.masks[index] for index in indices]
         return Detections(self.size, self.boxes[indices], self.scores[indices], self.classes[indices], masks)
 
-    def crop(self, index: int) -> tuple[int, int, np.ndarray]:
-        """(x, y, mask): the mask (h, w) bool of one instance in the smallest box round it; (0, 0) pixels if empty."""
+    def crop(self, index: int) -> MaskInBox:
+        """The mask of one instance in the smallest window round it."""
         assert self.masks is not None, "these detections have no masks"
         return decode_crop(self.masks[index])
 
@@ -76,8 +80,8 @@ class Detections:
         if self.masks is not None:
             pixels = np.zeros((len(self), *self.size), dtype=bool)
             for index in range(len(self)):
-                x, y, mask = self.crop(index)
-                pixels[index, y : y + mask.shape[0], x : x + mask.shape[1]] = mask
+                mask = self.crop(index)
+                pixels[index][mask.window.slices] = mask.pixels
             instances.pred_masks = torch.from_numpy(pixels)
         return instances
 

@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from maskrcnn_project.masks.mask_in_box import MaskInBox
+from maskrcnn_project.masks.window import Window
+
 FIRST_CHARACTER = ord("0")
 MORE, SIGN, BITS = 0x20, 0x10, 5
 MAX_CHARACTERS = 8  # of one number: 40 bits, more than any image has pixels, and sums of them fit into 64
@@ -62,23 +65,21 @@ def columns_of(lengths: np.ndarray, height: int) -> np.ndarray:
     return np.cumsum(change[:-1], dtype=np.int8).view(np.uint8).reshape(last - first, height)
 
 
-def crop_of(lengths: np.ndarray, height: int) -> tuple[int, int, np.ndarray]:
-    """
-    (x, y, pixels): the smallest (h, w) bool that holds the object, and where its upper left pixel lies in the mask. The
-    work follows the object, not the height of the mask. At (0, 0) of no pixels if there is no object.
-    """
+def crop_of(lengths: np.ndarray, height: int) -> MaskInBox:
+    """The object in the smallest window that holds it. The work follows the object, not the height of the mask."""
     box = box_of(lengths, height)
     if box is None:
-        return 0, 0, np.zeros((0, 0), dtype=bool)
-    x, top, right, bottom = (int(side) for side in box)
+        return MaskInBox.none()
+    left, top, right, bottom = (int(side) for side in box)
+    columns, rows = right - left, bottom - top
     starts, ends = _spans(lengths)
-    columns = starts // height
-    if (columns != (ends - 1) // height).any():  # a run that goes on in the next column: all rows are touched
-        return x, top, columns_of(lengths, height).T.astype(bool)
-    change = np.zeros((right - x, bottom - top + 1), dtype=np.int8)
-    np.add.at(change, (columns - x, starts - columns * height - top), 1)
-    np.add.at(change, (columns - x, ends - columns * height - top), -1)
-    return x, top, np.cumsum(change[:, :-1], axis=1, dtype=np.int8).T.astype(bool)
+    # a run that goes on in the next column reaches from top to bottom: within the box the columns follow on as before
+    pixels = np.zeros(columns * rows, dtype=bool)
+    begins = (starts // height - left) * rows + starts % height - top
+    ends = ((ends - 1) // height - left) * rows + (ends - 1) % height - top + 1
+    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+        pixels[begin:end] = True
+    return MaskInBox(Window(left, top, columns, rows), pixels.reshape(columns, rows).T)
 
 
 def _spans(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

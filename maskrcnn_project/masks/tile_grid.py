@@ -3,24 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Window:
-    """A rectangle of whole pixels of an image, given by its upper left corner and its size."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    def cut(self, other: Window) -> Window:
-        """What both have in common, which may be of no width or no height."""
-        x, y = max(self.x, other.x), max(self.y, other.y)
-        width = min(self.x + self.width, other.x + other.width) - x
-        height = min(self.y + self.height, other.y + other.height) - y
-        return Window(x, y, max(width, 0), max(height, 0))
+from maskrcnn_project.masks.window import Window
 
 
 def offsets(length: int, size: int, overlap: int) -> list[int]:

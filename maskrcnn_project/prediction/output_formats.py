@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from detectron2.data.catalog import Metadata
-from detectron2.utils.video_visualizer import VideoVisualizer
 from tqdm import tqdm
 
 from maskrcnn_project.modeling.class_table import ClassTable
@@ -25,6 +24,8 @@ from maskrcnn_project.prediction.writing.instance_png_writer import InstancePngW
 from maskrcnn_project.prediction.writing.labelme_writer import LabelMeWriter
 from maskrcnn_project.prediction.writing.layout import Layout
 from maskrcnn_project.prediction.writing.measurements_writer import MeasurementsWriter
+from maskrcnn_project.visualization.follow_objects import ObjectFollower
+from maskrcnn_project.visualization.pictures import draw_frame
 
 JSON_NAME = "predictions.json"
 TABLE_NAME = "measurements.csv"
@@ -58,10 +59,13 @@ def require_masks(has_masks: bool, write: Sequence[str]) -> None:
 
 
 def image_formats(
-    output: Path, sources: list[Source], classes: ClassTable, options: Options
+    output: Path, sources: list[Source], classes: ClassTable, options: Options, metadata: Metadata
 ) -> dict[str, OutputFormat]:
     """
     Those of ``options.write`` that have a file or a folder for each image, by name.
+
+    Args:
+        metadata: its ``thing_colors``, if any, are drawn in.
 
     Raises:
         ValueError: an input folder is called as one of the output, so that two files would have one place.
@@ -75,9 +79,10 @@ def image_formats(
                 f"{folder} are to be drawn: predict on them with another --output, or without drawn."
             )
     below = {folder: Layout(output / folder, names) for folder in FOLDERS}
+    drawn = DrawnWriter(Layout(output, names), classes.names, metadata.get("thing_colors", None))
     labelme = LabelMeWriter(below["labelme"], classes.names, sources[0].root, options.polygon_tolerance)
     output_formats = {
-        "drawn": OutputFormat(DrawnWriter(Layout(output, names), classes.names)),  # a video is drawn as a whole
+        "drawn": OutputFormat(drawn),  # a video is drawn as a whole
         "labelme": OutputFormat(
             labelme, f"tolerance {options.polygon_tolerance:g}"
         ),  # a frame has no image file to name
@@ -117,10 +122,9 @@ def write_drawn_video(
     known = {int(name.name): line for name, line in lines.items() if line is not None}
 
     def drawn() -> Iterator[np.ndarray]:
-        visualizer = VideoVisualizer(metadata)
+        follower = ObjectFollower()
         for index, frame in read_frames(source.path, known.__contains__):
-            found = journal.found(known[index]).to_instances()
-            yield visualizer.draw_instance_predictions(frame[:, :, ::-1], found).get_image()[:, :, ::-1]
+            yield draw_frame(frame, journal.found(known[index]), metadata, follower)
 
     bar = tqdm(drawn(), desc=f"Drawing {path.name}", total=len(known), unit="frame", disable=None)
     write_video(path, bar, frame_rate(source.path))

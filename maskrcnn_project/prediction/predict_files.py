@@ -115,7 +115,7 @@ def predict_files(
     share = share or Shard()
     require_masks(predictor.cfg.MODEL.MASK_ON, options.write)
     detect = detector(predictor, options)
-    output_formats = image_formats(output, sources, predictor.classes, options)
+    output_formats = image_formats(output, sources, predictor.classes, options, predictor.metadata)
     if share.is_first:
         prepare_folder(output, settings_of(predictor.cfg, sources, options), options.force)
     share.wait()

@@ -12,7 +12,9 @@ from PIL import Image
 
 from maskrcnn_project.datasets.coco_rows import is_number
 from maskrcnn_project.datasets.segmentations import NUMBERS
-from maskrcnn_project.masks.run_lengths import box_of, columns_of, read_run_lengths
+from maskrcnn_project.masks.mask_in_box import MaskInBox
+from maskrcnn_project.masks.run_lengths import crop_of, read_run_lengths
+from maskrcnn_project.visualization.draw_instances import DrawableInstance, draw_onto, draw_outline
 
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises for a broken file
 BOX_COLOUR, MASK_COLOUR = (60, 160, 255), (255, 220, 60)  # BGR: orange, light blue
@@ -21,8 +23,6 @@ MIN_MARGIN = 16.0  # pixels of the image round a tiny annotation
 MAX_SCALE = 4.0  # a picture enlarged further shows its pixels, and nothing more
 # So far beyond its image (as a part of its sides) an annotation is followed.
 REACH = 1.0
-SHIFT = 4  # binary digits behind the point in coordinates for OpenCV
-FAR = 1e5  # pixels of the picture: OpenCV wants 32-bit integers
 
 
 @dataclass
@@ -31,8 +31,7 @@ class Shapes:
 
     box: np.ndarray | None = None  # (4,) x1, y1, x2, y2
     polygons: list[np.ndarray] = field(default_factory=list)  # (P, 2) x, y each
-    mask: np.ndarray | None = None  # (H, columns) uint8, columns of the image from mask_left on
-    mask_left: int = 0
+    mask: MaskInBox | None = None  # of at least one pixel
 
     def extent(self) -> np.ndarray | None:
         """(4,) x1, y1, x2, y2 round all of it; None if there is nothing."""
@@ -40,9 +39,8 @@ class Shapes:
         if self.box is not None:
             points.append(self.box.reshape(2, 2))
         if self.mask is not None:
-            rows = np.flatnonzero(self.mask.any(axis=1))
-            right = self.mask_left + self.mask.shape[1]
-            points.append(np.array([[self.mask_left, rows[0]], [right, rows[-1] + 1]], dtype=float))
+            window = self.mask.window
+            points.append(np.array([[window.x, window.y], [window.right, window.bottom]], dtype=float))
         if not points:
             return None
         every = np.concatenate(points)
@@ -70,9 +68,8 @@ def shapes_of(annotation: Mapping[str, Any], height: int, width: int) -> Shapes:
     elif isinstance(segmentation, dict) and segmentation.get("size") == [height, width]:
         counts = segmentation.get("counts")
         lengths = read_run_lengths(counts, height * width) if isinstance(counts, (str, list)) else None
-        where = None if lengths is None else box_of(lengths, height)
-        if lengths is not None and where is not None:
-            shapes.mask, shapes.mask_left = columns_of(lengths, height).T, int(where[0])
+        mask = MaskInBox.none() if lengths is None else crop_of(lengths, height)
+        shapes.mask = mask if mask.pixels.size else None
     return shapes
 
 
@@ -93,17 +90,15 @@ def annotation_crop(image: np.ndarray, annotation: Mapping[str, Any] | None, siz
     window = _window(shapes.extent(), height, width)
     scale = min(MAX_SCALE, size / max(window[2] - window[0], window[3] - window[1]))
     picture = _cut(image, window, scale)
-    if shapes.box is not None:
-        x1, y1, x2, y2 = shapes.box
-        corners = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
-        _outline(picture, (corners - window[:2]) * scale, BOX_COLOUR)
+    drawn = []
     if shapes.mask is not None:
-        placed = _cut(shapes.mask, window - np.array([shapes.mask_left, 0] * 2), scale, picture.shape[:2])
-        outlines, _ = cv2.findContours(placed, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-        for outline in outlines:
-            _outline(picture, outline[:, 0, :] + 0.5, MASK_COLOUR)
-    for polygon in shapes.polygons:
-        _outline(picture, (polygon - window[:2]) * scale, MASK_COLOUR)
+        drawn.append(DrawableInstance(MASK_COLOUR, shapes.mask, is_filled=False))
+    if shapes.box is not None:
+        drawn.append(DrawableInstance(BOX_COLOUR, box=shapes.box, is_filled=False))
+    left, top = window[:2].tolist()
+    draw_onto(picture, drawn, scale, (left, top))
+    for polygon in shapes.polygons:  # as they are written, closed or crossing themselves or two points: no pixels
+        draw_outline(picture, (polygon - window[:2]) * scale, MASK_COLOUR)
     return picture
 
 
@@ -129,17 +124,11 @@ def _window(extent: np.ndarray | None, height: int, width: int) -> np.ndarray:
     return np.concatenate([np.floor(low), np.ceil(high)])
 
 
-def _cut(image: np.ndarray, window: np.ndarray, scale: float, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """
-    A window of an image (H, W) or (H, W, 3), scaled; what lies beyond the image is grey, or 0 in a mask.
-
-    Args:
-        shape: height and width of the result; by default those of the scaled window.
-    """
-    if shape is None:
-        shape = tuple(max(1, round(side * scale)) for side in (window[3] - window[1], window[2] - window[0]))
-    out = np.empty((*shape[:2], *image.shape[2:]), dtype=np.uint8)
-    out[:] = BEYOND if image.ndim == 3 else 0
+def _cut(image: np.ndarray, window: np.ndarray, scale: float) -> np.ndarray:
+    """A window of an image (H, W, 3), scaled; what lies beyond the image is grey."""
+    shape = tuple(max(1, round(side * scale)) for side in (window[3] - window[1], window[2] - window[0]))
+    out = np.empty((*shape, 3), dtype=np.uint8)
+    out[:] = BEYOND
     # of each pixel of the result, the pixel of the image at its centre bounds what is read
     sides = np.array([image.shape[1], image.shape[0]], dtype=float)
     low, high = np.clip(window[:2], 0, sides).astype(int), np.clip(window[2:], 0, sides).astype(int)
@@ -150,19 +139,6 @@ def _cut(image: np.ndarray, window: np.ndarray, scale: float, shape: tuple[int, 
     if (end <= place).any():
         return out
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    if image.ndim == 2:
-        how = cv2.INTER_NEAREST
     part = np.ascontiguousarray(image[low[1] : high[1], low[0] : high[0]])
     out[place[1] : end[1], place[0] : end[0]] = cv2.resize(part, tuple((end - place).tolist()), interpolation=how)
     return out
-
-
-def _outline(picture: np.ndarray, points: np.ndarray, colour: tuple[int, int, int]) -> None:
-    """
-    Draws a closed line through (P, 2) x, y of the picture, on a dark one so that it shows on any ground.
-
-    Coordinates are from the corner of the picture; OpenCV's are from the centre of its first pixel.
-    """
-    fixed = np.round(np.clip(points - 0.5, -FAR, FAR) * 2**SHIFT).astype(np.int32).reshape(-1, 1, 2)
-    for ink, thickness in (((0, 0, 0), 3), (colour, 2)):
-        cv2.polylines(picture, [fixed], True, ink, thickness, cv2.LINE_AA, SHIFT)

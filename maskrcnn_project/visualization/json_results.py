@@ -7,16 +7,17 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data.catalog import Metadata
 from detectron2.data.detection_utils import read_image
-from detectron2.structures import Boxes, BoxMode, Instances
-from pycocotools import mask as coco_mask
 from tqdm import tqdm
 
+from maskrcnn_project.masks.coding import as_rle
+from maskrcnn_project.masks.detections import Detections
 from maskrcnn_project.visualization.pictures import (
+    class_names_of,
     draw_annotations,
-    draw_predictions,
+    draw_detections,
     save_picture,
     side_by_side,
 )
@@ -45,12 +46,14 @@ def draw_results(
         )
     for record in tqdm(records[:number], desc="Drawing", unit="image", disable=None):
         image = read_image(record["file_name"], format="BGR")
-        instances = results_to_instances(by_image[record["image_id"]], image.shape[:2], metadata, score_threshold)
+        found = results_to_detections(by_image[record["image_id"]], image.shape[:2], metadata, score_threshold)
         pair = side_by_side(
-            draw_predictions(image, instances, metadata),
+            draw_detections(
+                image, found, class_names_of(metadata, found.classes), thing_colors=metadata.get("thing_colors", None)
+            ),
             draw_annotations(image, record, metadata),
             (
-                f"prediction: {len(instances)} at {score_threshold:g}",
+                f"prediction: {len(found)} at {score_threshold:g}",
                 f"ground truth: {len(record['annotations'])}",
             ),
         )
@@ -76,20 +79,19 @@ def read_results(path: Path) -> dict[int, list[dict]]:
     return by_image
 
 
-def results_to_instances(
-    results: list[dict], image_size: tuple[int, int], metadata, score_threshold: float
-) -> Instances:
-    """COCO results of one image of ``image_size`` (height, width) as Instances, best first."""
+def results_to_detections(
+    results: list[dict], image_size: tuple[int, int], metadata: Metadata, score_threshold: float
+) -> Detections:
+    """COCO results of one image of ``image_size`` (height, width) from ``score_threshold`` on, the best first."""
     kept = sorted((r for r in results if r["score"] >= score_threshold), key=lambda r: -r["score"])
     to_output = metadata.get("thing_dataset_id_to_contiguous_id", None)
-    boxes = np.asarray([r["bbox"] for r in kept], dtype=np.float32).reshape(-1, 4)
-    instances = Instances(image_size)
-    instances.pred_boxes = Boxes(torch.from_numpy(BoxMode.convert(boxes, BoxMode.XYWH_ABS, BoxMode.XYXY_ABS)))
-    instances.scores = torch.tensor([r["score"] for r in kept], dtype=torch.float32)
+    boxes = np.asarray([r["bbox"] for r in kept], dtype=np.float32).reshape(-1, 4)  # XYWH
     categories = [to_output[r["category_id"]] if to_output else r["category_id"] for r in kept]
-    instances.pred_classes = torch.tensor(categories, dtype=torch.int64)
-    if all("segmentation" in r for r in kept):
-        masks = [coco_mask.decode(r["segmentation"]).astype(bool) for r in kept]
-        stacked = np.stack(masks) if masks else np.zeros((0, *image_size), dtype=bool)
-        instances.pred_masks = torch.from_numpy(stacked)
-    return instances
+    with_masks = all("segmentation" in r for r in kept)
+    return Detections(
+        image_size,
+        np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1),
+        np.array([r["score"] for r in kept], dtype=np.float32),
+        np.array(categories, dtype=np.int64),
+        [as_rle(r["segmentation"], *image_size) for r in kept] if with_masks else None,
+    )

@@ -1,57 +1,138 @@
-"""Pictures of instances, on top of Detectron2's Visualizer: drawn predictions, annotations, contact sheets."""
+"""Pictures of what was found, of what is annotated and of what the model sees; contact sheets of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from detectron2.data.catalog import Metadata
-from detectron2.structures import Instances
-from detectron2.utils.visualizer import ColorMode, Visualizer
+from detectron2.structures import BoxMode, Instances, PolygonMasks
 
 from maskrcnn_project.files import atomic_path
-
-# A picture is drawn at least this large (short edge, pixels): labels on a 128-pixel image cannot be read.
-MIN_DRAWING = 480
-MAX_SCALE = 4
-
-
-def drawing_scale(height: int, width: int) -> float:
-    """How much an image is enlarged for drawing, so that lines and labels stay readable."""
-    return float(min(MAX_SCALE, max(1.0, MIN_DRAWING / max(1, min(height, width)))))
+from maskrcnn_project.masks.crop import pixels_of
+from maskrcnn_project.masks.detections import Detections
+from maskrcnn_project.masks.mask_in_box import MaskInBox
+from maskrcnn_project.visualization.colours import instance_colours, palette_colours
+from maskrcnn_project.visualization.draw_instances import DrawableInstance, draw_instances
+from maskrcnn_project.visualization.follow_objects import ObjectFollower
+from maskrcnn_project.visualization.labels import label_of
 
 
-def draw_predictions(image: np.ndarray, instances: Instances, metadata: Metadata) -> np.ndarray:
+def draw_detections(
+    image: np.ndarray,
+    found: Detections,
+    class_names: Sequence[str],
+    by_class: bool | None = None,
+    thing_colors: Sequence[Sequence[int]] | None = None,
+) -> np.ndarray:
     """
     Args:
         image: (H, W, 3) uint8 BGR.
-        instances: predictions at the image's size, on the CPU.
+        class_names: by class number. Where there is one class only, labels tell the score alone.
+        by_class, thing_colors: as ``instance_colours`` takes them.
 
     Returns:
-        The picture, (H', W', 3) uint8 BGR; small images are enlarged.
+        The picture, (H', W', 3) uint8 BGR; small images are enlarged. The most confident lie on top.
     """
-    visualizer = Visualizer(image[:, :, ::-1], metadata, drawing_scale(*image.shape[:2]), ColorMode.IMAGE)
-    return visualizer.draw_instance_predictions(instances).get_image()[:, :, ::-1]
+    colours = instance_colours(found.classes, len(class_names), thing_colors, by_class)
+    return draw_instances(image, _of_detections(found, class_names, colours))
+
+
+def draw_predictions(image: np.ndarray, instances: Instances, metadata: Metadata) -> np.ndarray:
+    """``draw_detections`` of predictions at the image's size, in the names and colours of ``metadata``."""
+    found = Detections.from_instances(instances)
+    names = class_names_of(metadata, found.classes)
+    return draw_detections(image, found, names, thing_colors=metadata.get("thing_colors", None))
+
+
+def draw_frame(frame: np.ndarray, found: Detections, metadata: Metadata, follower: ObjectFollower) -> np.ndarray:
+    """
+    The next frame of a video, (H, W, 3) uint8 BGR, at its own size: an object in one colour as long as ``follower`` can
+    follow it, or in that of its class where ``metadata`` says it.
+    """
+    names, thing_colors = class_names_of(metadata, found.classes), metadata.get("thing_colors", None)
+    if thing_colors is None:
+        colours = palette_colours(follower.follow(found))
+    else:
+        colours = instance_colours(found.classes, len(names), thing_colors)
+    return draw_instances(frame, _of_detections(found, names, colours), scale=1)
 
 
 def draw_annotations(image: np.ndarray, record: dict, metadata: Metadata) -> np.ndarray:
-    """The annotations of a Detectron2 dataset dict on its image (H, W, 3) uint8 BGR, as BGR."""
-    visualizer = Visualizer(image[:, :, ::-1], metadata, drawing_scale(*image.shape[:2]), ColorMode.IMAGE)
-    return visualizer.draw_dataset_dict(record).get_image()[:, :, ::-1]
+    """
+    The annotations of a Detectron2 dataset dict on its image (H, W, 3) uint8 BGR, as BGR: the smallest on top, a crowd
+    region by its border alone. Polygons, run lengths and boxes are drawn; keypoints are not.
+    """
+    annotations = record.get("annotations") or []
+    boxes = [np.array(BoxMode.convert(each["bbox"], each["bbox_mode"], BoxMode.XYXY_ABS)) for each in annotations]
+    masks = [_mask_of(each.get("segmentation"), *image.shape[:2]) for each in annotations]
+    crowd = [bool(each.get("iscrowd", 0)) for each in annotations]
+    return _draw_truth(image, [each["category_id"] for each in annotations], boxes, masks, metadata, crowd)
 
 
 def draw_sample(sample: dict, image_format: str, metadata: Metadata) -> np.ndarray:
     """What the model sees: a mapper's output ("image" (C, H, W), "instances" with gt_ fields) as BGR."""
     image = sample["image"].permute(1, 2, 0).numpy()
-    rgb = np.ascontiguousarray(image if image_format == "RGB" else image[:, :, ::-1]).astype(np.uint8)
-    visualizer = Visualizer(rgb, metadata, drawing_scale(*rgb.shape[:2]), ColorMode.IMAGE)
+    bgr = np.ascontiguousarray(image[:, :, ::-1] if image_format == "RGB" else image).astype(np.uint8)
     target = sample["instances"]
+    masks: list[MaskInBox | None] = [None] * len(target)
+    if target.has("gt_masks"):
+        if isinstance(target.gt_masks, PolygonMasks):
+            masks = [_mask_of(polygons, *bgr.shape[:2]) for polygons in target.gt_masks.polygons]
+        else:
+            masks = [MaskInBox.at(0, 0, pixels.numpy().astype(bool)).trim() for pixels in target.gt_masks.tensor]
+    return _draw_truth(bgr, target.gt_classes.tolist(), list(target.gt_boxes.tensor.numpy()), masks, metadata)
+
+
+def _of_detections(
+    found: Detections, class_names: Sequence[str], colours: Sequence[tuple[int, int, int]]
+) -> list[DrawableInstance]:
+    """The most confident first; ``colours`` are in the order of ``found``."""
+    return [
+        DrawableInstance(
+            colours[index],
+            None if found.masks is None else found.masks[index],
+            found.boxes[index],
+            label_of(int(found.classes[index]), class_names, float(found.scores[index])),
+        )
+        for index in np.argsort(-found.scores, kind="stable").tolist()
+    ]
+
+
+def _draw_truth(
+    image: np.ndarray,
+    classes: Sequence[int],
+    boxes: Sequence[np.ndarray],
+    masks: Sequence[MaskInBox | None],
+    metadata: Metadata,
+    crowd: Sequence[bool] | None = None,
+) -> np.ndarray:
+    """Objects that are there, by class number, box (4,) XYXY and mask (None: the box alone), the smallest on top."""
+    names = class_names_of(metadata, classes)
+    colours = instance_colours(classes, len(names), metadata.get("thing_colors", None))
+    drawn = []
+    for index in sorted(range(len(boxes)), key=lambda index: float((boxes[index][2:] - boxes[index][:2]).prod())):
+        is_crowd = crowd is not None and crowd[index]
+        label = f"{label_of(classes[index], names)} crowd".lstrip() if is_crowd else label_of(classes[index], names)
+        drawn.append(DrawableInstance(colours[index], masks[index], boxes[index], label, is_filled=not is_crowd))
+    return draw_instances(image, drawn)
+
+
+def _mask_of(segmentation: Any, height: int, width: int) -> MaskInBox | None:
+    """Of polygons in an image of this size, or of run lengths of any; None where there is only a box."""
+    if not segmentation:
+        return None
+    size = segmentation["size"] if isinstance(segmentation, dict) else (height, width)
+    return pixels_of(segmentation, *size)
+
+
+def class_names_of(metadata: Metadata, classes: Sequence[int] | np.ndarray) -> Sequence[str]:
+    """The names that ``metadata`` knows; the numbers of the classes where it knows none."""
     names = metadata.get("thing_classes", None)
-    labels = [names[i] if names else str(i) for i in target.gt_classes.tolist()]
-    masks = target.gt_masks if target.has("gt_masks") else None
-    return visualizer.overlay_instances(boxes=target.gt_boxes, labels=labels, masks=masks).get_image()[:, :, ::-1]
+    return names or [str(number) for number in range(2 + max(map(int, classes), default=0))]
 
 
 def side_by_side(left: np.ndarray, right: np.ndarray, titles: tuple[str, str]) -> np.ndarray:

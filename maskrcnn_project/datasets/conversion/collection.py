@@ -19,26 +19,17 @@ from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import write_text
 from maskrcnn_project.masks.coding import (
     Polygon,
-    Rle,
     Segmentation,
     as_rle,
-    box_xywh_of,
     decode,
+    encode_crop,
     polygon_box_xywh,
     segmentation_of,
 )
+from maskrcnn_project.masks.mask_in_box import MaskInBox, unite
+from maskrcnn_project.masks.window import Window
 
-
-@dataclass(frozen=True)
-class Patch:
-    """Pixels of an object: (h, w) bool, whose upper left pixel is pixel (left, top) of the image."""
-
-    pixels: np.ndarray
-    left: int
-    top: int
-
-
-ObjectPart = Polygon | Patch  # an object is the union of its parts
+ObjectPart = Polygon | MaskInBox  # an object is the union of its parts
 
 
 @dataclass(frozen=True)
@@ -229,59 +220,24 @@ class Collection:
 
 def _measure(parts: Sequence[ObjectPart], height: int, width: int) -> tuple[Segmentation, list[float], int]:
     """COCO segmentation, box (XYWH) and number of pixels of the union of ``parts``."""
-    polygons = [part for part in parts if not isinstance(part, Patch) and len(part) >= 6]
-    patches = [part for part in parts if isinstance(part, Patch)]
-    if not patches:
+    polygons = [part for part in parts if not isinstance(part, MaskInBox) and len(part) >= 6]
+    masks = [part for part in parts if isinstance(part, MaskInBox)]
+    if not masks:
         area = int(mask_util.area(as_rle(polygons, height, width)))
         return polygons, _clip(polygon_box_xywh(polygons), height, width) if area else [0.0] * 4, area
     if polygons:
-        patches.append(trim(decode(polygons, height, width)))
-    patch = _unite(patches, height, width)
-    rows, columns = patch.pixels.shape
+        masks.append(MaskInBox.at(0, 0, decode(polygons, height, width)).trim())
+    mask = unite(masks, Window(0, 0, width, height)).trim()
+    window = mask.window
     # borders are searched in the object's box only, and run lengths made without drawing the image: in a large one
     # that is many times faster
-    segmentation = segmentation_of(patch.pixels)
+    segmentation = segmentation_of(mask.pixels)
     if isinstance(segmentation, dict):
-        segmentation = run_lengths(patch, height, width)
+        segmentation = encode_crop(mask, (height, width))
     else:
-        segmentation = [shift(polygon, patch.left, patch.top) for polygon in segmentation]
-    box = [float(value) for value in (patch.left, patch.top, columns, rows)]
-    return segmentation, box, int(patch.pixels.sum())
-
-
-def _unite(patches: Sequence[Patch], height: int, width: int) -> Patch:
-    """The pixels of all ``patches`` that lie in the image, in the smallest box that holds them."""
-    top = max(min(patch.top for patch in patches), 0)
-    left = max(min(patch.left for patch in patches), 0)
-    bottom = min(max(patch.top + patch.pixels.shape[0] for patch in patches), height)
-    right = min(max(patch.left + patch.pixels.shape[1] for patch in patches), width)
-    pixels = np.zeros((max(bottom - top, 0), max(right - left, 0)), dtype=bool)
-    for patch in patches:
-        # rows and columns of the patch that lie within
-        first, last = max(top - patch.top, 0), max(bottom - patch.top, 0)
-        begin, end = max(left - patch.left, 0), max(right - patch.left, 0)
-        part = patch.pixels[first:last, begin:end]
-        y, x = max(patch.top - top, 0), max(patch.left - left, 0)
-        pixels[y : y + part.shape[0], x : x + part.shape[1]] |= part
-    return trim(pixels, left, top)
-
-
-def trim(mask: np.ndarray, left: int = 0, top: int = 0) -> Patch:
-    """The smallest patch with all pixels of (h, w) ``mask``, whose upper left pixel is (left, top); 0x0 if empty."""
-    x, y, width, height = (int(value) for value in box_xywh_of(mask))
-    return Patch(mask[y : y + height, x : x + width], left + x, top + y)
-
-
-def run_lengths(patch: Patch, height: int, width: int) -> Rle:
-    """Compressed run lengths (COCO: column by column) of a patch that lies in an image of this size."""
-    change = np.diff(np.pad(patch.pixels, ((1, 1), (0, 0))).astype(np.int8), axis=0)  # (h + 1, w): 1 begins, -1 ends
-    columns, rows = np.nonzero(change.T)
-    ends = (patch.left + columns) * height + patch.top + rows  # of runs, as numbers of pixels before them
-    # where a column's last run touches the next column's first, both are one
-    ends, times = np.unique(ends, return_counts=True)
-    lengths = np.diff(np.concatenate([[0], ends[times == 1], [height * width]])).tolist()
-    rle = as_rle({"size": [height, width], "counts": lengths if lengths[-1] else lengths[:-1]}, height, width)
-    return {"size": [height, width], "counts": rle["counts"].decode("ascii")}
+        segmentation = [shift(polygon, window.x, window.y) for polygon in segmentation]
+    box = [float(value) for value in (window.x, window.y, window.width, window.height)]
+    return segmentation, box, mask.area
 
 
 def shift(polygon: Polygon, x: float, y: float) -> Polygon:

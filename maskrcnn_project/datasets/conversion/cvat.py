@@ -25,10 +25,11 @@ import numpy as np
 from tqdm import tqdm
 
 from maskrcnn_project.datasets.conversion import primitive_shapes as figures
-from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, ObjectPart, Patch
+from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, ObjectPart
 from maskrcnn_project.datasets.conversion.counts import Counts
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size
 from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 IMAGE_FOLDER = "images"  # beside the XML in CVAT's own exports
 LINE = ":line"  # where in the file an element begins; no XML attribute can have this name
@@ -147,7 +148,7 @@ def _part(shape: Element, where: str, size: Size, left_out: Counts) -> ObjectPar
             return None
         return figures.polygon(points)
     if shape.tag == "mask":
-        return _mask_patch(shape, where, size)
+        return _mask_in_box(shape, where, size)
     if shape.tag == "ellipse":
         centre_x, centre_y, radius_x, radius_y = (_number(shape, key, where) for key in ("cx", "cy", "rx", "ry"))
         turn = _number(shape, "rotation", where) if shape.get("rotation") else 0.0
@@ -173,7 +174,7 @@ def _points(shape: Element, where: str) -> list[figures.Point]:
     return points
 
 
-def _mask_patch(shape: Element, where: str, size: Size) -> Patch:
+def _mask_in_box(shape: Element, where: str, size: Size) -> MaskInBox:
     left, top, width, height = (int(_number(shape, key, where)) for key in ("left", "top", "width", "height"))
     text = _text(shape, "rle", where)
     try:
@@ -191,7 +192,7 @@ def _mask_patch(shape: Element, where: str, size: Size) -> Patch:
             f"(width x height) = {width * height}."
         )
     inside = np.arange(len(lengths)) % 2 == 1  # the first run is background
-    return Patch(np.repeat(inside, lengths).reshape(height, width), left, top)
+    return MaskInBox.at(left, top, np.repeat(inside, lengths).reshape(height, width))
 
 
 def _text(element: Element, key: str, where: str) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from maskrcnn_project.datasets.conversion.collection import Patch
 from maskrcnn_project.datasets.conversion.image_folder import open_picture
 from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 SUFFIXES = (".png", ".bmp", ".tif", ".tiff")  # JPEG would mix the numbers of neighbours
 COLOURED = ("RGB", "RGBA", "RGBX")
@@ -58,7 +58,7 @@ def _open(path: Path) -> Image.Image:
     return picture
 
 
-def patches(numbers: np.ndarray) -> Iterator[tuple[int, Patch]]:
+def masks_of_numbers(numbers: np.ndarray) -> Iterator[tuple[int, MaskInBox]]:
     """Each number of (H, W) but 0, ascending, with the pixels that have it."""
     rows, columns = np.nonzero(numbers)
     order = np.argsort(numbers[rows, columns], kind="stable")
@@ -68,4 +68,4 @@ def patches(numbers: np.ndarray) -> Iterator[tuple[int, Patch]]:
         top, left = int(y.min()), int(x.min())
         pixels = np.zeros((int(y.max()) - top + 1, int(x.max()) - left + 1), dtype=bool)
         pixels[y - top, x - left] = True
-        yield int(value), Patch(pixels, left, top)
+        yield int(value), MaskInBox.at(left, top, pixels)

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from maskrcnn_project.datasets.coco_file import CocoFile
 from maskrcnn_project.datasets.conversion import primitive_shapes as figures
-from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, ObjectPart, Patch, shift, trim
+from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, ObjectPart, shift
 from maskrcnn_project.datasets.conversion.counts import Counts
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size, files_below, open_picture
 from maskrcnn_project.datasets.conversion.labelme_file import (
@@ -36,6 +36,7 @@ from maskrcnn_project.datasets.conversion.labelme_file import (
 from maskrcnn_project.datasets.conversion.new_files import new_files, stems_of
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.masks.coding import decode, outlines
+from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 NO_CLASSES = ("__ignore__", "_background_")  # stand first in the class lists of LabelMe's own examples
 CORNERED = ("polygon", "oriented_rectangle")  # their points are their corners; the latter from version 6 on
@@ -150,7 +151,7 @@ def _part(shape: dict[str, Any], where: str, size: Size, left_out: Counts) -> Ob
     if kind == "circle":
         radius = math.dist(*points)
         return figures.ellipse(points[0], radius, radius)
-    return _mask_patch(shape.get("mask"), points, where)
+    return _mask_in_box(shape.get("mask"), points, where)
 
 
 def _points(points: Any, where: str) -> list[figures.Point]:
@@ -163,7 +164,7 @@ def _points(points: Any, where: str) -> list[figures.Point]:
     return pairs
 
 
-def _mask_patch(encoded: Any, points: list[figures.Point], where: str) -> Patch:
+def _mask_in_box(encoded: Any, points: list[figures.Point], where: str) -> MaskInBox:
     """The picture of a mask shape at its place; its first corner is the upper left pixel."""
     try:
         with open_picture(io.BytesIO(base64.b64decode(encoded, validate=True))) as picture:
@@ -180,7 +181,7 @@ def _mask_patch(encoded: Any, points: list[figures.Point], where: str) -> Patch:
             f"{where} has a mask of {pixels.shape[0]}x{pixels.shape[1]} pixels (height x width), but a box of "
             f"{spans[0] + 1}x{spans[1] + 1}."
         )
-    return Patch(pixels, left, top)
+    return MaskInBox.at(left, top, pixels)
 
 
 def write_labelme(data: CocoFile, output: Path) -> Counts:
@@ -226,11 +227,11 @@ def _shapes(
         return []
     crowd = bool(row.get("iscrowd", 0))
     if isinstance(segmentation, dict):
-        patch = trim(decode(segmentation, image["height"], image["width"]))
-        outer, holes = outlines(patch.pixels)
+        mask = MaskInBox.at(0, 0, decode(segmentation, image["height"], image["width"])).trim()
+        outer, holes = outlines(mask.pixels)
         if holes:
-            return [mask_shape(label, patch, crowd)]
-        polygons = [shift(polygon, patch.left, patch.top) for polygon in outer]
+            return [mask_shape(label, mask, crowd)]
+        polygons = [shift(polygon, mask.window.x, mask.window.y) for polygon in outer]
     else:
         polygons = [polygon for polygon in segmentation if len(polygon) >= 6 and len(polygon) % 2 == 0]
         for _ in range(len(segmentation) - len(polygons)):

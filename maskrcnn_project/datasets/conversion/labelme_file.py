@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from maskrcnn_project.datasets.conversion.collection import Patch
 from maskrcnn_project.masks.coding import Polygon
+from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 VERSION = "5.5.0"  # one that knows mask shapes
 CLASS_LIST = "labels.txt"
@@ -51,12 +51,12 @@ def polygon_shapes(label: str, polygons: Sequence[Polygon], group: int, crowd: b
     ]
 
 
-def mask_shape(label: str, patch: Patch, crowd: bool = False) -> dict[str, Any]:
+def mask_shape(label: str, mask: MaskInBox, crowd: bool = False) -> dict[str, Any]:
     """One object by its pixels, as where it has a hole, which polygons of LabelMe cannot have."""
-    height, width = patch.pixels.shape
-    first: list[float] = [patch.left, patch.top]
-    last: list[float] = [patch.left + width - 1, patch.top + height - 1]
-    return _shape(label, "mask", [first, last], None, crowd) | {"mask": _png(patch.pixels)}
+    window = mask.window
+    first: list[float] = [window.x, window.y]
+    last: list[float] = [window.right - 1, window.bottom - 1]
+    return _shape(label, "mask", [first, last], None, crowd) | {"mask": _png(mask.pixels)}
 
 
 def free_group(shapes: Sequence[dict[str, Any]]) -> int:

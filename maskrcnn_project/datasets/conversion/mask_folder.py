@@ -30,11 +30,12 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, Patch
+from maskrcnn_project.datasets.conversion.collection import Collection, Conversion
 from maskrcnn_project.datasets.conversion.counts import Counts
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, files_below
-from maskrcnn_project.datasets.conversion.index_picture import SUFFIXES, patches, read_numbers
+from maskrcnn_project.datasets.conversion.index_picture import SUFFIXES, masks_of_numbers, read_numbers
 from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 LAYOUTS = ("ids", "instances", "binary")
 CLASS_SOURCES = ("none", "folder", "suffix")
@@ -85,8 +86,8 @@ def read_mask_folder(
     for file_name, found in tqdm(masks.items(), desc="Masks", unit="image", disable=None, leave=False):
         size = collection.open_image(file_name, str(found[0][1]))
         for label, path in found:
-            for where, patch in _objects(path, layout, size):
-                collection.add(file_name, label, [patch], where)
+            for where, mask in _objects(path, layout, size):
+                collection.add(file_name, label, [mask], where)
     return collection.finish(*_own_classes(source, class_from), annotated_only=annotated_only)
 
 
@@ -113,7 +114,7 @@ def _masks_by_image(source: Path, owners: _Owners, left_out: Counts) -> dict[str
     return masks
 
 
-def _objects(path: Path, layout: str, size: tuple[int, int]) -> Iterator[tuple[str, Patch]]:
+def _objects(path: Path, layout: str, size: tuple[int, int]) -> Iterator[tuple[str, MaskInBox]]:
     """The objects of one mask, each with its place in words."""
     numbers, _ = read_numbers(path)
     if numbers.shape != size:
@@ -122,7 +123,7 @@ def _objects(path: Path, layout: str, size: tuple[int, int]) -> Iterator[tuple[s
             f"{size[0]}x{size[1]} upright: both should have one size."
         )
     if layout == "ids":
-        yield from ((f"{path}, number {number}", patch) for number, patch in patches(numbers))
+        yield from ((f"{path}, number {number}", mask) for number, mask in masks_of_numbers(numbers))
         return
     values = np.unique(numbers)
     if len(values[values != 0]) > 1:
@@ -132,10 +133,10 @@ def _objects(path: Path, layout: str, size: tuple[int, int]) -> Iterator[tuple[s
             "ids), or blurred edges?"
         )
     if layout == "instances":
-        yield str(path), Patch(numbers != 0, 0, 0)
+        yield str(path), MaskInBox.at(0, 0, numbers != 0)
         return
     _, parts = cv2.connectedComponents((numbers != 0).astype(np.uint8), connectivity=CONNECTIVITY)
-    yield from ((f"{path}, part {number}", patch) for number, patch in patches(parts))
+    yield from ((f"{path}, part {number}", mask) for number, mask in masks_of_numbers(parts))
 
 
 class _Owners:

@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, Patch
+from maskrcnn_project.datasets.conversion.collection import Collection, Conversion
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, files_below
-from maskrcnn_project.datasets.conversion.index_picture import pack, patches, read_colours, read_numbers
+from maskrcnn_project.datasets.conversion.index_picture import masks_of_numbers, pack, read_colours, read_numbers
 from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 CLASS_FOLDER, OBJECT_FOLDER, IMAGE_FOLDER = "SegmentationClass", "SegmentationObject", "JPEGImages"
 SPLIT_FOLDER = Path("ImageSets") / "Segmentation"
@@ -101,21 +102,20 @@ def _read_pictures(collection: Collection, reader: _Pictures, stem: str, path: P
             f"{class_path} is {labels.shape[0]}x{labels.shape[1]} (height x width), but {path} is "
             f"{objects.shape[0]}x{objects.shape[1]}: they should show the same image."
         )
-    for number, patch in patches(objects):
+    for number, mask in masks_of_numbers(objects):
         where = f"{path}, object {number}"
-        found = _most_frequent(labels, patch)
+        found = _most_frequent(labels, mask)
         if not found:
             collection.left_out.add("object whose pixels have no class", where)
             continue
         if len(found) > 1:
             collection.left_out.add("object of several classes (it got the most frequent)", where)
-        collection.add(file_name, reader.name_of(found[0], class_path), [patch], where)
+        collection.add(file_name, reader.name_of(found[0], class_path), [mask], where)
 
 
-def _most_frequent(labels: np.ndarray, patch: Patch) -> list[int]:
-    """The classes under the pixels of ``patch``, the most frequent first, without background and void."""
-    height, width = patch.pixels.shape
-    under = labels[patch.top : patch.top + height, patch.left : patch.left + width][patch.pixels]
+def _most_frequent(labels: np.ndarray, mask: MaskInBox) -> list[int]:
+    """The classes under the pixels of ``mask``, the most frequent first, without background and void."""
+    under = labels[mask.window.slices][mask.pixels]
     values, counts = np.unique(under[under > 0], return_counts=True)
     return values[np.argsort(-counts, kind="stable")].tolist()
 

@@ -24,7 +24,7 @@ import yaml
 from tqdm import tqdm
 
 from maskrcnn_project.datasets.coco_file import CocoFile
-from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, ObjectPart, shift, trim
+from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, ObjectPart, shift
 from maskrcnn_project.datasets.conversion.counts import Counts
 from maskrcnn_project.datasets.conversion.hole_bridges import join_rings, touches_itself
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size, files_below
@@ -32,6 +32,7 @@ from maskrcnn_project.datasets.conversion.new_files import new_files, stems_of
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import IMAGE_SUFFIXES, write_text
 from maskrcnn_project.masks.coding import Polygon, as_rle, decode, outlines
+from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 DATA_FILE = "data.yaml"
 HEAD = "# Written by tools/convert_dataset.py, which adds further splits (--split).\n"
@@ -215,7 +216,7 @@ def _part(values: Sequence[float], size: Size, where: str) -> ObjectPart:
             "divide them by the width and height of the image."
         )
     polygon = _in_pixels(values, size)
-    return trim(decode([polygon], *size)) if touches_itself(polygon) else polygon
+    return MaskInBox.at(0, 0, decode([polygon], *size)).trim() if touches_itself(polygon) else polygon
 
 
 def _in_pixels(values: Sequence[float], size: Size) -> Polygon:
@@ -327,12 +328,12 @@ def _one_polygon(row: dict[str, Any], image: dict[str, Any], left_out: Counts) -
         text = _as_drawn(segmentation, size)
         if text:
             return text
-    patch = trim(decode(segmentation, *size))
-    outer, holes = outlines(patch.pixels)
+    mask = MaskInBox.at(0, 0, decode(segmentation, *size)).trim()
+    outer, holes = outlines(mask.pixels)
     if not outer:
         left_out.add("annotation whose mask is empty", where)
         return ""
-    return _normalise(shift(join_rings([*outer, *holes]), patch.left, patch.top), size)
+    return _normalise(shift(join_rings([*outer, *holes]), mask.window.x, mask.window.y), size)
 
 
 def _as_drawn(polygons: Sequence[Polygon], size: Size) -> str:

@@ -22,8 +22,10 @@ from maskrcnn_project.datasets.editing.grouping import SOURCE_KEY
 from maskrcnn_project.datasets.editing.tile_pictures import FORMATS, TileWriter
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import folder_beside
-from maskrcnn_project.masks.crop import Pixels, area_of, box_xywh_in, clip, pixels_of
-from maskrcnn_project.masks.tile_grid import Grid, Window
+from maskrcnn_project.masks.crop import area_of, box_xywh_in, clip, pixels_of
+from maskrcnn_project.masks.mask_in_box import MaskInBox
+from maskrcnn_project.masks.tile_grid import Grid
+from maskrcnn_project.masks.window import Window
 
 IMAGE_FOLDER, JSON_NAME = "images", "annotations.json"
 # Coordinates of the whole image, which nobody has cut.
@@ -125,19 +127,19 @@ def tile_annotations(
     for annotation in annotations:
         segmentation = annotation.get("segmentation") or [_box_polygon(annotation["bbox"])]
         try:
-            pixels = pixels_of(segmentation, image["height"], image["width"])
+            mask = pixels_of(segmentation, image["height"], image["width"])
         except ValueError as error:
             raise DatasetError(
                 f"Annotation {annotation['id']} of image {image['id']} ({image['file_name']}) cannot be cut: {error} "
                 "tools/check_dataset.py tells more."
             ) from error
-        visible = {index: int(pixels.within(grid.tiles[index]).sum()) for index in grid.touching(pixels.window)}
-        total, most = int(pixels.mask.sum()), max(visible.values(), default=0)
-        _count_object(pixels, grid, options, summary, whole=most == total)
+        visible = {index: int(mask.within(grid.tiles[index]).sum()) for index in grid.touching(mask.window)}
+        total, most = mask.area, max(visible.values(), default=0)
+        _count_object(mask, grid, options, summary, whole=most == total)
         for index, number in visible.items():
             # part of a crowd is a crowd, however small
             if number and (number >= options.min_visible * most or annotation.get("iscrowd")):
-                row = _part(annotation, segmentation, pixels, grid.tiles[index])
+                row = _part(annotation, segmentation, mask, grid.tiles[index])
                 row["visible_fraction"] = round(annotation.get("visible_fraction", 1.0) * number / total, DIGITS)
                 shown[index].append(row)
                 summary.annotations += 1
@@ -147,20 +149,20 @@ def tile_annotations(
     return shown
 
 
-def _count_object(pixels: Pixels, grid: Grid, options: TileOptions, summary: TileSummary, *, whole: bool) -> None:
+def _count_object(mask: MaskInBox, grid: Grid, options: TileOptions, summary: TileSummary, *, whole: bool) -> None:
     summary.objects += 1
-    if not pixels.mask.any():
+    if not mask.area:
         summary.without_pixels += 1
         return
-    summary.wide += grid.is_wider_than(options.overlap, pixels.window)
+    summary.wide += grid.is_wider_than(options.overlap, mask.window)
     if not whole:
         summary.never_whole += 1
-        summary.widest = max(summary.widest, pixels.window.width, pixels.window.height)
+        summary.widest = max(summary.widest, mask.window.width, mask.window.height)
 
 
-def _part(annotation: Mapping[str, Any], segmentation: Any, pixels: Pixels, tile: Window) -> dict[str, Any]:
+def _part(annotation: Mapping[str, Any], segmentation: Any, mask: MaskInBox, tile: Window) -> dict[str, Any]:
     """An annotation as far as the tile shows it."""
-    part = clip(segmentation, pixels, tile)
+    part = clip(segmentation, mask, tile)
     row = {key: value for key, value in annotation.items() if key not in UNCUT_KEYS}
     row.update(bbox=box_xywh_in(part), area=area_of(part, tile))
     if annotation.get("segmentation"):

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from maskrcnn_project.datasets.checking.image_reading import EXECUTED_FORMATS
 from maskrcnn_project.errors import DatasetError
-from maskrcnn_project.masks.tile_grid import Window
+from maskrcnn_project.masks.window import Window
 
 FORMATS = ("png", "jpg")
 # Pillow refuses what is larger than 0.18 gigapixels, to which scans and aerial photographs, the very images to be

@@ -17,11 +17,11 @@ from maskrcnn_project.evaluation.metrics.image_pairs import TrueObjects
 from maskrcnn_project.evaluation.metrics.matching import MATCH_IOU
 from maskrcnn_project.masks.coding import Rle
 from maskrcnn_project.masks.detections import Detections
-from maskrcnn_project.masks.run_lengths import box_of
+from maskrcnn_project.masks.mask_in_box import MaskInBox
+from maskrcnn_project.masks.run_lengths import crop_of
 from maskrcnn_project.masks.run_lengths_batch import read_run_lengths_of_each
 
 DIAGONAL_PART = 0.02  # the paper's distance for COCO, as a part of the image's diagonal
-BoundaryPart = tuple[int, int, np.ndarray]  # x, y of the upper left pixel in the image, and pixels (h, w) uint8
 
 
 def boundary_distance(size: tuple[int, int]) -> int:
@@ -50,12 +50,12 @@ def boundary_overlaps(truth: TrueObjects, found: Detections, mask_ious: np.ndarr
     ]
     lengths = read_run_lengths_of_each([mask["counts"] for mask in pairs], [found.size[0] * found.size[1]] * len(pairs))
     for index, (row, column) in enumerate(zip(rows, columns, strict=True)):
-        of_pair = [boundary_of(run, found.size[0], distance) for run in lengths[2 * index : 2 * index + 2]]
-        ious[row, column] = min(ious[row, column], part_iou(*of_pair))
+        one, other = (boundary_of(run, found.size[0], distance) for run in lengths[2 * index : 2 * index + 2])
+        ious[row, column] = min(ious[row, column], one.iou(other))
     return ious
 
 
-def boundary_of(lengths: np.ndarray | None, height: int, distance: int) -> BoundaryPart:
+def boundary_of(lengths: np.ndarray | None, height: int, distance: int) -> MaskInBox:
     """
     The pixels of a mask that a king on a chess board leaves within ``distance`` moves; outside the image is outside.
 
@@ -63,36 +63,18 @@ def boundary_of(lengths: np.ndarray | None, height: int, distance: int) -> Bound
         lengths: sound run lengths of a mask that has pixels.
         height: of the image.
     """
-    x, y, pixels = _pixels(lengths, height)
-    inside = _erode(pixels, distance)
-    if inside.size:
-        pixels[distance:-distance, distance:-distance] -= inside
-    return x, y, pixels.T
-
-
-def _pixels(lengths: np.ndarray | None, height: int) -> BoundaryPart:
-    """The mask in its smallest box, but (w, h)."""
     assert lengths is not None, "masks are checked where they are read"
-    borders = np.cumsum(lengths)
-    starts, lasts = borders[:-1:2], borders[1::2] - 1
-    filled = starts <= lasts
-    starts, lasts = starts[filled], lasts[filled]
-    box = box_of(lengths, height)
-    assert box is not None, "a mask that overlaps another has pixels"
-    left, top, right, bottom = (int(side) for side in box)
-    columns, rows = right - left, bottom - top
-    # a run that goes on in the next column reaches from top to bottom: within the box the columns follow on as before
-    pixels = np.zeros(columns * rows, dtype=np.uint8)
-    begins = (starts // height - left) * rows + starts % height - top
-    ends = (lasts // height - left) * rows + lasts % height - top + 1
-    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
-        pixels[begin:end] = 1
-    return left, top, pixels.reshape(columns, rows)
+    mask = crop_of(lengths, height)
+    inside = _erode(mask.pixels, distance)
+    boundary = mask.pixels.copy(order="K")
+    if inside.size:
+        boundary[distance:-distance, distance:-distance] &= ~inside
+    return MaskInBox(mask.window, boundary)
 
 
 def _erode(pixels: np.ndarray, distance: int) -> np.ndarray:
     """
-    (w, h) uint8 -> (w - 2 * distance, h - 2 * distance), or without pixels where that is negative: 1 where all of the
+    (h, w) bool -> (h - 2 * distance, w - 2 * distance), or without pixels where that is negative: True where all of the
     square of 2 * distance + 1 pixels is. Some ten steps, each doubling the square, where cv2.erode looks at each side.
     """
     for _ in range(2):  # along each side
@@ -103,21 +85,6 @@ def _erode(pixels: np.ndarray, distance: int) -> np.ndarray:
             reach += step
         pixels = pixels.T
     return pixels
-
-
-def part_iou(one: BoundaryPart, other: BoundaryPart) -> float:
-    """Intersection over union of two masks that lie somewhere in an image; 0 where both are empty."""
-    (x, y, pixels), (other_x, other_y, other_pixels) = one, other
-    left, upper = max(x, other_x), max(y, other_y)
-    right = min(x + pixels.shape[1], other_x + other_pixels.shape[1])
-    lower = min(y + pixels.shape[0], other_y + other_pixels.shape[0])
-    both = 0
-    if left < right and upper < lower:
-        common = pixels[upper - y : lower - y, left - x : right - x]
-        other_common = other_pixels[upper - other_y : lower - other_y, left - other_x : right - other_x]
-        both = int(np.count_nonzero(common & other_common))
-    either = int(np.count_nonzero(pixels) + np.count_nonzero(other_pixels)) - both
-    return both / either if either else 0.0
 
 
 def _deeper_than(masks: Sequence[Rle], distance: int) -> np.ndarray:

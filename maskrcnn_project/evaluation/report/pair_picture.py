@@ -1,22 +1,21 @@
-"""A evaluated image as pictures: what is there, and what was found, with all that went wrong in a colour of its own."""
+"""An evaluated image as pictures: what is there, and what was found, what went wrong in a colour of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
-import cv2
-import matplotlib
 import numpy as np
 from detectron2.data.detection_utils import read_image
-from PIL import Image, ImageDraw, ImageFont
 
 from maskrcnn_project.evaluation.metrics.image_pairs import ImagePair
 from maskrcnn_project.evaluation.metrics.outcomes import Outcome
-from maskrcnn_project.masks.coding import Rle, decode_crop, outlines
+from maskrcnn_project.masks.coding import Rle
 from maskrcnn_project.visualization.annotation_crop import UNREADABLE
+from maskrcnn_project.visualization.colours import Colour
+from maskrcnn_project.visualization.draw_instances import DrawableInstance, draw_instances, picture_scale
+from maskrcnn_project.visualization.labels import label_of
 
 # What became of an object -> red, green, blue. Okabe and Ito's colours, which the colour-blind tell apart.
 RIGHT, MISSED, FALSE, MERGED_OR_SPLIT, CROWD = "right", "missed", "false", "fused", "crowd"
@@ -35,12 +34,6 @@ MEANINGS = {
     CROWD: "crowd region, not evaluated",
 }
 MAX_SIDE = 1200  # pixels of a picture: as wide as most windows
-MIN_SIDE = 800  # a smaller image is enlarged to it, though by LARGEST_SCALE at most
-MAX_SCALE = 4.0
-FILLED = 0.4  # of the colour over what went wrong
-SHIFT = 4  # binary digits behind the point in coordinates for OpenCV
-FONT_SIZE = 13  # pixels
-MAX_LABELS = 60  # of a picture; more cover what they name
 
 
 @dataclass(frozen=True)
@@ -72,12 +65,6 @@ def read_case_image(image_root: Path, pair: ImagePair) -> np.ndarray | str:
     return image
 
 
-def picture_scale(height: int, width: int) -> float:
-    """How much an image is enlarged or shrunk for a picture."""
-    side = max(1, height, width)
-    return MAX_SIDE / side if side > MAX_SIDE else max(1.0, min(MAX_SCALE, MIN_SIDE / side))
-
-
 def truth_marks(pair: ImagePair, outcome: Outcome, class_names: Sequence[str]) -> Iterator[Mark]:
     """The objects that are there."""
     truth = pair.truth
@@ -89,7 +76,7 @@ def truth_marks(pair: ImagePair, outcome: Outcome, class_names: Sequence[str]) -
             kind = MERGED_OR_SPLIT
         elif outcome.truth_found[index]:
             kind = RIGHT
-        label = class_names[truth.classes[index]] if kind in (MISSED, MERGED_OR_SPLIT) and len(class_names) > 1 else ""
+        label = label_of(truth.classes[index], class_names) if kind in (MISSED, MERGED_OR_SPLIT) else ""
         yield Mark(kind, truth.boxes[index], truth.masks[index] if truth.has_mask[index] else None, label)
 
 
@@ -104,8 +91,9 @@ def found_marks(pair: ImagePair, outcome: Outcome, class_names: Sequence[str]) -
             kind = MERGED_OR_SPLIT
         elif outcome.found_right[index]:
             kind = RIGHT
-        name = class_names[found.classes[index]] + " " if len(class_names) > 1 else ""
-        label = f"{name}{found.scores[index]:.2f}" if kind in (FALSE, MERGED_OR_SPLIT) else ""
+        label = ""
+        if kind in (FALSE, MERGED_OR_SPLIT):
+            label = label_of(found.classes[index], class_names, found.scores[index])
         yield Mark(kind, found.boxes[index], None if found.masks is None else found.masks[index], label)
 
 
@@ -115,53 +103,17 @@ def draw_marks(image: np.ndarray, marks: Sequence[Mark]) -> np.ndarray:
         image: (H, W, 3) uint8 RGB.
 
     Returns:
-        (H', W', 3) uint8 RGB, scaled by ``picture_scale``. What went wrong is filled and lies on top.
+        (H', W', 3) uint8 RGB, enlarged or shrunk. What went wrong is filled and lies on top.
     """
-    scale = picture_scale(*image.shape[:2])
-    size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    picture = np.ascontiguousarray(cv2.resize(image, size, interpolation=how))
-    order = sorted(marks, key=lambda mark: mark.kind in (MISSED, FALSE, MERGED_OR_SPLIT))
-    borders = [_borders(mark, scale) for mark in order]
-    filled = picture.copy()
-    for mark, lines in zip(order, borders, strict=True):
-        if mark.kind not in (RIGHT, CROWD):
-            cv2.fillPoly(filled, lines, INKS[mark.kind], cv2.LINE_8, SHIFT)
-    cv2.addWeighted(filled, FILLED, picture, 1 - FILLED, 0, dst=picture)
-    for mark, lines in zip(order, borders, strict=True):
-        for ink, thickness in (((0, 0, 0), 3), (INKS[mark.kind], 1 if mark.kind == RIGHT else 2)):
-            if mark.kind != RIGHT or thickness < 3:  # a dark ground, so that what went wrong shows on any image
-                cv2.polylines(picture, lines, True, ink, thickness, cv2.LINE_AA, SHIFT)
-    return _draw_label(picture, [mark for mark in order if mark.label], scale)
+    scale = picture_scale(image.shape[0], image.shape[1], MAX_SIDE)
+    order = sorted(marks, key=lambda mark: mark.kind in (RIGHT, CROWD))
+    drawn = [
+        DrawableInstance(_bgr(mark.kind), mark.mask, mark.box, mark.label, is_filled=mark.kind not in (RIGHT, CROWD))
+        for mark in order
+    ]
+    return np.ascontiguousarray(draw_instances(image[:, :, ::-1], drawn, scale)[:, :, ::-1])
 
 
-def _borders(mark: Mark, scale: float) -> list[np.ndarray]:
-    """Closed lines round an object, in OpenCV's fixed-point coordinates of the picture, (P, 1, 2) int32 each."""
-    if mark.mask is None:
-        x1, y1, x2, y2 = mark.box
-        lines = [np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)], dtype=float)]
-    else:
-        x, y, mask = decode_crop(mark.mask)
-        outer, holes = outlines(mask) if mask.size else ([], [])
-        lines = [np.asarray(line).reshape(-1, 2) + (x, y) for line in (*outer, *holes)]
-    # OpenCV's coordinates are from the centre of the first pixel
-    return [np.round((line * scale - 0.5) * 2**SHIFT).astype(np.int32).reshape(-1, 1, 2) for line in lines]
-
-
-def _draw_label(picture: np.ndarray, marks: Sequence[Mark], scale: float) -> np.ndarray:
-    """With the label of each mark over its box."""
-    canvas = Image.fromarray(picture)
-    pen, font = ImageDraw.Draw(canvas), _font()
-    for mark in marks[:MAX_LABELS]:
-        left, top, right, bottom = pen.textbbox((0, 0), mark.label, font=font)
-        x = min(max(0.0, float(mark.box[0]) * scale), canvas.width - right - 2.0)
-        y = max(0.0, float(mark.box[1]) * scale - bottom - 3)
-        pen.rectangle((x, y, x + right - left + 3, y + bottom + 2), fill=(20, 20, 20))
-        pen.text((x + 2 - left, y + 1), mark.label, fill=INKS[mark.kind], font=font)
-    return np.asarray(canvas)
-
-
-@lru_cache(maxsize=1)
-def _font() -> ImageFont.FreeTypeFont:
-    """matplotlib brings DejaVu, which writes most alphabets."""
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", FONT_SIZE)
+def _bgr(kind: str) -> Colour:
+    red, green, blue = INKS[kind]
+    return blue, green, red

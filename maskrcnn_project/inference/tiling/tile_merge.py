@@ -36,14 +36,14 @@ from maskrcnn_project.inference.tiling.tile_parts import (
     Places,
     TilePart,
     agreement,
-    common_pixels,
     edges,
     parts_of,
 )
 from maskrcnn_project.masks.coding import encode_crop
-from maskrcnn_project.masks.crop import Pixels
 from maskrcnn_project.masks.detections import Detections
-from maskrcnn_project.masks.tile_grid import Grid, Window
+from maskrcnn_project.masks.mask_in_box import MaskInBox, unite
+from maskrcnn_project.masks.tile_grid import Grid
+from maskrcnn_project.masks.window import Window
 
 # "More than half", in all rules: of two disjoint objects, no more than one can have so much of a third.
 HALF = 0.5
@@ -63,7 +63,7 @@ class Merged:
 
     @cached_property
     def area(self) -> int:
-        return self.parts[0].area if len(self.parts) == 1 else int(self.pixels().mask.sum())
+        return self.parts[0].area if len(self.parts) == 1 else self.mask().area
 
     @property
     def score(self) -> float:
@@ -89,14 +89,8 @@ class Merged:
         boxes = np.stack([part.box for part in self.parts])
         return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
 
-    def pixels(self) -> Pixels:
-        if len(self.parts) == 1:
-            return self.parts[0].pixels()
-        mask = np.zeros((self.window.height, self.window.width), dtype=bool)
-        for part in self.parts:
-            top, left = part.window.y - self.window.y, part.window.x - self.window.x
-            mask[top : top + part.window.height, left : left + part.window.width] |= part.pixels().mask
-        return Pixels(self.window, mask)
+    def mask(self) -> MaskInBox:
+        return unite([part.mask() for part in self.parts]) if len(self.parts) > 1 else self.parts[0].mask()
 
 
 def merge_tiles(
@@ -129,9 +123,7 @@ def merge_tiles(
 def _detections(objects: Sequence[Merged], size: tuple[int, int], with_masks: bool) -> Detections:
     masks = None
     if with_masks:
-        masks = [
-            encode_crop(pixels.mask, pixels.window.x, pixels.window.y, size) for pixels in map(Merged.pixels, objects)
-        ]
+        masks = [encode_crop(one.mask(), size) for one in objects]
     return Detections(
         size,
         np.array([one.box for one in objects], np.float32).reshape(-1, 4),
@@ -235,7 +227,7 @@ def is_duplicate(one: Merged, other: Merged) -> bool:
     most = min(one.area, other.area, common.width * common.height)
     if most <= HALF * (one.area + other.area - most):
         return False  # whatever their pixels are
-    both = common_pixels(one.pixels(), other.pixels(), common)
+    both = one.mask().common_pixels(other.mask())
     return both > HALF * (one.area + other.area - both)
 
 
@@ -245,17 +237,13 @@ def with_whole_image(grid: Grid, objects: Sequence[Merged], coarse: Sequence[Til
     fallen: set[int] = set()
     added = []
     for part in coarse:
-        pixels = part.pixels()
+        mask = part.mask()
         near = [index for index in places.near(part.window) if objects[index].category == part.category]
-        inside = [
-            index
-            for index in near
-            if common_pixels(objects[index].pixels(), pixels, part.window) > HALF * objects[index].area
-        ]
+        inside = [index for index in near if objects[index].mask().common_pixels(mask) > HALF * objects[index].area]
         sure = [index for index in near if objects[index].score >= HALF * part.score]
         if fits(part.window, grid) and not set(inside).isdisjoint(sure):
             continue
-        if cover(pixels, [objects[index] for index in sure if is_fine(objects[index], grid)]) > HALF * part.area:
+        if cover(mask, [objects[index] for index in sure if is_fine(objects[index], grid)]) > HALF * part.area:
             continue
         added.append(Merged((part,)))
         unsound = (index for index in inside if not is_fine(objects[index], grid))
@@ -274,11 +262,6 @@ def fits(window: Window, grid: Grid) -> bool:
     return window.width <= tile.width and window.height <= tile.height
 
 
-def cover(pixels: Pixels, objects: Sequence[Merged]) -> int:
-    """How many of the pixels lie in any of the objects."""
-    cover = np.zeros_like(pixels.mask)
-    for one in objects:
-        of_one = one.pixels()
-        common = of_one.window.cut(pixels.window)
-        Pixels(pixels.window, cover).within(common)[...] |= of_one.within(common)
-    return int((cover & pixels.mask).sum())
+def cover(mask: MaskInBox, objects: Sequence[Merged]) -> int:
+    """How many of the pixels of ``mask`` lie in any of the objects."""
+    return unite([one.mask() for one in objects], mask.window).common_pixels(mask) if objects else 0

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskrcnn_project.masks.coding import Rle, decode_crop
-from maskrcnn_project.masks.crop import Pixels
 from maskrcnn_project.masks.detections import Detections
-from maskrcnn_project.masks.tile_grid import Grid, Window
+from maskrcnn_project.masks.mask_in_box import MaskInBox
+from maskrcnn_project.masks.tile_grid import Grid
+from maskrcnn_project.masks.window import Window
 
 # A mask of Mask R-CNN has 28 cells a side: the border of an object is known to one of them.
 MASK_CELLS = 28
@@ -47,11 +48,11 @@ class TilePart:
     category: int
     rle: Rle | None
 
-    def pixels(self) -> Pixels:
+    def mask(self) -> MaskInBox:
         """Decoded at each call: the masks of all parts at once may be many times the image."""
         if self.rle is None:
-            return Pixels(self.window, np.ones((self.window.height, self.window.width), dtype=bool))
-        return Pixels(self.window, decode_crop(self.rle)[2])
+            return MaskInBox.full(self.window)
+        return MaskInBox(self.window, decode_crop(self.rle).pixels)
 
     def is_cut_within(self, tile: Window) -> bool:
         """Whether an edge cuts it beyond which ``tile`` shows more."""
@@ -60,7 +61,7 @@ class TilePart:
 
 def edges(window: Window) -> tuple[int, int, int, int]:
     """Its four sides, each as a number that grows outwards."""
-    return -window.x, -window.y, window.x + window.width, window.y + window.height
+    return -window.x, -window.y, window.right, window.bottom
 
 
 def parts_of(view: int, tile: Window, found: Detections, size: tuple[int, int]) -> list[TilePart]:
@@ -97,8 +98,8 @@ def parts_of(view: int, tile: Window, found: Detections, size: tuple[int, int]) 
 def _extent(found: Detections, index: int, tile: Window) -> tuple[Window, int]:
     """The window of a detection in the image, and its pixels."""
     if found.masks is not None:
-        x, y, mask = found.crop(index)
-        return Window(tile.x + x, tile.y + y, mask.shape[1], mask.shape[0]), int(mask.sum())
+        mask = found.crop(index).shift(tile.x, tile.y)
+        return mask.window, mask.area
     low = np.floor(found.boxes[index, :2]).clip(0).astype(int)
     high = np.minimum(np.ceil(found.boxes[index, 2:]), (tile.width, tile.height)).astype(int)
     width, height = (int(side) for side in (high - low).clip(0))
@@ -131,29 +132,23 @@ def agreement(first: TilePart, second: TilePart) -> Agreement | None:
     """
     shared = first.tile.cut(second.tile)
     if shared.width and shared.height:
-        one, other = first.pixels(), second.pixels()
+        one, other = first.mask(), second.mask()
     else:
         one, other = _continued(first), _continued(second)
         shared = _wider(first.tile).cut(_wider(second.tile))
-    both = common_pixels(one, other, shared)
+    both = one.common_pixels(other, shared)
     if not both:
         return None
     return Agreement(both, int(one.within(shared).sum()), int(other.within(shared).sum()))
 
 
-def common_pixels(one: Pixels, other: Pixels, within: Window) -> int:
-    """How many pixels of ``within`` both have."""
-    window = one.window.cut(other.window).cut(within)
-    return int((one.within(window) & other.within(window)).sum())
-
-
-def _continued(part: TilePart) -> Pixels:
-    """Its pixels, and one row or column more behind each edge that cuts it."""
-    pixels = part.pixels()
+def _continued(part: TilePart) -> MaskInBox:
+    """Its mask, and one row or column more behind each edge that cuts it."""
+    mask = part.mask()
     gaps = np.subtract(edges(part.tile), edges(part.window))
     left, top, right, bottom = (int(gap) + 1 if cut else 0 for gap, cut in zip(gaps, part.cut, strict=True))
-    mask = np.pad(pixels.mask, ((top, bottom), (left, right)), mode="edge")
-    return Pixels(Window(part.window.x - left, part.window.y - top, mask.shape[1], mask.shape[0]), mask)
+    pixels = np.pad(mask.pixels, ((top, bottom), (left, right)), mode="edge")
+    return MaskInBox.at(part.window.x - left, part.window.y - top, pixels)
 
 
 def _wider(window: Window) -> Window:
@@ -165,7 +160,7 @@ class Places:
 
     def __init__(self, grid: Grid, windows: Sequence[Window]):
         self.grid = grid
-        self.corners = np.array([(w.x, w.y, w.x + w.width, w.y + w.height) for w in windows]).reshape(-1, 4)
+        self.corners = np.array([(w.x, w.y, w.right, w.bottom) for w in windows]).reshape(-1, 4)
         self.of_tile: defaultdict[int, list[int]] = defaultdict(list)
         for index, window in enumerate(windows):
             for tile in grid.touching(window):
@@ -177,5 +172,5 @@ class Places:
         found = {index for tile in self.grid.touching(wider) for index in self.of_tile[tile]}
         indices = np.array(sorted(found), dtype=np.int64)
         x1, y1, x2, y2 = self.corners[indices].T
-        meets = (x1 < wider.x + wider.width) & (x2 > wider.x) & (y1 < wider.y + wider.height) & (y2 > wider.y)
+        meets = (x1 < wider.right) & (x2 > wider.x) & (y1 < wider.bottom) & (y2 > wider.y)
         return indices[meets].tolist()

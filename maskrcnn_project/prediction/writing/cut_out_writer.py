@@ -50,9 +50,9 @@ def cut_out(image: np.ndarray, found: Detections, index: int) -> np.ndarray:
     Returns:
         (h, w, 4) uint8 BGRA: the smallest box round the mask of one instance; black and transparent outside of it.
     """
-    x, y, mask = found.crop(index)
-    pixels = image[y : y + mask.shape[0], x : x + mask.shape[1]]
-    return np.dstack([pixels, np.full_like(pixels[:, :, :1], 255)]) * mask[:, :, None]
+    mask = found.crop(index)
+    pixels = image[mask.window.slices]
+    return np.dstack([pixels, np.full_like(pixels[:, :, :1], 255)]) * mask.pixels[:, :, None]
 
 
 def file_name_of(class_name: str) -> str:

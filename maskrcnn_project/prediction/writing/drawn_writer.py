@@ -9,18 +9,22 @@ import numpy as np
 
 from maskrcnn_project.masks.detections import Detections
 from maskrcnn_project.prediction.writing.layout import Layout
-from maskrcnn_project.visualization.drawn_detections import draw_detections
-from maskrcnn_project.visualization.pictures import save_picture
+from maskrcnn_project.visualization.pictures import draw_detections, save_picture
 
 
 class DrawnWriter:
-    def __init__(self, layout: Layout, class_names: Sequence[str]):
-        self.layout, self.class_names = layout, class_names
+    def __init__(self, layout: Layout, class_names: Sequence[str], thing_colors: Sequence[Sequence[int]] | None = None):
+        """
+        Args:
+            thing_colors: (red, green, blue) from 0 to 255 of each class, where they are chosen.
+        """
+        self.layout, self.class_names, self.thing_colors = layout, class_names, thing_colors
 
     def add(self, name: PurePosixPath, image: np.ndarray | None, found: Detections) -> None:
         """Raises OSError where the picture cannot be written."""
         assert image is not None, "pixels are needed to draw on"
-        save_picture(self.layout.place(name, ".png"), draw_detections(image, found, self.class_names))
+        picture = draw_detections(image, found, self.class_names, thing_colors=self.thing_colors)
+        save_picture(self.layout.place(name, ".png"), picture)
 
     def finish(self) -> None:
         """Nothing is left to do."""

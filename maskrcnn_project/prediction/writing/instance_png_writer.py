@@ -46,6 +46,6 @@ def instance_ids(found: Detections) -> np.ndarray:
         raise ValueError("Instance-id pictures show masks, but this model finds boxes only.")
     ids = np.zeros(found.size, dtype=np.uint16)
     for index in reversed(np.argsort(-found.scores, kind="stable").tolist()):
-        x, y, mask = found.crop(index)
-        ids[y : y + mask.shape[0], x : x + mask.shape[1]][mask] = index + 1
+        mask = found.crop(index)
+        ids[mask.window.slices][mask.pixels] = index + 1
     return ids

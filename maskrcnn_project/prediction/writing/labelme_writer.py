@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from maskrcnn_project.datasets.conversion.collection import Patch, shift
+from maskrcnn_project.datasets.conversion.collection import shift
 from maskrcnn_project.datasets.conversion.labelme_file import (
     CLASS_LIST,
     file_content,
@@ -73,13 +73,13 @@ def shapes_of(found: Detections, class_names: Sequence[str], tolerance: float) -
         raise ValueError("LabelMe files hold masks, but this model finds boxes only.")
     shapes: list[dict[str, Any]] = []
     for index, number in enumerate(found.classes.tolist()):
-        x, y, mask = found.crop(index)
-        outer, holes = outlines(mask)
+        mask = found.crop(index)
+        outer, holes = outlines(mask.pixels)
         label = class_names[number]
         if holes:
-            new = [mask_shape(label, Patch(mask, x, y))]
+            new = [mask_shape(label, mask)]
         else:
-            polygons = [shift(simplify(polygon, tolerance), x, y) for polygon in outer]
+            polygons = [shift(simplify(polygon, tolerance), mask.window.x, mask.window.y) for polygon in outer]
             new = polygon_shapes(label, polygons, free_group(shapes))
         shapes += [shape | {"description": f"score {found.scores[index]:.2f}"} for shape in new]
     return shapes

@@ -43,7 +43,8 @@ def test_a_sure_mask_fills_its_box():
     raw = Instances((10, 10))
     raw.pred_boxes, raw.scores = Boxes(torch.tensor([[2.0, 3.0, 6.0, 9.0]])), torch.tensor([0.9])
     raw.pred_classes, raw.pred_masks = torch.tensor([0]), torch.ones(1, 1, 28, 28)
-    x, y, mask = place_instances(raw, (10, 10)).crop(0)
+    crop = place_instances(raw, (10, 10)).crop(0)
+    x, y, mask = crop.window.x, crop.window.y, crop.pixels
     assert (x, y, mask.shape, bool(mask.all())) == (2, 3, (6, 4), True)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from maskrcnn_project.masks.coding import decode, encode, polygon_box_xywh
 from maskrcnn_project.masks.crop import area_of, clip, clip_polygons, pixels_of
-from maskrcnn_project.masks.tile_grid import Window
+from maskrcnn_project.masks.window import Window
 
 HEIGHT, WIDTH = 40, 50
 # Quarters of a pixel are exact in binary, so that moving them by whole pixels rounds nothing.
@@ -106,9 +106,9 @@ def test_a_polygon_that_crosses_itself_goes_through_pixels():
 
 @pytest.mark.parametrize("nothing", [[[]], [[1.0, 1.0, 2.0, 2.0]], {"size": [40, 50], "counts": [2000]}])
 def test_nothing_has_no_pixels(nothing):
-    pixels = pixels_of(nothing, HEIGHT, WIDTH)
-    assert pixels.mask.size == 0 and not pixels.in_tile(Window(3, 3, 4, 5)).any()
-    assert pixels.in_tile(Window(3, 3, 4, 5)).shape == (5, 4)
+    empty = pixels_of(nothing, HEIGHT, WIDTH)
+    assert empty.pixels.size == 0 and not empty.in_tile(Window(3, 3, 4, 5)).any()
+    assert empty.in_tile(Window(3, 3, 4, 5)).shape == (5, 4)
 
 
 def test_run_lengths_that_do_not_fill_the_image_are_refused():

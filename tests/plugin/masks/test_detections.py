@@ -7,6 +7,7 @@ from detectron2.structures import Boxes, Instances
 
 from maskrcnn_project.masks.coding import decode_crop, encode, encode_crop
 from maskrcnn_project.masks.detections import Detections
+from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 
 def instances_of(masks, scores=None):
@@ -28,7 +29,7 @@ def test_a_crop_is_encoded_as_the_whole_image_would_be(x, y, reason):
     crop = np.array([[1, 0], [1, 1]], dtype=bool)
     whole = np.zeros((5, 6), dtype=bool)
     whole[y : y + 2, x : x + 2] = crop
-    assert encode_crop(crop, x, y, (5, 6)) == encode(whole)
+    assert encode_crop(MaskInBox.at(x, y, crop), (5, 6)) == encode(whole)
 
 
 def test_random_masks_there_and_back():
@@ -36,11 +37,12 @@ def test_random_masks_there_and_back():
     for _ in range(200):
         height, width = generator.integers(1, 12, size=2)
         mask = generator.random((height, width)) < generator.random()
-        rle = encode_crop(mask, 0, 0, (height, width))
+        rle = encode_crop(MaskInBox.at(0, 0, mask), (height, width))
         assert rle == encode(mask)
-        x, y, crop = decode_crop(rle)
+        decoded = decode_crop(rle)
+        crop = decoded.pixels
         again = np.zeros_like(mask)
-        again[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
+        again[decoded.window.slices] = crop
         np.testing.assert_array_equal(again, mask)
         assert not mask.any() or (crop[0].any() and crop[-1].any() and crop[:, 0].any() and crop[:, -1].any())
 
@@ -60,8 +62,8 @@ def test_there_and_back():
 def test_one_mask_within_its_box():
     masks = np.zeros((1, 4, 5), dtype=bool)
     masks[0, 1, 2:4] = masks[0, 2, 3] = True
-    x, y, crop = Detections.from_instances(instances_of(masks)).crop(0)
-    assert (x, y, crop.tolist()) == (2, 1, [[True, True], [False, True]])
+    crop = Detections.from_instances(instances_of(masks)).crop(0)
+    assert (crop.window.x, crop.window.y, crop.pixels.tolist()) == (2, 1, [[True, True], [False, True]])
 
 
 def test_some_of_them_in_an_order():

@@ -7,6 +7,7 @@ import pytest
 
 from maskrcnn_project.masks.coding import encode, encode_crop
 from maskrcnn_project.masks.detections import Detections
+from maskrcnn_project.masks.mask_in_box import MaskInBox
 from maskrcnn_project.masks.measurements import measure, perimeter_of
 from maskrcnn_project.masks.spans import spans_of
 from tests.plugin.masks.found_of import found_of, pixels_of
@@ -154,7 +155,7 @@ def test_a_large_image_is_measured_as_a_small_one():
         np.array([[7000, 3000, 7120, 3120]], np.float32),
         np.array([0.9], np.float32),
         np.array([0], np.int64),
-        [encode_crop(figure, 7000, 3000, whole)],
+        [encode_crop(MaskInBox.at(7000, 3000, figure), whole)],
     )
     [large], small = measure(found, ("cell",)), of(figure)
     assert large.centroid == pytest.approx((small.centroid[0] + 7000, small.centroid[1] + 3000))

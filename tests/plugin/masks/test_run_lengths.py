@@ -39,9 +39,9 @@ def test_compressed_runs_are_the_mask(mask):
         return
     assert box_of(lengths, len(mask)) == (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
     assert np.array_equal(columns_of(lengths, len(mask)), mask.T[xs.min() : xs.max() + 1])
-    x, y, crop = crop_of(lengths, len(mask))
-    assert (x, y, crop.dtype) == (xs.min(), ys.min(), bool)
-    assert np.array_equal(crop, mask[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1])
+    crop = crop_of(lengths, len(mask))
+    assert (crop.window.x, crop.window.y, crop.pixels.dtype) == (xs.min(), ys.min(), bool)
+    assert np.array_equal(crop.pixels, mask[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1])
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskrcnn_project.masks.tile_grid import Grid, Window, offsets
+from maskrcnn_project.masks.tile_grid import Grid, offsets
+from maskrcnn_project.masks.window import Window
 
 SIZES = st.integers(1, 40).flatmap(lambda size: st.tuples(st.just(size), st.integers(0, size - 1)))
 

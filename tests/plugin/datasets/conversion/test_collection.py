@@ -4,13 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from maskrcnn_project.datasets.conversion.collection import Collection, Patch, run_lengths
+from maskrcnn_project.datasets.conversion.collection import Collection
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder
 from maskrcnn_project.errors import DatasetError
-from maskrcnn_project.masks.coding import decode, encode
+from maskrcnn_project.masks.coding import decode
+from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 
 @pytest.fixture
@@ -22,19 +21,9 @@ def collection(tmp_path, photo):
     return made
 
 
-@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3), st.data())
-def test_run_lengths_are_those_of_the_drawn_image(rows, columns, top, left, beyond, data):
-    """``beyond``: rows and columns of the image behind the patch."""
-    bits = data.draw(st.lists(st.booleans(), min_size=rows * columns, max_size=rows * columns))
-    pixels = np.array(bits).reshape(rows, columns)
-    image = np.zeros((top + rows + beyond, left + columns + beyond), dtype=bool)
-    image[top : top + rows, left : left + columns] = pixels
-    assert run_lengths(Patch(pixels, left, top), *image.shape) == encode(image)
-
-
-def test_patches_beyond_the_image_are_cut_and_parts_united(collection):
-    corner = Patch(np.ones((3, 3), dtype=bool), -2, -2)  # its pixel (2, 2) is the image's (0, 0)
-    far = Patch(np.ones((2, 2), dtype=bool), 7, 5)  # only its first pixel lies in the image
+def test_masks_beyond_the_image_are_cut_and_parts_united(collection):
+    corner = MaskInBox.at(-2, -2, np.ones((3, 3), dtype=bool))  # its pixel (2, 2) is the image's (0, 0)
+    far = MaskInBox.at(7, 5, np.ones((2, 2), dtype=bool))  # only its first pixel lies in the image
     collection.add("a.png", "nut", [corner, far, [2, 0, 4, 0, 4, 2, 2, 2]], "by hand")
     (row,) = collection.finish().coco["annotations"]
     wanted = np.zeros((6, 8), dtype=bool)
@@ -46,7 +35,12 @@ def test_patches_beyond_the_image_are_cut_and_parts_united(collection):
 
 @pytest.mark.parametrize(
     "part",
-    [Patch(np.ones((2, 2), dtype=bool), 8, 0), Patch(np.ones((2, 2), dtype=bool), 0, -2), [9, 0, 12, 0, 9, 4], []],
+    [
+        MaskInBox.at(8, 0, np.ones((2, 2), dtype=bool)),
+        MaskInBox.at(0, -2, np.ones((2, 2), dtype=bool)),
+        [9, 0, 12, 0, 9, 4],
+        [],
+    ],
 )
 def test_what_lies_outside_is_left_out_and_told(collection, part):
     collection.add("a.png", "nut", [part], "shape 1")

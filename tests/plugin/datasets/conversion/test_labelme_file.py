@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from maskrcnn_project.datasets.conversion.collection import Patch
 from maskrcnn_project.datasets.conversion.labelme_file import file_content, free_group, mask_shape, polygon_shapes
+from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 
 def test_the_image_as_seen_from_the_file():
@@ -25,5 +25,5 @@ def test_only_several_parts_share_a_group():
 
 
 def test_a_mask_names_its_first_and_last_pixel():
-    shape = mask_shape("nut", Patch(np.ones((2, 3), dtype=bool), 5, 7))
+    shape = mask_shape("nut", MaskInBox.at(5, 7, np.ones((2, 3), dtype=bool)))
     assert (shape["shape_type"], shape["points"], shape["flags"]) == ("mask", [[5, 7], [7, 8]], {})

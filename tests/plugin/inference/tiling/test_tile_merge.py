@@ -30,8 +30,8 @@ def merged(left, right, whole=None):
     found = [found_in(GRID.tiles[0], *left), found_in(GRID.tiles[1], *right)]
     result = merge_tiles(GRID, found, SIZE, None if whole is None else found_in(None, *whole))
     for index, box in enumerate(result.boxes):
-        x, y, mask = result.crop(index)
-        assert [x, y, x + mask.shape[1], y + mask.shape[0]] == box.tolist()
+        window = result.crop(index).window
+        assert [window.x, window.y, window.right, window.bottom] == box.tolist()
     return [(*box, round(score, 3)) for box, score in zip(result.boxes.tolist(), result.scores.tolist(), strict=True)]
 
 

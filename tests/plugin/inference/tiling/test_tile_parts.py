@@ -6,7 +6,8 @@ import pytest
 from maskrcnn_project.inference.tiling.tile_parts import Places, agreement, parts_of
 from maskrcnn_project.masks.coding import encode
 from maskrcnn_project.masks.detections import Detections
-from maskrcnn_project.masks.tile_grid import Grid, Window
+from maskrcnn_project.masks.tile_grid import Grid
+from maskrcnn_project.masks.window import Window
 
 SIZE = (20, 30)  # of the image
 LEFT, RIGHT = Window(0, 0, 18, 20), Window(12, 0, 18, 20)  # share the columns 12 to 17
@@ -34,7 +35,7 @@ def part(tile, x1, y1, x2, y2, view=0, masks=True):
 def test_a_part_lies_in_the_frame_of_the_image(masks):
     one = part(RIGHT, 14, 3, 20, 7, masks=masks)
     assert (one.window, one.area, one.box.tolist()) == (Window(14, 3, 6, 4), 24, [14, 3, 20, 7])
-    assert one.pixels().window == one.window and one.pixels().mask.sum() == 24
+    assert one.mask().window == one.window and one.mask().pixels.sum() == 24
 
 
 @pytest.mark.parametrize(

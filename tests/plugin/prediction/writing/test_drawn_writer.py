@@ -7,7 +7,7 @@ import numpy as np
 
 from maskrcnn_project.prediction.writing.drawn_writer import DrawnWriter
 from maskrcnn_project.prediction.writing.layout import Layout
-from maskrcnn_project.visualization.drawn_detections import draw_detections
+from maskrcnn_project.visualization.pictures import draw_detections
 from tests.plugin.masks.found_of import found_of
 
 

@@ -1,4 +1,4 @@
-"""Detections drawn where they lie."""
+"""Instances drawn where they lie."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,14 @@ from detectron2.utils.colormap import colormap
 
 from maskrcnn_project.masks.coding import encode_crop
 from maskrcnn_project.masks.detections import Detections
-from maskrcnn_project.visualization.drawn_detections import draw_detections
+from maskrcnn_project.masks.mask_in_box import MaskInBox
+from maskrcnn_project.visualization.draw_instances import (
+    DrawableInstance,
+    draw_instances,
+    draw_onto,
+    picture_scale,
+)
+from maskrcnn_project.visualization.pictures import draw_detections
 from tests.plugin.masks.found_of import found_of
 
 GREY = 50
@@ -121,8 +128,56 @@ def test_letters_beyond_ascii():
 def test_a_large_image_needs_no_mask_of_its_size():
     size = (3000, 4000)
     boxes = np.array([[3900, 2900, 4000, 3000]], np.float32)
-    mask = encode_crop(np.ones((100, 100), dtype=bool), 3900, 2900, size)
+    mask = encode_crop(MaskInBox.at(3900, 2900, np.ones((100, 100), dtype=bool)), size)
     found = Detections(size, boxes, np.ones(1, np.float32), np.zeros(1, np.int64), [mask])
     picture = draw_detections(np.full((*size, 3), GREY, np.uint8), found, ("a", "b"))
     np.testing.assert_allclose(picture[2980, 3980], tint(0), atol=1)
     assert (picture[:2800] == GREY).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "max_side", "scale", "reason"),
+    [
+        ((64, 64), None, 4, "no more than fourfold"),
+        ((200, 900), None, 3, "600 of 480 pixels wanted"),
+        ((480, 3000), None, 1, "large enough"),
+        ((200, 900), 2000, 2, "threefold would be too wide"),
+        ((3000, 4000), 1000, 0.25, "shrunk"),
+        ((0, 0), None, 4, "nothing"),
+    ],
+)
+def test_the_scale_of_pictures(size, max_side, scale, reason):
+    assert picture_scale(*size, max_side) == scale, reason
+
+
+def test_a_border_alone():
+    mask = MaskInBox.at(100, 200, np.ones((100, 150), dtype=bool))
+    picture = draw_instances(IMAGE, [DrawableInstance((10, 200, 30), mask, is_filled=False)])
+    assert (picture[250, 175] == GREY).all() and (picture[204:296, 104:246] == GREY).all()
+    np.testing.assert_allclose(picture[250, 100], (10, 200, 30), atol=30)
+
+
+def test_a_shrunk_picture_shows_what_is_smaller_than_its_pixels():
+    mask = MaskInBox.at(400, 300, np.ones((1, 1), dtype=bool))
+    picture = draw_instances(IMAGE, [DrawableInstance((0, 0, 255), mask)], scale=0.1)
+    assert picture.shape == (60, 70, 3)
+    rows, columns = np.nonzero((picture != GREY).any(axis=2))
+    assert len(rows) and abs(rows - 30).max() <= 2 and abs(columns - 40).max() <= 2
+
+
+def test_a_part_of_the_image_enlarged():
+    mask = MaskInBox.at(10, 20, np.ones((10, 10), dtype=bool))
+    picture = IMAGE[:100, :100].copy()
+    far = MaskInBox.at(500, 500, np.ones((10, 10), dtype=bool))
+    draw_onto(picture, [DrawableInstance((9, 9, 250), each) for each in (mask, far)], 3.0, (5.0, 10.0))
+    rows, columns = np.nonzero((picture != GREY).any(axis=2))
+    corners = (rows.min(), rows.max(), columns.min(), columns.max())
+    assert corners == pytest.approx((30, 59, 15, 44), abs=1.5)
+
+
+def test_a_label_that_has_no_place_above_is_put_below():
+    upper = DrawableInstance((0, 0, 200), box=np.array([100, 100, 300, 180]), label="first")
+    lower = DrawableInstance((0, 200, 0), box=np.array([100, 101, 300, 300]), label="second")
+    picture = draw_instances(IMAGE, [upper, lower])
+    assert (picture[304:310, 105:115] != GREY).any()
+    np.testing.assert_array_equal(picture[84:96, 100:120], draw_instances(IMAGE, [upper])[84:96, 100:120])
