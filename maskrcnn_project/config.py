@@ -139,7 +139,7 @@ def _add_hooks(cfg: CfgNode) -> None:
     # Periodic checkpoints (SOLVER.CHECKPOINT_PERIOD) that are kept, at least 1.
     cfg.HOOKS.KeepLastCheckpoints = CfgNode({"NUMBER": 3})
     # An infinite or NaN loss or gradient. POLICY: "skip" leaves the step out, up to BUDGET times in a run; "stop" ends
-    # the training. GRADIENTS: False looks at the losses alone, which spares the GPU a wait an iteration.
+    # the training. GRADIENTS: False looks at the losses alone, which spares the GPU a wait per iteration.
     cfg.HOOKS.NonFiniteGuard = CfgNode({"POLICY": "skip", "BUDGET": 10, "GRADIENTS": True})
     # NUMBER of images of the first set of DATASETS.TEST, into OUTPUT_DIR/snapshots. PERIOD in iterations, 0:
     # TEST.EVAL_PERIOD. Predictions below PREDICT.SCORE_THRESHOLD are not drawn.

@@ -59,7 +59,7 @@ def add_subset(p: argparse.ArgumentParser) -> None:
     only.add_argument(
         "--only", nargs="+", metavar="IMAGE", help="these images: ids, or file names as the JSON has them"
     )
-    only.add_argument("--only-list", metavar="FILE", help="the images that a text file lists so, one a line")
+    only.add_argument("--only-list", metavar="FILE", help="the images that a text file lists so, one per line")
 
 
 def add_tile(p: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ PLACES = (
     ("config.yaml", "the settings, all of them"),
     ("model_final.pth", "the weights"),
     ("log.txt", "the log"),
-    ("metrics.json", "losses and AP over time, one JSON object a line"),
+    ("metrics.json", "losses and AP over time, one JSON object per line"),
     ("loss_curves.png", "the same as a picture"),
     ("inference/report.html", "how good it is, where it fails: open it in a browser"),
     ("inference/coco_instances_results.json", "every detection of the last evaluation"),

@@ -116,7 +116,7 @@ def plan_classes(
         renumber: classes to keep get ids from 1 even if theirs ascend, as another file has to have the same.
 
     Raises:
-        DatasetError: ``changes`` name a class that the file has not, or give two classes one name.
+        DatasetError: ``changes`` name a class that the file lacks, or give two classes one name.
     """
     changes = changes or ClassChanges()
     rows = [dict(row) for row in sorted(categories, key=lambda row: row["id"])]

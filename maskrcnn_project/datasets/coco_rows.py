@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 
 Row = dict[str, Any]
 
-# No image has more pixels a side (whole slides have some 200,000). What lies beyond is a mistake, as NaN is, and
+# No image has more pixels per side (whole slides have some 200,000). What lies beyond is a mistake, as NaN is, and
 # would exhaust the memory of what draws it.
 MAX_COORDINATE = 1e6
 MAX_SHOWN = 60  # characters of a value in a sentence

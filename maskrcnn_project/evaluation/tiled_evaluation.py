@@ -151,5 +151,5 @@ def tiled_section(ways: Sequence[EvaluatedWay], size: int, overlap: int) -> page
             f"The same images, looked at as a whole, in tiles of {size} pixels with an overlap of {overlap} or more, "
             "and in both ways; counts are taken from the report's score on."
         ),
-        page.table((*COLUMNS, "seconds an image"), rows_of(ways)),
+        page.table((*COLUMNS, "seconds per image"), rows_of(ways)),
     )

@@ -1,5 +1,5 @@
 """
-Heads that Detectron2 has not, registered under their class names.
+Heads that Detectron2 lacks, registered under their class names.
 
 For MODEL.ROI_MASK_HEAD.NAME: ``PointRefinedMaskHead`` (sharp borders), ``UpsampleTwiceMaskHead`` (56x56 masks). For
 MODEL.ROI_HEADS.NAME: ``CrowdedROIHeads`` (class weights, suppression across classes, suppression of masks).

@@ -1,5 +1,5 @@
 """
-What was found so far, on disk: one JSON line an image, so that a run that was stopped goes on where it was.
+What was found so far, on disk: one JSON line per image, so that a run that was stopped goes on where it was.
 
 The folder ``.journal`` in the output folder holds ``settings.json``, what the lines were made with, and a file of lines
 for each process that wrote. A line stays on disk: here only its place is kept, so that a million images take little

@@ -69,7 +69,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], rate: float) -> None:
     Args:
         frames: at least one, (H, W, 3) uint8 BGR, all of one size. The codec wants even sides: an odd one loses its
             last row or column of pixels.
-        rate: frames a second.
+        rate: frames per second.
 
     Raises:
         OSError: it cannot be written.

@@ -106,7 +106,7 @@ class Page:
         step = shown_step(found.size)
         if self.model.most is not None and len(found) >= self.model.most:
             remarks.append(
-                f"The model stops at {self.model.most} instances an image, and has reached them: there may be more. "
+                f"The model stops at {self.model.most} instances per image, and has reached them: there may be more. "
                 "Start the server with a larger TEST.DETECTIONS_PER_IMAGE."
             )
         if step > 1:

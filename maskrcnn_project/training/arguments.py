@@ -42,7 +42,7 @@ def training_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="evaluate MODEL.WEIGHTS; with --output DIR the weights of that run; with --resume its last checkpoint",
     )
-    parser.add_argument("--num-gpus", type=int, default=1, help="processes on this machine, one a GPU (default 1)")
+    parser.add_argument("--num-gpus", type=int, default=1, help="processes on this machine, one per GPU (default 1)")
     parser.add_argument("--num-machines", type=int, default=1)
     parser.add_argument("--machine-rank", type=int, default=0, help="0 to num-machines - 1, its own on each machine")
     parser.add_argument(
@@ -77,7 +77,7 @@ def add_own_data_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch-size",
         type=int,
         metavar="N",
-        help=f"images an iteration, over all GPUs; 1-8, default {DEFAULT_BATCH_SIZE}",
+        help=f"images per iteration, over all GPUs; 1-8, default {DEFAULT_BATCH_SIZE}",
     )
     group.add_argument(
         "--learning-rate",

@@ -149,7 +149,7 @@ def _sizes(data: DatasetStatistics, options: UserOptions, short_edge: int) -> li
 
 def _anchors(data: DatasetStatistics, options: UserOptions, short_edge: int) -> list[Setting]:
     """
-    One size a level, doubling; the smallest is the power of two at or below the lower quartile of the objects.
+    One size per level, doubling; the smallest is the power of two at or below the lower quartile of the objects.
 
     An anchor matches an object down to half its side at IoU 0.25 and joins it at 0.7 only when close, so the
     ladder must begin near the small objects.

@@ -129,7 +129,7 @@ def write_reports(cfg: CfgNode, weights: str) -> None:
 
 
 def halve_batch(cfg: CfgNode) -> CfgNode:
-    """Half the images at a time, twice as often a step; written to OUTPUT_DIR/config.yaml, for --resume."""
+    """Half the images at a time, twice as often per step; written to OUTPUT_DIR/config.yaml, for --resume."""
     smaller = cfg.clone()
     smaller.defrost()
     smaller.SOLVER.IMS_PER_BATCH = cfg.SOLVER.IMS_PER_BATCH // 2

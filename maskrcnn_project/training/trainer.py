@@ -98,7 +98,7 @@ class MaskRCNNTrainer(DefaultTrainer):
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
-        """COCO box and mask AP over as many detections an image as the model gives (100 where it gives fewer)."""
+        """COCO box and mask AP over as many detections per image as the model gives (100 where it gives fewer)."""
         return DetectionEvaluator(
             dataset_name, output_dir=str(results_folder(cfg, dataset_name)), max_dets_per_image=most_detections(cfg)
         )

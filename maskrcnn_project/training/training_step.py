@@ -70,7 +70,7 @@ class TrainingStep(SimpleTrainer):
         Args:
             model, data_loader, optimizer: as for SimpleTrainer.
             outer: whose hooks see ``after_backward``; a weak proxy, because it holds this object.
-            accumulate: batches a step, at least 1.
+            accumulate: batches per step, at least 1.
             precision: of the forward pass: float16 (with scaled losses) or bfloat16; None: as the weights are.
         """
         if accumulate < 1:
@@ -114,7 +114,7 @@ class TrainingStep(SimpleTrainer):
         return read
 
     def _unsynchronised(self, more_follow: bool) -> AbstractContextManager:
-        """Processes exchange their gradients once a step, at its last batch."""
+        """Processes exchange their gradients once per step, at its last batch."""
         if more_follow and isinstance(self.model, DistributedDataParallel):
             return self.model.no_sync()
         return nullcontext()

@@ -1,4 +1,4 @@
-"""Curves of a run, read from the ``metrics.json`` that Detectron2's JSONWriter writes (one JSON object a line)."""
+"""Curves of a run, read from the ``metrics.json`` that Detectron2's JSONWriter writes (one JSON object per line)."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def new_name(json_file: Path) -> Path:
 
 
 def changes_table(changes: Collection[Change]) -> str:
-    """How often each rule was fixed, one a line."""
+    """How often each rule was fixed, one per line."""
     counts = Counter(change.rule for change in changes)
     return "\n".join(f"  {rule_id:<24} {count}" for rule_id, count in counts.items()) or "  nothing to fix"
 

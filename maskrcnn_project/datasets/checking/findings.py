@@ -82,7 +82,7 @@ class Findings:
         return len(self._found)
 
     def of(self, rule_id: str) -> list[Finding]:
-        """The findings of one rule, one a split."""
+        """The findings of one rule, one per split."""
         return [finding for finding in self if finding.rule.id == rule_id]
 
     def count(self, severity: str) -> int:

@@ -1,5 +1,5 @@
 """
-YOLO segmentation, as Ultralytics reads it: ``data.yaml`` and a text file for each image, an object a line.
+YOLO segmentation, as Ultralytics reads it: ``data.yaml`` and a text file for each image, an object per line.
 
 A line is the number of the class (from 0, in the order of ``names`` in data.yaml) and one polygon ``x y x y ...``,
 divided by the width and height of the upright image: 0 is the left or upper edge of the image, 1 the other one. The

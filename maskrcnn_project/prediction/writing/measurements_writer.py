@@ -20,7 +20,7 @@ class MeasurementsWriter:
     """
     Columns: ``image``, ``instance`` (from 1 in each image: the number in its instance-id picture), ``class``,
     ``score``, and the measures that ``measurements.py`` defines. A column's name ends in its unit: ``area_px2``,
-    ``perimeter_px``; with the unit um ``area_um2``. What an instance has not (a disc's orientation) is left empty.
+    ``perimeter_px``; with the unit um ``area_um2``. What an instance lacks (a disc's orientation) is left empty.
     """
 
     def __init__(self, path: Path, class_names: Sequence[str], pixel_size: float = 1.0, unit: str = ""):

@@ -36,7 +36,7 @@ def from_record(record: dict[str, Any]) -> tuple[PurePosixPath, Detections]:
         raise ValueError(f"A record of an image should have the keys {', '.join(KEYS)}, but lacks {missing[0]}.")
     parts = [record[key] for key in ("boxes", "scores", "classes", "masks") if record[key] is not None]
     if len({len(part) for part in parts}) > 1:
-        raise ValueError(f"The record of {record['name']} has not as many boxes, scores, classes and masks.")
+        raise ValueError(f"The record of {record['name']} does not have as many boxes, scores, classes and masks.")
     height, width = record["size"]
     masks = None
     if record["masks"] is not None:

@@ -1,5 +1,5 @@
 """
-Augmentations that Detectron2 has not, switched on by ``cfg.INPUT.AUGMENT``.
+Augmentations that Detectron2 lacks, switched on by ``cfg.INPUT.AUGMENT``.
 
 ``colour`` and ``geometry`` hold those of one image, as Detectron2's Augmentations; ``mosaic`` and ``copy_paste`` those
 of many, as functions of a ``sample``, which ``mapper`` reads and mixes. ``build`` makes the mapper that a config wants.

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from detectron2.data import transforms as T
 
-# OpenCV's 8-bit HSV with the whole circle of hues in 0..255 (its other one has two degrees a step).
+# OpenCV's 8-bit HSV with the whole circle of hues in 0..255 (its other one has two degrees per step).
 _TO_HSV = {"BGR": cv2.COLOR_BGR2HSV_FULL, "RGB": cv2.COLOR_RGB2HSV_FULL}
 _FROM_HSV = {"BGR": cv2.COLOR_HSV2BGR_FULL, "RGB": cv2.COLOR_HSV2RGB_FULL}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass, field
 
-# Detectron2's 1x schedule: 0.02 for 16 images a step, in proportion to the batch (Goyal et al., arXiv:1706.02677).
+# Detectron2's 1x schedule: 0.02 for 16 images per step, in proportion to the batch (Goyal et al., arXiv:1706.02677).
 USUAL_RATE_PER_IMAGE = 0.02 / 16
 # Where other losses than usual count as a cause: twice the usual rate is still tried with success, and the losses of
 # single batches differ by a factor of two.
@@ -65,7 +65,7 @@ def likely_cause(evidence: StepEvidence) -> str:
     if evidence.is_sgd and rate > HIGH_RATE * usual:
         return (
             f"the learning rate {rate:g} is {rate / usual:.1f} times the usual {usual:g} for {len(evidence.images)} "
-            "images a step: lower SOLVER.BASE_LR, or lengthen SOLVER.WARMUP_ITERS"
+            "images per step: lower SOLVER.BASE_LR, or lengthen SOLVER.WARMUP_ITERS"
         )
     if _has_risen(evidence.recent_losses):
         return (

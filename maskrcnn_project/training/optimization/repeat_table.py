@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 def repeat_table(records: Iterable[dict], threshold: float, names: Sequence[str]) -> str:
     """
-    A row for each class, the rarest first: its images, its instances, and how often an epoch shows one of its images.
+    A row for each class, the rarest first: its images, its instances, and how often per epoch shows one of its images.
 
     An image repeats as often as its rarest class asks: sqrt(threshold / share of images with the class), at least
     once (section B.1 of LVIS, arXiv:1908.03195).
@@ -35,4 +35,4 @@ def repeat_table(records: Iterable[dict], threshold: float, names: Sequence[str]
         repeats = shown[category]
         mean = f"{sum(repeats) / len(repeats):.2f}" if repeats else "-"
         rows.append([names[category], len(repeats), instances[category], mean])
-    return tabulate(rows, ["class", "images", "instances", "times an epoch"], stralign="right", disable_numparse=True)
+    return tabulate(rows, ["class", "images", "instances", "times per epoch"], stralign="right", disable_numparse=True)
