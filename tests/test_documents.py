@@ -40,7 +40,7 @@ def files_named(document):
     """Paths in backticks or links, as far as they name a file of the repository."""
     text = document.read_text("utf-8")
     names = re.findall(r"`((?:maskrcnn_project|tools|tests|configs|datasets)/[\w./-]+\.(?:py|yaml|md))`", text)
-    return names + [link for link in re.findall(r"\]\(([\w./-]+\.(?:py|md|jpg|png|yaml))\)", text)]
+    return names + re.findall(r"\]\(([\w./-]+\.(?:py|md|jpg|png|yaml))\)", text)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
