@@ -184,10 +184,18 @@ def get_config(config_file: str | Path | None = None, overrides: Sequence[str] =
     return cfg
 
 
-def get_run_config(folder: str | Path) -> CfgNode:
+def get_config_of(run: str | None, config_file: str | None, overrides: Sequence[str] = ()) -> CfgNode:
+    """The config of a tool that takes ``--run`` or ``--config-file``, with ``KEY VALUE`` pairs over it."""
+    if run is None:
+        return get_config(config_file, overrides)
+    return get_run_config(run, overrides)
+
+
+def get_run_config(folder: str | Path, overrides: Sequence[str] = ()) -> CfgNode:
     """
-    The config of a training, from its folder wherever it lies now: OUTPUT_DIR is ``folder``, and what lay in the run's
-    folder when it was trained (weights, the description of its data) is looked for there.
+    The config of a training, from its folder wherever it lies now, with ``KEY VALUE`` pairs over it: OUTPUT_DIR is
+    ``folder``, and what lay in the run's folder when it was trained (weights, the description of its data) is looked
+    for there.
 
     Raises:
         FileNotFoundError: the folder has no config.yaml, which training writes.
@@ -205,6 +213,7 @@ def get_run_config(folder: str | Path) -> CfgNode:
     cfg.DATASETS.DESCRIPTIONS = tuple(_moved_description(folder, moved(path)) for path in cfg.DATASETS.DESCRIPTIONS)
     cfg.MODEL.WEIGHTS = moved(cfg.MODEL.WEIGHTS)
     cfg.OUTPUT_DIR = str(folder)
+    cfg.merge_from_list(list(overrides))
     return cfg
 
 

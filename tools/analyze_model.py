@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from pathlib import Path
 
 from maskrcnn_project.errors import run_tool
 
@@ -41,10 +40,10 @@ def main() -> None:
             raise ValueError(f"--{name} must be at least 1, but is {value}.")
 
     from maskrcnn_project.benchmarks.model_costs import costs_of
-    from maskrcnn_project.config import get_config
+    from maskrcnn_project.config import get_config_of
     from maskrcnn_project.modeling.device import choose_device
 
-    cfg = get_config(args.config_file or Path(args.run) / "config.yaml", args.opts)
+    cfg = get_config_of(args.run, args.config_file, args.opts)
     choose_device(cfg)
     size = (args.height or cfg.INPUT.MIN_SIZE_TEST, args.width or cfg.INPUT.MAX_SIZE_TEST)
     costs = costs_of(cfg, size, args.depth, memory=not args.no_memory)

@@ -20,7 +20,11 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     what = p.add_mutually_exclusive_group(required=True)
-    what.add_argument("--results", metavar="FILE", help="COCO results: a JSON list of detections")
+    what.add_argument(
+        "--results",
+        metavar="FILE",
+        help="COCO results (a JSON list of detections), or the predictions.json of predict.py",
+    )
     what.add_argument(
         "--compare", nargs=2, metavar=("RUN_A", "RUN_B"), help="folders of two runs that were evaluated on the same set"
     )
@@ -29,7 +33,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--output", required=True, metavar="DIR", help="folder to write into; it is made if need be")
     p.add_argument("--score-threshold", type=float, metavar="P", help="where counts are taken, 0 to 1 (default 0.5)")
     p.add_argument(
-        "--max-detections", type=int, metavar="N", help="of an image that count (default 100, as COCO has it)"
+        "--max-detections",
+        type=int,
+        metavar="N",
+        help="per image and class that count (default: all, at least COCO's 100)",
     )
     p.add_argument("--dataset", metavar="NAME", help="of --compare: which of DATASETS.TEST (default: the first)")
     p.add_argument("--resamples", type=int, default=1000, metavar="N", help="of --compare: draws (default 1000)")
@@ -46,15 +53,14 @@ def main() -> None:
         p.error("--compare takes annotations and detections from the runs: leave out --annotations, --max-detections")
     output = Path(args.output)
     output.mkdir(parents=True, exist_ok=True)
-    (compare_runs if args.compare else judge_results)(args, output)
+    (compare_runs if args.compare else evaluate_file)(args, output)
 
 
-def judge_results(args: argparse.Namespace, output: Path) -> None:
+def evaluate_file(args: argparse.Namespace, output: Path) -> None:
     from maskrcnn_project.evaluation.evaluation_result import evaluate
     from maskrcnn_project.evaluation.metrics_files import write_metrics
     from maskrcnn_project.evaluation.read_pairs import read_pairs
     from maskrcnn_project.evaluation.report.report_page import GENERATOR, RunMetadata, write_report
-    from maskrcnn_project.evaluation.results_folder import COCO_DETECTIONS
     from maskrcnn_project.pages.html_page import refuse_output
 
     page = output / "report.html"
@@ -64,12 +70,13 @@ def judge_results(args: argparse.Namespace, output: Path) -> None:
         Path(args.results),
         name=Path(args.annotations).name,
         image_root=None if args.images is None else Path(args.images),
-        max_detections=COCO_DETECTIONS if args.max_detections is None else args.max_detections,
+        max_detections=args.max_detections,
     )
     evaluation = evaluate(pairs, 0.5 if args.score_threshold is None else args.score_threshold)
     write_metrics(output, evaluation)
     write_report(page, pairs, evaluation, run=RunMetadata(title=Path(args.results).name))
-    print(f"{page}: mask AP {evaluation.mask['AP']:.1f}, box AP {evaluation.box['AP']:.1f}")
+    counted = f"{pairs.max_detections} detections per image and class count"
+    print(f"{page}: mask AP {evaluation.mask['AP']:.1f}, box AP {evaluation.box['AP']:.1f} ({counted})")
 
 
 def compare_runs(args: argparse.Namespace, output: Path) -> None:

@@ -62,12 +62,12 @@ def main() -> None:
     args = parser().parse_args()
     check_arguments(args)
 
-    from maskrcnn_project.config import get_config
+    from maskrcnn_project.config import get_config_of
     from maskrcnn_project.export.exporting import export
     from maskrcnn_project.modeling.weights import weights_of_run
     from maskrcnn_project.prediction.sources import find_sources
 
-    cfg = get_config(args.config_file or Path(args.run) / "config.yaml", args.opts)
+    cfg = get_config_of(args.run, args.config_file, args.opts)
     weights = args.weights or (weights_of_run(Path(args.run)) if args.run else None)
     if weights is not None:
         cfg.MODEL.WEIGHTS = str(weights)

@@ -18,7 +18,7 @@ def main() -> None:
     args = prediction_parser().parse_args()
     check_arguments(args)
 
-    from maskrcnn_project.config import get_config
+    from maskrcnn_project.config import get_config_of
     from maskrcnn_project.inference import Predictor
     from maskrcnn_project.modeling.weights import weights_of_run
     from maskrcnn_project.prediction.options import Options
@@ -28,7 +28,7 @@ def main() -> None:
 
     sources = find_sources(args.input, args.images, args.output)
     tta = ["TEST.AUG.ENABLED", "True"] if args.tta else []
-    cfg = get_config(args.config_file or Path(args.run) / "config.yaml", [*args.opts, *tta])
+    cfg = get_config_of(args.run, args.config_file, [*args.opts, *tta])
     options = Options.from_arguments(args, cfg)
     weights = args.weights or (weights_of_run(Path(args.run)) if args.run else None)
     with join_shards() as share:

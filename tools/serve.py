@@ -54,7 +54,7 @@ def main() -> None:
 
     require_framework()
 
-    from maskrcnn_project.config import get_config
+    from maskrcnn_project.config import get_config_of
     from maskrcnn_project.modeling.weights import weights_of_run
     from maskrcnn_project.serve.app import make_app
     from maskrcnn_project.serve.loading import find_examples, model_for_page
@@ -66,7 +66,7 @@ def main() -> None:
     )
     examples = find_examples(Path(args.examples)) if args.examples else []
     with listen(args.host, args.port) as sock:  # before the model is loaded: a port that is taken is said at once
-        cfg = get_config(args.config_file or Path(args.run) / "config.yaml", args.opts)
+        cfg = get_config_of(args.run, args.config_file, args.opts)
         weights = args.weights or (weights_of_run(Path(args.run)) if args.run else None)
         model = model_for_page(cfg, weights, args.score_threshold, args.lowest_score, tiles)
         print(f"{model.title}: {', '.join(model.class_names)}")

@@ -44,11 +44,11 @@ def main() -> None:
     if not 0 <= args.conf_threshold <= 1:
         raise ValueError(f"--conf-threshold must be between 0 and 1, but {args.conf_threshold} was given.")
 
-    from maskrcnn_project.config import get_config
+    from maskrcnn_project.config import get_config_of
     from maskrcnn_project.datasets.register import register_descriptions
     from maskrcnn_project.visualization.json_results import draw_results
 
-    cfg = get_config(args.config_file or Path(args.run) / "config.yaml")
+    cfg = get_config_of(args.run, args.config_file)
     register_descriptions(cfg.DATASETS.DESCRIPTIONS)
     results = args.input or Path(args.run) / "inference" / "coco_instances_results.json"
     dataset = args.dataset or next(iter(cfg.DATASETS.TEST), None)

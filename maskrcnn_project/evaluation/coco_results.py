@@ -6,7 +6,6 @@ Shape vocabulary: D detections of the whole file.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from maskrcnn_project.datasets.coco_index import gc_paused
+from maskrcnn_project.datasets.result_rows import read_result_rows
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.masks.coding import Rle
 from maskrcnn_project.masks.run_lengths import box_of, read_run_lengths
 from maskrcnn_project.masks.run_lengths_batch import read_run_lengths_of_each
+
+NO_NAMES: Mapping[int, str] = {}
 
 
 @dataclass(frozen=True)
@@ -44,18 +45,25 @@ class ResultTable:
         return np.arange(*np.searchsorted(self.image_ids, [image_id, image_id + 1]))
 
 
-def read_results(path: Path, sizes: Mapping[int, tuple[int, int]], class_ids: Sequence[int]) -> ResultTable:
+def read_results(
+    path: Path,
+    sizes: Mapping[int, tuple[int, int]],
+    class_ids: Sequence[int],
+    file_names: Mapping[int, str] = NO_NAMES,
+    class_names: Sequence[str] = (),
+) -> ResultTable:
     """
-    Reads a COCO results file.
+    Reads a COCO results file, or a predictions.json.
 
     Args:
         sizes: {image id: (height, width)} of the images that may occur.
         class_ids: category id of each class.
+        file_names: {image id: file name}; ``class_names``: of each class. Both are for a predictions.json.
 
     Raises:
         DatasetError: one sentence on the first thing that is wrong.
     """
-    rows = _read_rows(path)
+    rows = read_result_rows(path, file_names, dict(zip(class_ids, class_names, strict=bool(class_names))))
     classes = {category: number for number, category in enumerate(class_ids)}
     with_masks = sum("segmentation" in row for row in rows)
     if with_masks not in (0, len(rows)):
@@ -74,22 +82,6 @@ def read_results(path: Path, sizes: Mapping[int, tuple[int, int]], class_ids: Se
         np.array([row["score"] for row in rows], dtype=np.float64),
         None if rows and not with_masks else [_compress(row["segmentation"]) for row in rows],
     )
-
-
-def _read_rows(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        raise DatasetError(f"The results file {path} does not exist: run the evaluation, which writes it.")
-    try:
-        with gc_paused():
-            rows = json.loads(path.read_text("utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} is not JSON ({error}); was it written or downloaded to its end?") from error
-    if not isinstance(rows, list) or not all(type(row) is dict for row in rows):
-        raise DatasetError(
-            f'{path} should be a list of detections {{"image_id", "category_id", "bbox", "score", "segmentation"}}, '
-            "as COCO's results format has it, but is something else."
-        )
-    return rows
 
 
 def _check(where: str, row: dict[str, Any], sizes: Mapping[int, tuple[int, int]], classes: Mapping[int, int]) -> None:

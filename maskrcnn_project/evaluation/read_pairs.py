@@ -11,6 +11,7 @@ from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.evaluation.coco_results import ResultTable, read_results
 from maskrcnn_project.evaluation.ground_truth import GroundTruth, read_ground_truth
 from maskrcnn_project.evaluation.metrics.image_pairs import ImagePair, ImagePairs, TrueObjects
+from maskrcnn_project.evaluation.results_folder import COCO_DETECTIONS
 from maskrcnn_project.masks.detections import Detections
 
 
@@ -20,7 +21,7 @@ def read_pairs(
     *,
     name: str,
     image_root: Path | None,
-    max_detections: int,
+    max_detections: int | None,
     class_ids: Sequence[int] | None = None,
     class_names: Sequence[str] | None = None,
 ) -> ImagePairs:
@@ -30,20 +31,23 @@ def read_pairs(
     Args:
         annotations: COCO file with "images", "annotations", "categories".
         results: COCO results: a list of detections with the category ids of ``annotations``.
-        max_detections: the most confident so many of an image and class are kept.
+        max_detections: the most confident so many of an image and class are kept; None: all that the file has, and no
+            fewer than COCO's 100, so that a results file has one AP wherever it is evaluated.
         class_ids: category id of each class; None: all of the file by ascending id, Detectron2's order.
         class_names: of each class; None: those of the file.
 
     Raises:
         DatasetError: one sentence on the first thing that is wrong with either file.
     """
-    if max_detections < 1:
+    if max_detections is not None and max_detections < 1:
         raise ValueError(f"max_detections should be at least 1, but is {max_detections}.")
     truth = read_ground_truth(annotations)
     ids = sorted(truth.categories) if class_ids is None else [int(category) for category in class_ids]
     names = tuple(_names_of(ids, truth, annotations) if class_names is None else class_names)
     _require_same_classes(annotations, truth, ids, names)
-    found = read_results(results, truth.sizes, ids)
+    found = read_results(results, truth.sizes, ids, truth.file_names, names)
+    if max_detections is None:
+        max_detections = max(COCO_DETECTIONS, _max_of_image_and_class(found))
     order = {category: number for number, category in enumerate(ids)}
     pairs = [
         ImagePair(
@@ -57,6 +61,12 @@ def read_pairs(
     counts = [(pair.image_id, int((~pair.truth.crowd).sum())) for pair in pairs]
     over_limit = [(image_id, count) for image_id, count in counts if count > max_detections]
     return ImagePairs(name, image_root, names, max_detections, pairs, over_limit)
+
+
+def _max_of_image_and_class(found: ResultTable) -> int:
+    """How many detections of one class the fullest image has."""
+    pairs = np.stack([found.image_ids, found.classes])
+    return int(np.unique(pairs, axis=1, return_counts=True)[1].max(initial=0))
 
 
 def _names_of(ids: Sequence[int], truth: GroundTruth, annotations: Path) -> list[str]:

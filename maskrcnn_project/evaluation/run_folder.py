@@ -7,7 +7,7 @@ from pathlib import Path
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from maskrcnn_project.config import get_config
+from maskrcnn_project.config import get_run_config
 from maskrcnn_project.datasets.coco_set import IDS_KEY
 from maskrcnn_project.datasets.register import register_descriptions
 from maskrcnn_project.evaluation.metrics.image_pairs import ImagePairs
@@ -79,9 +79,7 @@ def score_threshold_of(folder: Path) -> float:
 
 
 def _config_of(folder: Path) -> CfgNode:
-    if not (folder / "config.yaml").is_file():
-        raise FileNotFoundError(f"{folder} is no run: it has no config.yaml, which training writes.")
-    cfg = get_config(folder / "config.yaml", ["OUTPUT_DIR", str(folder)])
+    cfg = get_run_config(folder)
     if not cfg.DATASETS.TEST:
         raise ValueError(f"{folder / 'config.yaml'} has no DATASETS.TEST, so nothing was evaluated.")
     return cfg

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
-from detectron2.data.detection_utils import read_image
+from detectron2.data.detection_utils import convert_PIL_to_numpy, read_image
 from detectron2.data.transforms import ResizeShortestEdge
 from detectron2.structures import Instances
+from PIL import Image, ImageOps
 
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.description import colours_of_classes
@@ -21,6 +24,9 @@ from maskrcnn_project.masks.detections import Detections
 from maskrcnn_project.modeling.device import choose_device
 from maskrcnn_project.modeling.fold_norms import fold_norms
 from maskrcnn_project.modeling.trained_model import load_trained_model
+
+# Whatever can be given as an image, see ``bgr_pixels``.
+ImageInput = str | Path | bytes | Image.Image | np.ndarray | torch.Tensor
 
 
 class Predictor:
@@ -65,31 +71,36 @@ class Predictor:
             self.metadata.set(thing_colors=colours)
         self.resize = ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)
 
-    def __call__(self, image: str | Path | np.ndarray) -> Instances:
-        """The instances in one image (a file, or H,W,3 uint8 in BGR), at its own size. See ``predict``."""
+    def __call__(self, image: ImageInput) -> Instances:
+        """The instances in one image, at its own size. See ``predict``."""
         return self.predict([image])[0]
 
-    def predict(self, images: Sequence[str | Path | np.ndarray]) -> list[Instances]:
+    def predict(self, images: Sequence[ImageInput]) -> list[Instances]:
         """
         Args:
-            images: files, or arrays (H, W, 3) uint8 in BGR; sizes may differ.
+            images: files (paths or their bytes), Pillow images, or arrays or tensors (H, W, 3) uint8 in BGR; sizes may
+                differ, and each image gives what it would give alone.
 
         Returns:
             Per image, on the CPU and at the image's own size: ``pred_boxes`` (N, 4) XYXY pixels, ``scores`` (N,),
             ``pred_classes`` (N,) int64, ``pred_masks`` (N, H, W) bool; sorted by falling score.
+
+        Raises:
+            TypeError, ValueError, OSError: one sentence on an input that is no image.
         """
         return [found.to_instances() for found in self.detect(images)]
 
     @torch.no_grad()
-    def detect(self, images: Sequence[str | Path | np.ndarray]) -> list[Detections]:
+    def detect(self, images: Sequence[ImageInput]) -> list[Detections]:
         """As ``predict``, in little memory: the masks are run lengths. For large images and for writing."""
-        return detect(self.model, [self._model_input(image) for image in images])
+        inputs = [self._model_input(bgr_pixels(image)) for image in images]
+        found: dict[int, Detections] = {}
+        for indices in indices_by_size(inputs):
+            for index, detections in zip(indices, detect(self.model, [inputs[i] for i in indices]), strict=True):
+                found[index] = replace(detections, category_ids=tuple(self.classes.ids))
+        return [found[index] for index in range(len(inputs))]
 
-    def _model_input(self, image: str | Path | np.ndarray) -> dict:
-        if not isinstance(image, np.ndarray):
-            image = read_image(str(image), format="BGR")
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError(f"An image must be (H, W, 3) uint8 in BGR, but came as {image.shape} {image.dtype}.")
+    def _model_input(self, image: np.ndarray) -> dict:
         height, width = image.shape[:2]
         if self.cfg.INPUT.FORMAT == "RGB":
             image = image[:, :, ::-1]
@@ -98,3 +109,47 @@ class Predictor:
             pixels = self.resize.get_transform(image).apply_image(image)
         tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
         return {"image": tensor, "height": height, "width": width}
+
+
+def bgr_pixels(image: ImageInput) -> np.ndarray:
+    """
+    (H, W, 3) uint8 in BGR of whatever is given as an image.
+
+    Raises:
+        TypeError: it is of a type that is no image.
+        ValueError: an array or tensor of another shape or dtype, or of no pixels.
+        OSError: a file that is not there or cannot be decoded.
+    """
+    if isinstance(image, (str, Path)):
+        return read_image(str(image), format="BGR")
+    if isinstance(image, (bytes, bytearray)):
+        try:
+            image = Image.open(io.BytesIO(image))
+            image.load()
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise OSError(f"The bytes of an image cannot be decoded: {error}.") from error
+    if isinstance(image, Image.Image):
+        return np.ascontiguousarray(convert_PIL_to_numpy(ImageOps.exif_transpose(image), "BGR"))
+    if isinstance(image, torch.Tensor):
+        image = image.cpu().numpy()
+    if not isinstance(image, np.ndarray):
+        raise TypeError(
+            "An image must be a path, the bytes of a file, a Pillow image, or an array or tensor (H, W, 3) uint8 in "
+            f"BGR, but came as {type(image).__name__}."
+        )
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        raise ValueError(
+            f"An image must be (H, W, 3) uint8 in BGR with pixels, but came as {image.shape} {image.dtype}."
+        )
+    return image
+
+
+def indices_by_size(inputs: Sequence[dict]) -> list[list[int]]:
+    """
+    Groups of indices of inputs of one size. In a batch of several sizes the smaller ones are padded, and what the
+    network sees beyond their edges changes what it finds there.
+    """
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index, one in enumerate(inputs):
+        groups.setdefault(tuple(one["image"].shape), []).append(index)
+    return list(groups.values())

@@ -26,6 +26,7 @@ class Detections:
         scores: (N,) float32, 0 to 1.
         classes: (N,) int64, the model's class numbers, from 0.
         masks: N run lengths of the image's size; None where the model has no masks.
+        category_ids: of each class, as the data set of the training has them; None: unknown.
     """
 
     size: tuple[int, int]
@@ -33,6 +34,7 @@ class Detections:
     scores: np.ndarray
     classes: np.ndarray
     masks: list[Rle] | None
+    category_ids: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -64,7 +66,8 @@ class Detections:
         places = np.asarray(which)
         indices = np.flatnonzero(places) if places.dtype == bool else places.astype(np.int64)
         masks = None if self.masks is None else [self.masks[index] for index in indices]
-        return Detections(self.size, self.boxes[indices], self.scores[indices], self.classes[indices], masks)
+        boxes, scores, classes = self.boxes[indices], self.scores[indices], self.classes[indices]
+        return Detections(self.size, boxes, scores, classes, masks, self.category_ids)
 
     def crop(self, index: int) -> MaskInBox:
         """The mask of one instance in the smallest window round it."""
@@ -86,12 +89,17 @@ class Detections:
         return instances
 
     def to_results(self, image_id: int) -> list[dict[str, Any]]:
-        """COCO's results: dicts with "image_id", "category_id" (the class number), "bbox" (XYWH), "score", mask."""
+        """
+        COCO's results: dicts with "image_id", "category_id" (of the data set, or the class number where that is
+        unknown), "bbox" (XYWH), "score" and "segmentation", the mask, if any.
+        """
         sides = self.boxes[:, 2:] - self.boxes[:, :2]
+        known = self.category_ids
+        categories = [number if known is None else known[number] for number in self.classes.tolist()]
         results: list[dict[str, Any]] = [
             {"image_id": image_id, "category_id": category, "bbox": box, "score": score}
             for category, box, score in zip(
-                self.classes.tolist(),
+                categories,
                 np.concatenate([self.boxes[:, :2], sides], axis=1).tolist(),
                 self.scores.tolist(),
                 strict=True,

@@ -105,7 +105,7 @@ def prepare(args: argparse.Namespace) -> CfgNode:
     if prepared.own_data is not None and options is not None:
         print(prepared.own_data.title(options.seed))
         print(dataset_statistics(prepared.own_data.train.as_dict()).table())
-        print("Settings for this data set (KEY VALUE at the end of the command overrides any):")
+        print("Settings chosen for this data set (KEY VALUE at the end of the command overrides any):")
         print(settings_table(settings_in_force(cfg, prepared.settings, prepared.given)))
     return cfg
 

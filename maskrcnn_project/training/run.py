@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ from maskrcnn_project.inference.test_time_augmentation import with_test_time_aug
 from maskrcnn_project.modeling.class_table import ClassTable
 from maskrcnn_project.modeling.device import choose_device
 from maskrcnn_project.modeling.trained_model import load_trained_model
+from maskrcnn_project.modeling.weights import weights_of_run
 from maskrcnn_project.provider import detectron2_info
 from maskrcnn_project.resources import find_resource
 from maskrcnn_project.training.find_batch_size import batch_size_table, find_batch_size
@@ -108,6 +110,8 @@ def train(cfg: CfgNode, resume: bool = False, fit_memory: bool = False) -> Mappi
 def _train_once(cfg: CfgNode, resume: bool) -> Mapping[str, Any] | None:
     trainer = MaskRCNNTrainer(cfg)
     trainer.resume_or_load(resume=resume)
+    stopped = False
+    results: Mapping[str, Any] | None = None
     try:
         # train() itself returns results only where TEST.EXPECTED_RESULTS asks for them
         results = trainer.train() or getattr(trainer, "_last_eval_results", None)
@@ -115,11 +119,42 @@ def _train_once(cfg: CfgNode, resume: bool) -> Mapping[str, Any] | None:
         comm.synchronize()
         if stop.code:
             raise
-        write_reports(cfg, str(Path(cfg.OUTPUT_DIR) / "model_final.pth"))
-        return None
-    explain_if_nothing(cfg, results or {}, trainer.max_iter)
-    write_reports(cfg, str(Path(cfg.OUTPUT_DIR) / "model_final.pth"))
+        stopped = True
+    weights, evaluated = comm.all_gather(weights_to_report(cfg, stopped))[0]
+    if not evaluated and cfg.DATASETS.TEST:
+        del trainer  # its memory is the evaluation's now
+        logger.info("Evaluating %s, the weights that are used from now on.", weights)
+        return evaluate(with_weights(cfg, weights))
+    explain_if_nothing(cfg, results or {}, cfg.SOLVER.MAX_ITER)
+    write_reports(cfg, weights)
     return results
+
+
+def weights_to_report(cfg: CfgNode, stopped: bool) -> tuple[str, bool]:
+    """
+    The weights of a finished training that predict, serve, export and --eval-only use, and whether its last evaluation
+    was of them.
+
+    Args:
+        stopped: the training ended before its last iteration, so that its last weights were not evaluated.
+    """
+    folder = Path(cfg.OUTPUT_DIR)
+    weights = weights_of_run(folder)
+    record = folder / "model_best.json"
+    if Path(weights).name != "model_best.pth" or not record.is_file():
+        return weights, not stopped
+    best = json.loads(record.read_text("utf-8"))
+    of_last = best["iteration"] == cfg.SOLVER.MAX_ITER - 1 and not best["metric"].startswith("ema/")
+    return weights, of_last and not stopped
+
+
+def with_weights(cfg: CfgNode, weights: str) -> CfgNode:
+    """A copy of ``cfg`` with other weights, frozen."""
+    other = cfg.clone()
+    other.defrost()
+    other.MODEL.WEIGHTS = weights
+    other.freeze()
+    return other
 
 
 def write_reports(cfg: CfgNode, weights: str) -> None:
@@ -141,7 +176,7 @@ def halve_batch(cfg: CfgNode) -> CfgNode:
 
 def explain_if_nothing(cfg: CfgNode, results: Mapping[str, Any], iterations: int) -> None:
     """Logs the likely causes where an evaluation found next to nothing."""
-    if not comm.is_main_process() or not found_nothing(results):
+    if not (comm.is_main_process() and cfg.DATASETS.TRAIN and found_nothing(results)):
         return
     logger.warning("%s", post_mortem(evidence_of(cfg, results, iterations)))
 

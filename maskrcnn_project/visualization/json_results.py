@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,6 +11,8 @@ from detectron2.data.catalog import Metadata
 from detectron2.data.detection_utils import read_image
 from tqdm import tqdm
 
+from maskrcnn_project.datasets.result_rows import read_result_rows
+from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.masks.coding import as_rle
 from maskrcnn_project.masks.detections import Detections
 from maskrcnn_project.visualization.pictures import (
@@ -33,11 +34,11 @@ def draw_results(
         How many pictures were written to ``output``, each named as its image.
 
     Raises:
-        FileNotFoundError, ValueError: one sentence about the results file.
+        DatasetError: one sentence about the results file.
     """
-    by_image = read_results(results_file)
     records = DatasetCatalog.get(dataset)
     metadata = MetadataCatalog.get(dataset)
+    by_image = results_by_image(results_file, records, metadata)
     strangers = set(by_image) - {r["image_id"] for r in records}
     if strangers:
         raise ValueError(
@@ -61,21 +62,20 @@ def draw_results(
     return len(records[:number])
 
 
-def read_results(path: Path) -> dict[int, list[dict]]:
-    """Results by image id (an empty list for an id without any). Raises ValueError for what is no results list."""
-    if not path.is_file():
-        raise FileNotFoundError(f"No results file {path}: evaluate first (train_net.py --eval-only), or name it.")
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is no JSON (line {error.lineno}, column {error.colno}): {error.msg}.") from error
-    if isinstance(content, dict):  # predictions.json of tools/predict.py
-        content = content.get("annotations")
-    if not isinstance(content, list) or any(not {"image_id", "score"} <= set(r) for r in content):
-        raise ValueError(f"{path} is no list of COCO results (each with image_id, category_id, bbox and score).")
+def results_by_image(path: Path, records: list[dict], metadata: Metadata) -> dict[int, list[dict]]:
+    """
+    Results by image id, an empty list for an image without any.
+
+    Raises:
+        DatasetError: one sentence about the file.
+    """
+    indices = metadata.get("thing_dataset_id_to_contiguous_id", None) or {}
+    categories = {category: metadata.thing_classes[index] for category, index in indices.items()}
     by_image: dict[int, list[dict]] = defaultdict(list)
-    for result in content:
-        by_image[result["image_id"]].append(result)
+    for row in read_result_rows(path, {r["image_id"]: r["file_name"] for r in records}, categories):
+        if not {"image_id", "category_id", "bbox", "score"} <= set(row):
+            raise DatasetError(f"{path} is no list of COCO results (each with image_id, category_id, bbox and score).")
+        by_image[row["image_id"]].append(row)
     return by_image
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -39,7 +40,7 @@ class CocoWriter:
         height, width = found.size
         image_id = len(self.images) + 1 if self._image_ids is None else self._image_ids[name]
         self.images.append({"id": image_id, "file_name": str(name), "height": height, "width": width})
-        for result in found.to_results(image_id):
+        for result in replace(found, category_ids=tuple(self.classes.ids)).to_results(image_id):
             comma = ",\n" if self.count else "\n"
             self.count += 1
             self._file.write(comma + json.dumps({"id": self.count, **self._annotation(result)}))
@@ -49,7 +50,6 @@ class CocoWriter:
         box = result["bbox"]
         row = {
             **result,
-            "category_id": self.classes.ids[result["category_id"]],
             "bbox": [round(value, 2) for value in box],
             "score": round(result["score"], 5),
             "iscrowd": 0,

@@ -189,7 +189,10 @@ class ResizeShortestEdge(Augmentation):
 
     @staticmethod
     def get_output_shape(oldh: int, oldw: int, short_edge_length: int, max_size: int) -> tuple[int, int]:
-        """(height, width) in whole pixels after resizing an image of size (oldh, oldw)."""
+        """
+        (height, width) in whole pixels after resizing an image of size (oldh, oldw); each at least 1, where the real
+        Detectron2 gives 0 for an image of 5000x1 and fails.
+        """
         short = short_edge_length * 1.0
         scale = short / min(oldh, oldw)
         # The shorter edge is set, not multiplied: it must not miss its length by a rounding error.
@@ -197,7 +200,7 @@ class ResizeShortestEdge(Augmentation):
         longer = max(height, width)
         if longer > max_size:
             height, width = height * (max_size * 1.0 / longer), width * (max_size * 1.0 / longer)
-        return int(height + 0.5), int(width + 0.5)
+        return max(1, int(height + 0.5)), max(1, int(width + 0.5))
 
 
 class ResizeScale(Augmentation):
