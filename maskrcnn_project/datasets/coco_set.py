@@ -101,7 +101,7 @@ class CocoSet:
         if self.remapped is not None:
             return self._remapped_file(self.remapped, content)
         if content is None:
-            content = read_coco_file(self.json_file, self.image_root)
+            content = read_coco_file(self.json_file, self.image_root, require_annotations=False)
         require_classes(self.name, str(self.json_file), {row["id"]: row["name"] for row in content.categories})
         self._tell(note_of_empty_classes(content.as_dict()))
         return replace(content, image_root=self.image_root)

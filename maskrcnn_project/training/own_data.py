@@ -64,7 +64,7 @@ def read_own_data(args: argparse.Namespace, seed: int) -> OwnData:
         refuse_errors(tables, val_tables)
     whole = coco_file_of(Path(args.annotations), contents[0], args.images)
     if args.val_annotations is not None:
-        val = coco_file_of(Path(args.val_annotations), contents[1], args.val_images)
+        val = coco_file_of(Path(args.val_annotations), contents[1], args.val_images, require_annotations=False)
         data = _of_two_files(Path(args.images).resolve().name, whole, val)
     else:
         data = _split(Path(args.annotations).stem, whole, seed)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,7 +100,7 @@ def prepare(args: argparse.Namespace) -> CfgNode:
         prepared.contents = write_description(Path(cfg.OUTPUT_DIR) / "dataset", prepared.own_data, args)
     else:
         prepared.contents = read_described_sets(cfg, args.skip_data_check)
-    register(cfg, prepared.contents)
+    register(cfg, prepared.contents, [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST])
     print_lines(complete(cfg, prepared.given))
     if prepared.own_data is not None and options is not None:
         print(prepared.own_data.title(options.seed))
@@ -189,38 +189,43 @@ def read_described_sets(cfg: CfgNode, skip_check: bool) -> dict[Path, CocoFile]:
             if not skip_check:
                 tables = SplitTables.of_content(split, described.json_file, described.image_root, coco)
                 refuse_errors(tables, detections_per_image=cfg.TEST.DETECTIONS_PER_IMAGE)
-            contents[described.json_file] = coco_file_of(described.json_file, coco, described.image_root)
+            contents[described.json_file] = coco_file_of(
+                described.json_file, coco, described.image_root, require_annotations=split == "train"
+            )
     return contents
 
 
-def register(cfg: CfgNode, contents: Mapping[Path, CocoFile]) -> None:
+def register(cfg: CfgNode, contents: Mapping[Path, CocoFile], used: Sequence[str]) -> None:
     """
-    Makes the config's sets known to Detectron2, and makes sure that they have the same classes.
+    Makes the config's sets known to Detectron2, and makes sure that those that are ``used`` have the same classes.
 
     Raises:
         DatasetError, KeyError: a set is missing, or two disagree.
     """
     register_descriptions(cfg.DATASETS.DESCRIPTIONS, contents)
-    check_sets_agree([*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST])
+    check_sets_agree(used)
 
 
 def complete(cfg: CfgNode, given: Mapping[str, str]) -> list[str]:
     """What a config learns from its registered data: the number of classes, the schedule. Returns lines to print."""
-    notes = [infer_num_classes(cfg)]
+    notes = [infer_num_classes(cfg, cfg.DATASETS.TRAIN)]
     if cfg.SOLVER.EPOCHS:
         notes.append(stretch_to_epochs(cfg, len(MaskRCNNTrainer.training_records(cfg)), given))
     notes.append(scale_learning_rate(cfg))
     return notes
 
 
-def infer_num_classes(cfg: CfgNode) -> str:
-    """Sets NUM_CLASSES from the training set where it stands at Detectron2's default. Returns a line to print."""
-    count = len(registered_classes(cfg.DATASETS.TRAIN[0])) if cfg.DATASETS.TRAIN else 0
+def infer_num_classes(cfg: CfgNode, names: Sequence[str]) -> str:
+    """
+    Sets NUM_CLASSES from the first of the sets ``names`` where it stands at Detectron2's default. Returns a line to
+    print.
+    """
+    count = len(registered_classes(names[0])) if names else 0
     default = get_cfg().MODEL.ROI_HEADS.NUM_CLASSES
     if count in (0, default) or default != cfg.MODEL.ROI_HEADS.NUM_CLASSES:
         return ""  # another number is somebody's choice; the trainer refuses it if it is wrong
     cfg.MODEL.ROI_HEADS.NUM_CLASSES = count
-    return f"MODEL.ROI_HEADS.NUM_CLASSES {count}: the classes of {cfg.DATASETS.TRAIN[0]}"
+    return f"MODEL.ROI_HEADS.NUM_CLASSES {count}: the classes of {names[0]}"
 
 
 def prepare_overfit(prepared: Prepared, args: argparse.Namespace) -> None:
@@ -270,8 +275,8 @@ def prepare_evaluation(args: argparse.Namespace) -> CfgNode:
         if not is_run:
             raise ValueError("--eval-only --images needs the run to evaluate: add --output DIR of its training.")
         add_evaluation_set(cfg, args)
-    register(cfg, {})
-    infer_num_classes(cfg)
+    register(cfg, {}, cfg.DATASETS.TEST)
+    infer_num_classes(cfg, cfg.DATASETS.TEST)
     return cfg
 
 

@@ -160,6 +160,10 @@ def refuse_unused(args: argparse.Namespace, mode: Mode) -> None:
             continue
         was = f" (the run has {same[name]})" if name in same else ""
         raise ValueError(f"{_flag(name)} {_shown(given)}{was} does not go with {mode.value}: {reason}.")
+    if mode is Mode.EVALUATE and args.skip_data_check and args.images is None:
+        raise ValueError("--skip-data-check goes with --images: the run's own data are not checked, so leave it out.")
+    if mode is Mode.EVALUATE and args.resume and (args.weights is not None or "MODEL.WEIGHTS" in args.opts[::2]):
+        raise ValueError("--eval-only --resume evaluates the last checkpoint: leave --resume out to name the weights.")
     if args.overfit is not None and args.find_batch_size:
         raise ValueError("--overfit trains and --find-batch-size trains nothing: give one of them.")
     if args.fit_memory and args.find_batch_size:

@@ -49,21 +49,24 @@ def config(folder, *names):
 
 def registered(folder, *names):
     cfg = config(folder, *names)
-    register(cfg, read_described_sets(cfg, skip_check=False))
+    register(cfg, read_described_sets(cfg, skip_check=False), [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST])
     return cfg
 
 
 def test_the_number_of_classes_comes_from_the_set(described, tmp_path):
     cfg = registered(tmp_path, described("prepare_classes"))
-    assert infer_num_classes(cfg) == "MODEL.ROI_HEADS.NUM_CLASSES 2: the classes of prepare_classes_train"
+    assert (
+        infer_num_classes(cfg, cfg.DATASETS.TRAIN)
+        == "MODEL.ROI_HEADS.NUM_CLASSES 2: the classes of prepare_classes_train"
+    )
     assert cfg.MODEL.ROI_HEADS.NUM_CLASSES == 2
-    assert infer_num_classes(cfg) == ""  # it is known now
+    assert infer_num_classes(cfg, cfg.DATASETS.TRAIN) == ""  # it is known now
 
 
 def test_another_number_than_the_default_is_somebodys_choice(described, tmp_path):
     cfg = registered(tmp_path, described("prepare_choice"))
     cfg.MODEL.ROI_HEADS.NUM_CLASSES = 5
-    assert infer_num_classes(cfg) == "" and cfg.MODEL.ROI_HEADS.NUM_CLASSES == 5
+    assert infer_num_classes(cfg, cfg.DATASETS.TRAIN) == "" and cfg.MODEL.ROI_HEADS.NUM_CLASSES == 5
 
 
 def test_epochs_and_rate_follow_the_set(described, tmp_path):
