@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +10,21 @@ import numpy as np
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
-from detectron2.data.detection_utils import convert_PIL_to_numpy, read_image
+from detectron2.data.detection_utils import convert_PIL_to_numpy
 from detectron2.data.transforms import ResizeShortestEdge
 from detectron2.structures import Instances
 from PIL import Image, ImageOps
 
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.description import colours_of_classes
+from maskrcnn_project.datasets.image_file import (
+    DEEP_MODES,
+    ValueRange,
+    read_bytes,
+    read_image,
+    to_channels,
+    value_range,
+)
 from maskrcnn_project.inference.detect import detect
 from maskrcnn_project.inference.test_time_augmentation import with_test_time_augmentation
 from maskrcnn_project.masks.detections import Detections
@@ -69,6 +76,7 @@ class Predictor:
         colours = colours_of_classes(cfg.DATASETS.DESCRIPTIONS, self.classes.names)
         if colours is not None:
             self.metadata.set(thing_colors=colours)
+        self.values = value_range(cfg)
         self.resize = ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)
 
     def __call__(self, image: ImageInput) -> Instances:
@@ -93,7 +101,7 @@ class Predictor:
     @torch.no_grad()
     def detect(self, images: Sequence[ImageInput]) -> list[Detections]:
         """As ``predict``, in little memory: the masks are run lengths. For large images and for writing."""
-        inputs = [self._model_input(bgr_pixels(image)) for image in images]
+        inputs = [self._model_input(bgr_pixels(image, self.values)) for image in images]
         found: dict[int, Detections] = {}
         for indices in indices_by_size(inputs):
             for index, detections in zip(indices, detect(self.model, [inputs[i] for i in indices]), strict=True):
@@ -111,9 +119,12 @@ class Predictor:
         return {"image": tensor, "height": height, "width": width}
 
 
-def bgr_pixels(image: ImageInput) -> np.ndarray:
+def bgr_pixels(image: ImageInput, values: ValueRange | None = None) -> np.ndarray:
     """
     (H, W, 3) uint8 in BGR of whatever is given as an image.
+
+    Args:
+        values: how values of more than 8 bits are read; None: as the full range of their type.
 
     Raises:
         TypeError: it is of a type that is no image.
@@ -121,15 +132,14 @@ def bgr_pixels(image: ImageInput) -> np.ndarray:
         OSError: a file that is not there or cannot be decoded.
     """
     if isinstance(image, (str, Path)):
-        return read_image(str(image), format="BGR")
+        return read_image(image, "BGR", values)
     if isinstance(image, (bytes, bytearray)):
-        try:
-            image = Image.open(io.BytesIO(image))
-            image.load()
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise OSError(f"The bytes of an image cannot be decoded: {error}.") from error
+        return read_bytes(bytes(image), "BGR", values or ValueRange())
     if isinstance(image, Image.Image):
-        return np.ascontiguousarray(convert_PIL_to_numpy(ImageOps.exif_transpose(image), "BGR"))
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode.startswith(DEEP_MODES):
+            return to_channels((values or ValueRange()).to_8_bits(np.asarray(upright)), "BGR")
+        return np.ascontiguousarray(convert_PIL_to_numpy(upright, "BGR"))
     if isinstance(image, torch.Tensor):
         image = image.cpu().numpy()
     if not isinstance(image, np.ndarray):
@@ -137,6 +147,8 @@ def bgr_pixels(image: ImageInput) -> np.ndarray:
             "An image must be a path, the bytes of a file, a Pillow image, or an array or tensor (H, W, 3) uint8 in "
             f"BGR, but came as {type(image).__name__}."
         )
+    if values is not None and image.dtype in (np.uint16, np.int32, np.float32) and 0 not in image.shape:
+        image = to_channels(values.to_8_bits(image), "RGB")
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
         raise ValueError(
             f"An image must be (H, W, 3) uint8 in BGR with pixels, but came as {image.shape} {image.dtype}."

@@ -24,6 +24,7 @@ from maskrcnn_project.datasets.checking.precheck import refuse_errors
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.class_consistency import check_sets_agree, registered_classes
 from maskrcnn_project.datasets.coco_file import CocoFile, coco_file_of, read_coco_file, read_json
+from maskrcnn_project.datasets.image_file import is_deep, measure_range
 from maskrcnn_project.datasets.register import described_sets, register_descriptions
 from maskrcnn_project.datasets.statistics import dataset_statistics
 from maskrcnn_project.modeling.weights import fetch_weights, last_checkpoint, weights_of_run
@@ -100,6 +101,7 @@ def prepare(args: argparse.Namespace) -> CfgNode:
         prepared.contents = write_description(Path(cfg.OUTPUT_DIR) / "dataset", prepared.own_data, args)
     else:
         prepared.contents = read_described_sets(cfg, args.skip_data_check)
+    print_lines([choose_value_range(cfg, prepared)])
     register(cfg, prepared.contents, [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST])
     print_lines(complete(cfg, prepared.given))
     if prepared.own_data is not None and options is not None:
@@ -124,6 +126,37 @@ def choose_settings(args: argparse.Namespace, options: UserOptions) -> Prepared:
     cfg.OUTPUT_DIR = str(new_output_folder(data.name))
     cfg.DATASETS.TRAIN, cfg.DATASETS.TEST = (f"{data.name}_train",), (f"{data.name}_val",)
     return Prepared(cfg, own_data=data, settings=settings)
+
+
+def choose_value_range(cfg: CfgNode, prepared: Prepared) -> str:
+    """
+    Where training images have more than 8 bits, measures which of their values become 0 and 255, once for the run.
+
+    Returns:
+        What was chosen, as a line to print; "" where all images have 8 bits, or the user chose.
+    """
+    if "INPUT.RANGE" in prepared.given:
+        return ""
+    deep = [path for path in training_images(cfg, prepared) if is_deep(path)]
+    if not deep:
+        return ""
+    cfg.INPUT.RANGE = measure_range(deep, tuple(cfg.INPUT.RANGE_PERCENTILES), cfg.INPUT.PAGE)
+    low, high = cfg.INPUT.RANGE
+    return (
+        f"INPUT.RANGE ({low:g}, {high:g}): {len(deep)} training images have more than 8 bits per value; these values, "
+        f"the percentiles {' and '.join(f'{p:g}' for p in cfg.INPUT.RANGE_PERCENTILES)}, become 0 and 255."
+    )
+
+
+def training_images(cfg: CfgNode, prepared: Prepared) -> list[Path]:
+    """The image files of the training set, as far as they are known before it is registered."""
+    if prepared.own_data is not None:
+        files = [prepared.own_data.train]
+    else:
+        sets = described_sets(cfg.DATASETS.DESCRIPTIONS)
+        known = [sets[name].json_file for name in cfg.DATASETS.TRAIN if name in sets]
+        files = [prepared.contents[path] for path in known if path in prepared.contents]
+    return [file.image_root / image["file_name"] for file in files for image in file.images]
 
 
 def merge_options(prepared: Prepared, args: argparse.Namespace) -> None:

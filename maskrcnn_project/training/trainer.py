@@ -8,7 +8,12 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import DatasetFromList, build_detection_train_loader, get_detection_dataset_dicts
+from detectron2.data import (
+    DatasetFromList,
+    build_detection_test_loader,
+    build_detection_train_loader,
+    get_detection_dataset_dicts,
+)
 from detectron2.engine import DefaultTrainer, HookBase
 from detectron2.evaluation import DatasetEvaluator
 from detectron2.utils import comm
@@ -19,7 +24,7 @@ from maskrcnn_project.evaluation.evaluator import Detecting, DetectionEvaluator
 from maskrcnn_project.evaluation.results_folder import most_detections, results_folder, write_speed
 from maskrcnn_project.modeling import build_model
 from maskrcnn_project.modeling.class_table import CHECKPOINT_KEY, ClassMismatchError, ClassTable
-from maskrcnn_project.training.augmentation.build import Mapper, build_training_mapper
+from maskrcnn_project.training.augmentation.build import Mapper, build_test_mapper, build_training_mapper
 from maskrcnn_project.training.hooks import arrange_hooks, build_named_hooks
 from maskrcnn_project.training.hooks.undisturbed import unwrap
 from maskrcnn_project.training.optimization.parameter_groups import build_optimizer
@@ -95,6 +100,14 @@ class MaskRCNNTrainer(DefaultTrainer):
                 "Rare classes repeat:\n%s", repeat_table(each_of(records), cfg.DATALOADER.REPEAT_THRESHOLD, names)
             )
         return build_detection_train_loader(cfg, mapper=cls.build_train_mapper(cfg, records), dataset=records)
+
+    @classmethod
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str):
+        """Detectron2's; images of more than 8 bits are read as in training."""
+        mapper = build_test_mapper(cfg)
+        if mapper is None:
+            return super().build_test_loader(cfg, dataset_name)
+        return build_detection_test_loader(cfg, dataset_name, mapper=mapper)
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:

@@ -9,10 +9,12 @@ from typing import Any
 from detectron2.config import CfgNode
 from detectron2.data import DatasetFromList, DatasetMapper
 from detectron2.data import transforms as T
+from detectron2.data.detection_utils import build_augmentation
 
+from maskrcnn_project.datasets.image_file import value_range
 from maskrcnn_project.training.augmentation.colour import RandomBlur, RandomHueSaturation, RandomNoise
 from maskrcnn_project.training.augmentation.geometry import MASK_PAD_VALUE, PAD_VALUE, RandomRotationInside
-from maskrcnn_project.training.augmentation.mapper import MixingMapper
+from maskrcnn_project.training.augmentation.mapper import MixingMapper, ValueMapper
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +43,8 @@ def build_training_mapper(cfg: CfgNode, records: DatasetFromList | Sequence[dict
     jitter = augment.LARGE_SCALE_JITTER
     resize = large_scale_jitter(jitter) if jitter.ENABLED else arguments["augmentations"][position : position + 1]
     turns, colour = rigid_augmentations(augment), colour_augmentations(cfg)
-    if augment.MOSAIC.PROBABILITY > 0 or augment.COPY_PASTE.PROBABILITY > 0:
+    values = value_range(cfg)
+    if augment.MOSAIC.PROBABILITY > 0 or augment.COPY_PASTE.PROBABILITY > 0 or values is not None:
         chances = augment.MOSAIC.PROBABILITY, augment.COPY_PASTE.PROBABILITY
         logger.info("Mosaic with probability %g, copy-paste with %g; masks are trained as bitmasks.", *chances)
         return MixingMapper(
@@ -57,11 +60,20 @@ def build_training_mapper(cfg: CfgNode, records: DatasetFromList | Sequence[dict
             paste_probability=augment.COPY_PASTE.PROBABILITY,
             paste_scales=augment.COPY_PASTE.SCALES,
             min_visible=augment.MIN_VISIBLE,
+            values=values,
         )
     arguments["augmentations"] = [*before, *resize, *after, *turns, *colour]
     if (jitter.ENABLED or augment.ROTATION.PROBABILITY > 0) and cfg.MODEL.MASK_ON:
         arguments["recompute_boxes"] = True  # a turned or cut object has another box than its turned or cut box
     return DatasetMapper(**arguments)
+
+
+def build_test_mapper(cfg: CfgNode) -> Mapper | None:
+    """The mapper of evaluation; None: Detectron2's own."""
+    values = value_range(cfg)
+    if values is None:
+        return None
+    return ValueMapper(build_augmentation(cfg, False), cfg.INPUT.FORMAT, values)
 
 
 def large_scale_jitter(jitter: CfgNode) -> list[T.Augmentation]:

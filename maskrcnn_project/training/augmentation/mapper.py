@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from detectron2.data import DatasetFromList
+from detectron2.data import detection_utils as utils
 from detectron2.data import transforms as T
 
+from maskrcnn_project.datasets.image_file import ValueRange, read_image
 from maskrcnn_project.training.augmentation.copy_paste import draw_objects, paste
 from maskrcnn_project.training.augmentation.geometry import RandomView
 from maskrcnn_project.training.augmentation.mosaic import TILES, draw_corners, mosaic
@@ -39,6 +41,7 @@ class MixingMapper:
         paste_probability: float = 0.0,
         paste_scales: tuple[float, float] = (0.1, 2.0),
         min_visible: float = 0.0,
+        values: ValueRange | None = None,
     ):
         """
         Args:
@@ -52,6 +55,7 @@ class MixingMapper:
             mosaic_scales: an image's size in the mosaic, as a factor of its size in training.
             paste_scales: likewise for the image whose objects are pasted.
             min_visible: objects of which less than this fraction stays visible are left out, 0 to 1.
+            values: how images of more than 8 bits are read.
         """
         self.records = records
         self.image_format = image_format
@@ -65,6 +69,7 @@ class MixingMapper:
         self.paste_probability = paste_probability
         self.paste_scales = paste_scales
         self.min_visible = min_visible
+        self.values = values
 
     def __call__(self, dataset_dict: dict[str, Any]) -> dict[str, Any]:
         """
@@ -89,7 +94,8 @@ class MixingMapper:
     def _base(self, record: dict[str, Any]) -> Sample:
         """The record's image by itself, or a mosaic of it and three others."""
         if not np.random.uniform() < self.mosaic_probability:
-            return read_sample(record, [*self.before, *self.resize, *self.after], self.image_format)
+            geometry = [*self.before, *self.resize, *self.after]
+            return read_sample(record, geometry, self.image_format, values=self.values)
         canvas = self._training_size(record)
         places = draw_corners(*canvas)
         records = [record, *(self._another() for _ in range(TILES - 1))]
@@ -103,7 +109,8 @@ class MixingMapper:
         self, record: dict[str, Any], window: tuple[int, int], canvas: tuple[int, int], scales: tuple[float, float]
     ) -> Sample:
         view = RandomView(window, canvas, scales)
-        return read_sample(record, [*self.before, view, *self.after], self.image_format, self.min_visible)
+        geometry = [*self.before, view, *self.after]
+        return read_sample(record, geometry, self.image_format, self.min_visible, self.values)
 
     def _another(self) -> dict[str, Any]:
         return self.records[np.random.randint(len(self.records))]
@@ -117,3 +124,24 @@ class MixingMapper:
         transform = self.resize[0].get_transform(shape_only)
         new_width, new_height = np.round(transform.apply_coords(np.array([[width, height]], dtype=float)))[0]
         return int(new_height), int(new_width)
+
+
+class ValueMapper:
+    """
+    From a record to a model's input in testing, as DatasetMapper there, for images of any depth: "image", a (C, H, W)
+    uint8 tensor, resized, beside the record's own keys.
+    """
+
+    def __init__(self, augmentations: Sequence[T.Augmentation], image_format: str, values: ValueRange):
+        self.augmentations = list(augmentations)
+        self.image_format = image_format
+        self.values = values
+
+    def __call__(self, dataset_dict: dict[str, Any]) -> dict[str, Any]:
+        image = read_image(dataset_dict["file_name"], self.image_format, self.values)
+        utils.check_image_size(mapped := dict(dataset_dict), image)
+        aug_input = T.AugInput(image)
+        aug_input.apply_augmentations(self.augmentations)
+        mapped.pop("annotations", None)
+        mapped["image"] = torch.from_numpy(np.array(aug_input.image.transpose(2, 0, 1), order="C"))
+        return mapped

@@ -16,6 +16,8 @@ from detectron2.data import detection_utils as utils
 from detectron2.data import transforms as T
 from detectron2.structures import BitMasks, Instances
 
+from maskrcnn_project.datasets.image_file import ValueRange, read_image
+
 # What of an annotation is moved along with its image. Keypoints and others would be left behind at the old place.
 _KEYS = ("bbox", "bbox_mode", "category_id", "segmentation")
 
@@ -50,6 +52,7 @@ def read_sample(
     augmentations: Sequence[T.Augmentation],
     image_format: str,
     min_visible: float = 0.0,
+    values: ValueRange | None = None,
 ) -> Sample:
     """
     Reads the image of a record and moves its objects along with the ``augmentations``. Crowd regions are left out.
@@ -59,12 +62,13 @@ def read_sample(
         image_format: as for Detectron2's ``read_image``.
         min_visible: objects of whose box a smaller fraction is left in the image are left out, 0 to 1; those without
             a pixel always are.
+        values: how an image of more than 8 bits is read.
 
     Raises:
         ValueError: an object without a mask, or a mask that does not fit its image.
         OSError: no such image, or a broken one.
     """
-    image = utils.read_image(record["file_name"], format=image_format)
+    image = read_image(record["file_name"], image_format, values)
     utils.check_image_size(dict(record), image)
     aug_input = T.AugInput(image)
     transforms = aug_input.apply_augmentations(list(augmentations))
