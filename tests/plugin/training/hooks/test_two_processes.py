@@ -1,6 +1,7 @@
 """Decisions are taken together: none of these would end if one process went on and the other did not."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -69,3 +70,18 @@ def test_validation_losses_of_unequal_shares(found):
     alone = mean_losses(SmallModel(), [next(batches(4)), next(batches(2, seed=1))])
     assert found[1]["losses"] == {}
     assert found[0]["losses"] == pytest.approx(alone)
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_validation_sets_that_do_not_give_each_process_an_image(found, number):
+    torch.manual_seed(0)
+    alone = mean_losses(SmallModel(norm=False), [next(batches(number))]) if number else {}
+    assert found[1]["validated"][number] == {}
+    assert found[0]["validated"][number] == {f"val/{name}": pytest.approx(value) for name, value in alone.items()}
+
+
+def test_a_validation_that_fails_on_one_process_is_nan_on_the_first(found):
+    for logged in found[0]["validated with one broken"]:
+        assert {"val/total_loss"} <= logged.keys()
+        assert all(math.isnan(value) for value in logged.values())
+    assert found[1]["validated with one broken"] == [{}] * 3

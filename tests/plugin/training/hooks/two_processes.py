@@ -6,11 +6,20 @@ import signal
 
 import torch
 import torch.distributed as dist
+from detectron2.data import DatasetCatalog
+from detectron2.utils.events import EventStorage
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 from torch.nn.parallel import DistributedDataParallel
 
-import maskrcnn_project  # noqa: F401
-from maskrcnn_project.training.hooks import EarlyStopping, NonFiniteGuard, StopOnSignal, TimeLimit
+from maskrcnn_project.config import get_config
+from maskrcnn_project.training.hooks import (
+    EarlyStopping,
+    NonFiniteGuard,
+    StopOnSignal,
+    TimeLimit,
+    ValidationLoss,
+    validation_loss,
+)
 from maskrcnn_project.training.hooks.metric import Metric
 from maskrcnn_project.training.hooks.validation_loss import mean_losses
 from tests.plugin.training.hooks.small_training import At, Evaluations, SmallModel, SmallTrainer, batches
@@ -38,6 +47,40 @@ class CountedTrainer(SmallTrainer):
 def count_exchange(trainer, bucket):
     trainer.exchanges += 1
     return allreduce_hook(dist.group.WORLD, bucket)
+
+
+class FailsOnOne(SmallModel):
+    """Raises, as Detectron2's RPN does, where a sample of the batch is broken."""
+
+    def forward(self, batch):
+        if not all(torch.isfinite(sample["image"]).all() for sample in batch):
+            raise FloatingPointError("Predicted boxes or scores contain Inf/NaN.")
+        return super().forward(batch)
+
+
+def validated(number, broken=None):
+    """
+    What a ValidationLoss logs of a set of ``number`` annotated images, two of which fit into a batch of one process.
+
+    Args:
+        broken: the image at which the forward pass raises.
+    """
+    samples = next(batches(number, broken={0} if broken is not None else ())) if number else []
+    if broken is not None:
+        samples[0], samples[broken] = samples[broken], samples[0]
+    name = f"validation_{number}_{broken}"
+    records = [{"annotations": [], "sample": sample} for sample in samples] or [{}]  # {}: without annotations
+    DatasetCatalog.register(name, lambda: records)
+    cfg = get_config(
+        None, ["DATASETS.TEST", f"('{name}',)", "SOLVER.IMS_PER_BATCH", "4", "DATALOADER.NUM_WORKERS", "0"]
+    )
+    hook = ValidationLoss.from_config(cfg)
+    torch.manual_seed(0)
+    hook.trainer = SmallTrainer(".", model=FailsOnOne(norm=False))
+    hook.trainer.iter, hook.trainer.max_iter = 0, 1
+    with EventStorage() as hook.trainer.storage:
+        hook.after_step()
+        return {key: value for key, (value, _) in hook.trainer.storage.latest().items()}
 
 
 def main(rank, folder):
@@ -75,6 +118,10 @@ def main(rank, folder):
     torch.manual_seed(0)
     model.load_state_dict(SmallModel().state_dict())
     found["losses"] = mean_losses(model, [next(batches(4)), next(batches(2, seed=1))] if rank == 1 else [])
+
+    validation_loss.DatasetMapper = lambda *_, **__: lambda record: record["sample"]
+    found["validated"] = {number: validated(number) for number in (0, 1, 3)}
+    found["validated with one broken"] = [validated(3, broken) for broken in range(3)]
 
     torch.save(found, f"{folder}/found_{rank}.pt")
     dist.barrier()
