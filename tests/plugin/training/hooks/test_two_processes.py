@@ -9,7 +9,7 @@ import torch.multiprocessing as mp
 
 from maskrcnn_project.training.hooks.validation_loss import mean_losses
 from tests.plugin.training.hooks.small_training import SmallModel, SmallTrainer, batches
-from tests.plugin.training.hooks.two_processes import ACCUMULATE, STEPS, main
+from tests.plugin.training.hooks.two_processes import ACCUMULATE, FAILED_BATCHES, STEPS, main
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,22 @@ def test_a_loss_that_is_broken_in_one_is_left_out_in_both(found, folder):
     assert len(bundle["images"]) == 8
     assert [image["finite_pixels"] for image in bundle["images"]] == [True] * 4 + [False] + [True] * 3
     assert len(bundle["losses"]) == 2
+
+
+@pytest.mark.parametrize("case", range(len(FAILED_BATCHES)), ids=[f"batch {b} of {a}" for b, a in FAILED_BATCHES])
+def test_a_forward_pass_that_raises_in_one_is_left_out_in_both(found, folder, case):
+    (weights, skipped, iteration), (others, *also) = (each["forward"][case] for each in found)
+    assert (skipped, iteration) == tuple(also) == (1, 6)
+    assert all(torch.isfinite(value).all() for value in weights.values())
+    assert_equal({k: v for k, v in weights.items() if k.startswith("head")}, others)  # each has its own statistics
+    number, _ = FAILED_BATCHES[case]
+    bundle = json.loads((folder / f"forward_{number}" / "nonfinite" / "iteration_0000002.json").read_text())
+    assert bundle["failures"] == ["Predicted boxes or scores contain Inf/NaN. Training has diverged."]
+
+
+def test_a_forward_pass_that_raises_in_one_ends_both_without_a_guard(found):
+    for each in found:
+        assert each["forward without a guard"].startswith("The forward pass failed at iteration 2: Predicted boxes")
 
 
 def test_the_evaluation_is_known_to_the_first_alone(found):

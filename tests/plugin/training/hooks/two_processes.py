@@ -22,9 +22,10 @@ from maskrcnn_project.training.hooks import (
 )
 from maskrcnn_project.training.hooks.metric import Metric
 from maskrcnn_project.training.hooks.validation_loss import mean_losses
-from tests.plugin.training.hooks.small_training import At, Evaluations, SmallModel, SmallTrainer, batches
+from tests.plugin.training.hooks.small_training import At, Evaluations, RaisingModel, SmallModel, SmallTrainer, batches
 
 STEPS, ACCUMULATE = 3, 2
+FAILED_BATCHES = [(2, 1), (4, 2), (5, 2)]  # (number, batches a step): the only one; the first and the last of a step
 
 
 def interleaved(rank, processes):
@@ -49,13 +50,21 @@ def count_exchange(trainer, bucket):
     return allreduce_hook(dist.group.WORLD, bucket)
 
 
-class FailsOnOne(SmallModel):
-    """Raises, as Detectron2's RPN does, where a sample of the batch is broken."""
+def left_out(folder, broken, accumulate):
+    """The weights and the steps left out where the forward pass of the second process raises at the batches given."""
+    torch.manual_seed(0)
+    hook = NonFiniteGuard(folder, "skip", 3, True)
+    model = DistributedDataParallel(RaisingModel())  # with a norm, whose buffers travel
+    trainer = SmallTrainer(folder, [hook], model=model, broken=broken, accumulate=accumulate)
+    trainer.run()
+    return trainer.checkpointer.model.state_dict(), hook.skipped, trainer.iter
 
-    def forward(self, batch):
-        if not all(torch.isfinite(sample["image"]).all() for sample in batch):
-            raise FloatingPointError("Predicted boxes or scores contain Inf/NaN.")
-        return super().forward(batch)
+
+def stopped_by_forward(folder, broken):
+    try:
+        SmallTrainer(folder, model=DistributedDataParallel(RaisingModel()), broken=broken).run()
+    except FloatingPointError as error:
+        return str(error)
 
 
 def validated(number, broken=None):
@@ -76,7 +85,7 @@ def validated(number, broken=None):
     )
     hook = ValidationLoss.from_config(cfg)
     torch.manual_seed(0)
-    hook.trainer = SmallTrainer(".", model=FailsOnOne(norm=False))
+    hook.trainer = SmallTrainer(".", model=RaisingModel(norm=False))
     hook.trainer.iter, hook.trainer.max_iter = 0, 1
     with EventStorage() as hook.trainer.storage:
         hook.after_step()
@@ -100,6 +109,12 @@ def main(rank, folder):
     guarded = trainer("guard", [guard], broken={2} if rank == 1 else ())
     guarded.run()
     found["guard"] = (guarded.checkpointer.model.state_dict(), guard.skipped)
+
+    found["forward"] = [
+        left_out(f"{folder}/forward_{number}", {number} if rank == 1 else (), accumulate)
+        for number, accumulate in FAILED_BATCHES
+    ]
+    found["forward without a guard"] = stopped_by_forward(f"{folder}/unguarded", {2} if rank == 1 else ())
 
     values = Evaluations({0: 5.0, 1: 4.0} if rank == 0 else {})
     early = trainer("early", [values, EarlyStopping(f"{folder}/early", Metric("segm/AP"), 1, 1, 0.0)])
