@@ -91,13 +91,14 @@ class TrainingStep(SimpleTrainer):
     def run_step(self) -> None:
         assert self.model.training, "the model was left in evaluation mode"
         self.optimizer.zero_grad()
-        batches, readers, failures, data_time = [], [], [], 0.0
+        batches, readers, data_time = [], [], 0.0
+        failures: list[str] = []
         for index in range(self.accumulate):
             start = time.perf_counter()
             batches.append(next(self._data_loader_iter))
             data_time += time.perf_counter() - start
             with self._unsynchronised(index + 1 < self.accumulate):
-                total, read = self._forward(batches[-1], failures)
+                total, read = self._losses_of(batches[-1], failures)
                 readers.append(read)
                 has_failed = any(comm.all_gather(bool(failures)))
                 if not has_failed:
@@ -118,7 +119,7 @@ class TrainingStep(SimpleTrainer):
         """The outer trainer's hooks: those of Detectron2's DefaultTrainer are registered there."""
         self.outer.after_backward()
 
-    def _forward(
+    def _losses_of(
         self, batch: list[dict[str, Any]], failures: list[str]
     ) -> tuple[torch.Tensor, Callable[[], dict[str, float]]]:
         """
@@ -175,7 +176,8 @@ def end_exchange(model: nn.Module) -> None:
     """
     if isinstance(model, DistributedDataParallel):
         model.reducer.prepare_for_backward([])
-        sum(parameter.sum() * 0 for parameter in model.parameters() if parameter.requires_grad).backward()
+        nothing = [parameter.sum().float() * 0 for parameter in model.parameters() if parameter.requires_grad]
+        torch.stack(nothing).sum().backward()
 
 
 def begin_reading(losses: Mapping[str, torch.Tensor]) -> Callable[[], dict[str, float]]:
