@@ -1,16 +1,16 @@
 """
 Two models on the same images: which is better, and is the difference real or chance?
 
-Chance is judged by exchanging: in each image what A and B found changes places or stays, by the toss of a coin, and
+Chance is tested by exchanging: in each image what A and B found changes places or stays, by the toss of a coin, and
 both mixtures are scored (approximate randomisation: Noreen, Computer-Intensive Methods for Testing Hypotheses, 1989;
-Yeh, COLING 2000). If the models are equal, the results as they stand are one such mixture among others, and few of
-them change as much as the topmost: p = (1 + mixtures with a change as large) / (1 + mixtures) is at most 5 % in at most
-5 % of the comparisons of equal models, for any measure and any number of images (Phipson and Smyth, Stat. Appl. Genet.
-Mol. Biol. 9, 2010). Measures that are shown together share those 5 % (``shared_p_values``).
+Yeh, COLING 2000). If the models are equal, the results as they stand are one such mixture like any other, so that
+p = (1 + mixtures with a change as large) / (1 + mixtures) is at most 5 % in at most 5 % of the comparisons of equal
+models, for any measure and any number of images (Phipson and Smyth, Stat. Appl. Genet. Mol. Biol. 9, 2010). Measures
+that are shown together share those 5 % (``shared_p_values``).
 
 How large the change may be is told by drawing the images anew, with replacement (the bootstrap, Efron 1979), both
-models on the same draw. The percentiles of the draws alone must not judge: where only 4 of 48 images differ, all in the
-same direction, 98 % of the draws hold one of them and leave out zero, while coins fall alike one time in eight.
+models on the same draw. The percentiles of the draws alone cannot tell chance: where only 4 of 48 images differ, all in
+the same direction, 98 % of the draws hold one of them and leave out zero, while coins fall alike one time in eight.
 """
 
 from __future__ import annotations
@@ -151,10 +151,10 @@ def compare(a: NamedResult, b: NamedResult, *, resamples: int = RESAMPLES, seed:
         of_classes = [changes_of(matches, draws) for matches in bar]
         measures.update({f"{kind} {name}": mean_changes(of_classes, which) for name, which in MEASURES.items()})
         if kind == kinds[0]:
-            classes = [judge([mean_changes([each], slice(None))], count)[0] for each in of_classes]
-    judged = judge(list(measures.values()), count)
+            classes = [differences_of([mean_changes([each], slice(None))], count)[0] for each in of_classes]
+    tested = differences_of(list(measures.values()), count)
     of_names = list(zip(a.pairs.class_names, classes, strict=True))
-    of_measures = dict(zip(measures, judged, strict=True))
+    of_measures = dict(zip(measures, tested, strict=True))
     return Comparison(a.name, b.name, count, resamples, of_measures, of_names, _images(a, b))
 
 
@@ -246,7 +246,7 @@ def _mean_of_known(scores: np.ndarray) -> np.ndarray:
         return np.where(known, scores, 0).sum(axis=0) / known.sum(axis=0)
 
 
-def judge(measures: Sequence[Changes], count: int) -> list[Difference]:
+def differences_of(measures: Sequence[Changes], count: int) -> list[Difference]:
     """Of ``count`` images; all ``measures`` together are called different by chance in at most 5 %."""
     observed = np.array([each.b - each.a for each in measures])
     shared = shared_p_values(observed, np.stack([each.exchanged for each in measures], axis=1))

@@ -93,7 +93,7 @@ def classes_section(comparison: Comparison) -> Html:
     )
     caption = "Change of AP from A to B. Coloured lines leave out zero: the difference is real."
     if len(comparison.classes) > 1:
-        caption += " Each class is judged by itself: of twenty that did not change, one may look so by chance."
+        caption += " Each class is tested by itself: of twenty that did not change, one may look so by chance."
     rows = [(name, *_cells(each)) for name, each in ranked[:MAX_CLASSES]]
     return page.section(
         "Classes",

@@ -9,9 +9,9 @@ from maskrcnn_project.evaluation.compare import (
     MIN_IMAGES,
     changes_of,
     compare,
+    differences_of,
     draw,
     expanded_share,
-    judge,
     mean_changes,
     shared_p_values,
 )
@@ -154,7 +154,8 @@ def called_different(images, differing, trials, resamples):
     for trial in range(trials):
         changes = changes_of(equal_models(random, images, differing), draw(images, resamples, trial))
         number += any(
-            each.is_real for each in judge([mean_changes([changes], which) for which in MEASURES.values()], images)
+            each.is_real
+            for each in differences_of([mean_changes([changes], which) for which in MEASURES.values()], images)
         )
     return number
 
