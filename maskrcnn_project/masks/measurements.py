@@ -6,9 +6,11 @@ left corner of the upper left pixel, so that the centre of that pixel is (0.5, 0
 
 - area: the number of pixels.
 - perimeter: of the outer border and of holes, by the formula of Cauchy and Crofton: how often parallel lines cross the
-  border, in 8 directions (see ``perimeter_of``). Measured on drawn figures: a circle of 10 pixels across comes out
-  within 3 %, one of 20 or more within 1 %; a straight border, whatever its direction, within 1.5 %, and each right
-  angle costs half a pixel. (To walk along the pixels' edges would give 8 r for a circle instead of 2 pi r.)
+  border, in 8 directions (see ``perimeter_of``, where its error has a formula). A circle of 10 pixels across comes out
+  within 3 %, one of 20 or more within 1 %; figures with straight borders and corners a few per cent short: an upright
+  square of side s by 1.4 % + 0.46 / s, which is 6.0 % of 10 pixels, 3.7 % of 20 and 1.8 % of 100; drawn at 0, 15, 30
+  and 45 degrees, one of 20 comes out 0.2 to 4.3 % short, one of 70 between 2.3 % short and 1.0 % long. (To walk along
+  the pixels' edges would give 8 r for a circle instead of 2 pi r.)
 - centroid: the mean of the pixels' centres.
 - equivalent diameter: of the circle of the same area, sqrt(4 area / pi).
 - orientation: of the long axis of the ellipse with the same second moments, in degrees from the x axis,
@@ -121,6 +123,12 @@ def perimeter_of(spans: Spans) -> float:
 
     Lines along a step (dx, dy) lie 1 / |step| apart. A direction stands for the angles that are nearer to it than to
     the others. A line crosses the border between two pixels a step apart of which one is in the mask.
+
+    The error has two parts. A straight border at an angle t is told as f(t) = 1/2 * sum of share * |sin(t - angle)|
+    of its length: 0.986 at 0 and 90 degrees, 1.013 at 15, 0.994 at 30, 0.985 at 45, and 1 in the mean over all
+    directions, which a circle takes. A corner loses the lines whose steps jump over it: of an upright rectangle of
+    w x h pixels a step (dx, dy) crosses w |dy| + h |dx| - |dx dy| times each way, so that
+    L = 0.9862 * 2 (w + h) - 1.86, exactly.
     """
     area = int(spans.lengths.sum())
     angles = np.array([math.atan2(dy, dx) for dx, dy in DIRECTIONS])

@@ -30,6 +30,7 @@ from maskrcnn_project.datasets.statistics import dataset_statistics
 from maskrcnn_project.modeling.weights import fetch_weights, last_checkpoint, weights_of_run
 from maskrcnn_project.training.arguments import check_options
 from maskrcnn_project.training.evaluation_set import add_evaluation_set
+from maskrcnn_project.training.hooks import resolve_hook_names
 from maskrcnn_project.training.optimization.schedule import follow_iterations, scale_learning_rate, stretch_to_epochs
 from maskrcnn_project.training.overfit import OverfitSource, overfit_config, refuse_contradictions
 from maskrcnn_project.training.own_data import OwnData, new_output_folder, read_own_data, write_description
@@ -172,7 +173,7 @@ def merge_options(prepared: Prepared, args: argparse.Namespace) -> None:
         refuse_contradictions(args.opts)
     if data is not None and "DATASETS.TRAIN" in args.opts[::2]:
         raise ValueError("--images says what to train on, and so does DATASETS.TRAIN: leave one of them out.")
-    before = cfg.SOLVER.MAX_ITER
+    before, hooks = cfg.SOLVER.MAX_ITER, cfg.HOOKS.NAMES
     flags = [] if data is not None else options_of_flags(args)
     if args.output:
         cfg.OUTPUT_DIR = args.output
@@ -180,6 +181,8 @@ def merge_options(prepared: Prepared, args: argparse.Namespace) -> None:
         scale_sizes(cfg, args.short_edge)
         prepared.given |= dict.fromkeys(("INPUT.MIN_SIZE_TRAIN", "INPUT.MIN_SIZE_TEST"), "--short-edge")
     cfg.merge_from_list([*flags, *args.opts])
+    if cfg.HOOKS.NAMES is not hooks:
+        cfg.HOOKS.NAMES = resolve_hook_names(hooks, cfg.HOOKS.NAMES)
     prepared.given |= dict.fromkeys(flags[::2], "set by you (a flag)") | dict.fromkeys(args.opts[::2], "set by you")
     if data is not None:
         # the length is in MAX_ITER already, whichever way it was given

@@ -19,6 +19,7 @@ from detectron2.config import CfgNode
 from detectron2.utils import comm
 
 from maskrcnn_project.files import write_text
+from maskrcnn_project.training.hooks import resolve_hook_names
 from maskrcnn_project.training.optimization.schedule import follow_iterations, stretch_to_epochs
 from maskrcnn_project.training.recommend import value_of
 from maskrcnn_project.training.trainer import MaskRCNNTrainer
@@ -148,6 +149,8 @@ def apply_changes(cfg: CfgNode, args: argparse.Namespace) -> None:
     flags = options_of_flags(args)
     cfg.merge_from_list([*(_kept_flags(flags)), *args.opts])
     given = {*flags[::2], *args.opts[::2]}
+    if "HOOKS.NAMES" in given:
+        cfg.HOOKS.NAMES = resolve_hook_names(before.HOOKS.NAMES, cfg.HOOKS.NAMES)
     for key in args.opts[::2]:
         _refuse_change(key, value_of(before, key), value_of(cfg, key), args.output)
     cfg.OUTPUT_DIR = before.OUTPUT_DIR

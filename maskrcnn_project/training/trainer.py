@@ -97,7 +97,8 @@ class MaskRCNNTrainer(DefaultTrainer):
         if cfg.DATALOADER.SAMPLER_TRAIN == "RepeatFactorTrainingSampler":
             names = ClassTable.from_dataset(cfg.DATASETS.TRAIN[0]).names
             logger.info(
-                "Rare classes repeat:\n%s", repeat_table(each_of(records), cfg.DATALOADER.REPEAT_THRESHOLD, names)
+                "Rare classes repeat:\n%s",
+                repeat_table(each_of(records), cfg.DATALOADER.REPEAT_THRESHOLD, names, sqrt=cfg.DATALOADER.REPEAT_SQRT),
             )
         return build_detection_train_loader(cfg, mapper=cls.build_train_mapper(cfg, records), dataset=records)
 

@@ -3,7 +3,8 @@ One step of training: gradients of one or more batches added up, in full or mixe
 reach the weights.
 
 Detectron2's own steps take one batch, and find a loss that is not finite on the main process alone, which leaves the
-others waiting for it.
+others waiting for it; so does a forward pass that raises FloatingPointError, as that of the RPN does. Here all
+processes know of it before they exchange gradients, and the guard says what becomes of the step.
 """
 
 from __future__ import annotations
@@ -28,10 +29,14 @@ MIN_SCALE = 1.0
 
 
 class RefuseNonFiniteLoss:
-    """Ends the training, on every process, when a loss of any is infinite or NaN."""
+    """Ends the training, on every process, when a loss of any is infinite or NaN, or a forward pass says so."""
 
     def admits(self, state: StepState) -> bool:
-        broken = {name: value for each in comm.all_gather(state.broken_losses()) for name, value in each.items()}
+        gathered = comm.all_gather((state.failures, state.broken_losses()))
+        failures = [said for each, _ in gathered for said in each]
+        if failures:
+            raise FloatingPointError(f"The forward pass failed at iteration {state.iteration}: {failures[0]}")
+        broken = {name: value for _, each in gathered for name, value in each.items()}
         if broken:
             told = ", ".join(f"{name} = {value:g}" for name, value in broken.items())
             raise FloatingPointError(
@@ -87,15 +92,23 @@ class TrainingStep(SimpleTrainer):
         assert self.model.training, "the model was left in evaluation mode"
         self.optimizer.zero_grad()
         batches, readers, data_time = [], [], 0.0
+        failures: list[str] = []
         for index in range(self.accumulate):
             start = time.perf_counter()
             batches.append(next(self._data_loader_iter))
             data_time += time.perf_counter() - start
             with self._unsynchronised(index + 1 < self.accumulate):
-                readers.append(self._add_gradients(batches[-1]))
-        self.after_backward()
+                total, read = self._losses_of(batches[-1], failures)
+                readers.append(read)
+                has_failed = any(comm.all_gather(bool(failures)))
+                if not has_failed:
+                    self.grad_scaler.scale(total / self.accumulate).backward()
+        if has_failed:
+            end_exchange(self.model)
+        else:
+            self.after_backward()
         losses = [read() for read in readers]
-        if not self.guard.admits(self._state(batches, losses)):
+        if not self.guard.admits(self._state(batches, losses, failures)):
             self.optimizer.zero_grad()
             return
         write_losses(losses, data_time, self.iter)
@@ -106,12 +119,20 @@ class TrainingStep(SimpleTrainer):
         """The outer trainer's hooks: those of Detectron2's DefaultTrainer are registered there."""
         self.outer.after_backward()
 
-    def _add_gradients(self, batch: list[dict[str, Any]]) -> Callable[[], dict[str, float]]:
-        """Adds the batch's share to the gradients. Returns a function that waits for its losses."""
-        losses, total = forward_losses(self.model, batch, self.device_type, self.precision)
-        read = begin_reading(losses)  # before the backward pass is queued, so that reading does not wait for it
-        self.grad_scaler.scale(total / self.accumulate).backward()
-        return read
+    def _losses_of(
+        self, batch: list[dict[str, Any]], failures: list[str]
+    ) -> tuple[torch.Tensor, Callable[[], dict[str, float]]]:
+        """
+        The sum of the batch's losses, and a function that waits for their values. Where the forward pass raises
+        FloatingPointError what it says is added to ``failures``, and there are no losses.
+        """
+        try:
+            losses, total = forward_losses(self.model, batch, self.device_type, self.precision)
+        except FloatingPointError as error:
+            failures.append(str(error) or type(error).__name__)
+            end_failed_forward(self.model)
+            return torch.zeros(()), dict
+        return total, begin_reading(losses)  # before the backward pass is queued, so that reading does not wait for it
 
     def _unsynchronised(self, more_follow: bool) -> AbstractContextManager:
         """Processes exchange their gradients once per step, at its last batch."""
@@ -119,9 +140,11 @@ class TrainingStep(SimpleTrainer):
             return self.model.no_sync()
         return nullcontext()
 
-    def _state(self, batches: list[list[dict[str, Any]]], losses: list[dict[str, float]]) -> StepState:
+    def _state(
+        self, batches: list[list[dict[str, Any]]], losses: list[dict[str, float]], failures: list[str]
+    ) -> StepState:
         scale = self.grad_scaler.get_scale()
-        return StepState(self.iter, batches, losses, scale < MIN_SCALE, self.precision, scale)
+        return StepState(self.iter, batches, losses, scale < MIN_SCALE, self.precision, scale, failures)
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "grad_scaler": self.grad_scaler.state_dict()}
@@ -160,6 +183,27 @@ def take_step(
     optimizer.zero_grad()
     total.backward()
     optimizer.step()
+
+
+def end_failed_forward(model: nn.Module) -> None:
+    """
+    DistributedDataParallel notes at the end of a forward pass whether the next one shares the buffers again. A process
+    that did not get there would be alone in doing so.
+    """
+    if isinstance(model, DistributedDataParallel):
+        model.require_forward_param_sync = model.require_backward_grad_sync
+
+
+def end_exchange(model: nn.Module) -> None:
+    """
+    Exchanges gradients of 0 in place of those of a forward pass that one process could not finish. The others' one has
+    made DistributedDataParallel expect an exchange, which else would begin in the next backward pass, without that
+    process. Every process must call it.
+    """
+    if isinstance(model, DistributedDataParallel):
+        model.reducer.prepare_for_backward([])
+        nothing = [parameter.sum().float() * 0 for parameter in model.parameters() if parameter.requires_grad]
+        torch.stack(nothing).sum().backward()
 
 
 def begin_reading(losses: Mapping[str, torch.Tensor]) -> Callable[[], dict[str, float]]:

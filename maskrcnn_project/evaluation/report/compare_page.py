@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from maskrcnn_project.evaluation.compare import Comparison, Difference
+from maskrcnn_project.evaluation.compare import LEVEL, MIN_IMAGES, Comparison, Difference
 from maskrcnn_project.evaluation.evaluation_result import NamedResult
 from maskrcnn_project.evaluation.report.gallery import Album, legend
 from maskrcnn_project.evaluation.report.report_tables import MAX_CLASSES
@@ -44,7 +44,12 @@ def conclusion(name: str, difference: Difference) -> str:
         return f"There are no objects to measure {name} by."
     if low == high == change == 0:
         return f"A and B have the same {name}, whichever images are taken."
-    between = f"95% of the draws give a change from {_with_sign(low)} to {_with_sign(high)}"
+    if difference.has_few_images:
+        return (
+            f"{_changes(name, change)}, but {_images(difference.num_images)} too few to tell which is better, however "
+            f"large the difference: it takes at least {MIN_IMAGES}."
+        )
+    between = f"the 95% interval of the change goes from {_with_sign(low)} to {_with_sign(high)}"
     if difference.is_real:
         better, worse = ("B", "A") if change > 0 else ("A", "B")
         said = f"{better} is better than {worse} by {abs(change):.1f} points of {name}"
@@ -56,11 +61,14 @@ def result_section(comparison: Comparison, a: NamedResult, b: NamedResult) -> Ht
     first = next(iter(comparison.measures))
     said = [
         page.Html(f"<strong>{page.escape(conclusion(first, comparison.measures[first]))}</strong>"),
-        f"The images are drawn anew {comparison.resamples:,} times, some twice and some not at all, and both models "
-        "are scored on each draw. That covers which images happen to be in the set; how much another training of "
-        "the same model would differ it cannot tell.",
+        f"The interval comes from drawing the images anew {comparison.resamples:,} times, some twice and some not at "
+        "all, and scoring both models on each draw. Whether a difference is real is decided by a second trial: in each "
+        "image a coin says whether the results of A and B change places, and both mixtures are scored, as many times. "
+        f"A difference is called real only if at most {100 * LEVEL:g}% of these mixtures differ as clearly in any "
+        "measure of the table. All this covers which images happen to be in the set; how much another training of the "
+        "same model would differ it cannot tell.",
     ]
-    if comparison.num_images < FEW_IMAGES:
+    if MIN_IMAGES <= comparison.num_images < FEW_IMAGES:
         said.append(f"With {comparison.num_images} images the interval itself is rough.")
     if a.pairs.max_detections != b.pairs.max_detections:
         most = f"{a.pairs.max_detections:,} detections of an image count for A, {b.pairs.max_detections:,} for B."
@@ -85,7 +93,7 @@ def classes_section(comparison: Comparison) -> Html:
     )
     caption = "Change of AP from A to B. Coloured lines leave out zero: the difference is real."
     if len(comparison.classes) > 1:
-        caption += " Of twenty classes that did not change, one will look so by chance."
+        caption += " Each class is tested by itself: of twenty that did not change, one may look so by chance."
     rows = [(name, *_cells(each)) for name, each in ranked[:MAX_CLASSES]]
     return page.section(
         "Classes",
@@ -134,7 +142,7 @@ def _cells(difference: Difference) -> tuple[str, str, str, str, str]:
     if math.isnan(difference.change):
         return "-", "-", "-", "-", "nothing to measure"
     interval = f"{_with_sign(difference.low)} to {_with_sign(difference.high)}"
-    verdict = "may be chance"
+    verdict = "too few images" if difference.has_few_images else "may be chance"
     if difference.is_real:
         verdict = "B is better" if difference.change > 0 else "A is better"
     elif difference.low == difference.high == 0:
@@ -146,6 +154,10 @@ def _changes(name: str, change: float) -> str:
     if not change:
         return f"A and B have the same {name}"
     return f"{'B' if change > 0 else 'A'} has {abs(change):.1f} points more of {name}"
+
+
+def _images(number: int) -> str:
+    return "1 image is" if number == 1 else f"{number} images are"
 
 
 def _with_sign(value: float) -> str:

@@ -10,7 +10,13 @@ from maskrcnn_project.training.hooks.model_ema import ModelEMA
 from maskrcnn_project.training.hooks.non_finite_guard import NonFiniteGuard
 from maskrcnn_project.training.hooks.prediction_snapshots import PredictionSnapshots
 from maskrcnn_project.training.hooks.progress_bar import ProgressBar
-from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY, HookPlace, arrange_hooks, build_named_hooks
+from maskrcnn_project.training.hooks.registry import (
+    HOOK_REGISTRY,
+    HookPlace,
+    arrange_hooks,
+    build_named_hooks,
+    resolve_hook_names,
+)
 from maskrcnn_project.training.hooks.stop_on_signal import StopOnSignal
 from maskrcnn_project.training.hooks.stopping import TrainingStopped
 from maskrcnn_project.training.hooks.time_limit import TimeLimit
@@ -37,4 +43,5 @@ __all__ = [
     "WandbWriter",
     "arrange_hooks",
     "build_named_hooks",
+    "resolve_hook_names",
 ]

@@ -27,7 +27,8 @@ class BestCheckpoint(HookBase):
     """
     Writes ``model_best.pth`` and ``model_best.json`` when the metric is better than ever before in this run.
 
-    A metric that is missing or not finite never wins. If its name begins with ``ema/``, ModelEMA's weights are kept.
+    A metric that is missing, not finite or COCO's -1 (nothing measured) never wins. If its name begins with ``ema/``,
+    ModelEMA's weights are kept.
     """
 
     trainer: DefaultTrainer
@@ -67,7 +68,7 @@ class BestCheckpoint(HookBase):
             return
         value, self._seen = newest
         if not self.metric.is_better(value, self.best):
-            if not math.isfinite(value):
+            if not self.metric.is_measured(value):
                 logger.warning("%s is %s: not the best model.", self.metric.name, value)
             return
         iteration = min(self._seen, self.trainer.max_iter - 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,8 @@ FILE_NAME = "early_stopping.json"
 class EarlyStopping(HookBase):
     """
     Stops, with ``model_final.pth`` and exit code 0, after ``patience`` evaluations in a row that were not better than
-    the best before them by more than ``min_delta``. An evaluation whose metric is not finite is not better; those
-    before the first finite one do not count, because a model trained from nothing finds nothing for a while.
+    the best before them by more than ``min_delta``. An evaluation that measured nothing (NaN, COCO's -1, no value at
+    all) is the worst there can be: the first of a run is what the others have to be better than, as any other first is.
     """
 
     trainer: DefaultTrainer
@@ -48,7 +47,7 @@ class EarlyStopping(HookBase):
         self.period = period
         self.patience = patience
         self.min_delta = min_delta
-        self.evaluations: list[tuple[int, float | None]] = []  # (iteration, value; None: not finite)
+        self.evaluations: list[tuple[int, float | None]] = []  # (iteration, value; None: not measured)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> EarlyStopping:
@@ -75,11 +74,11 @@ class EarlyStopping(HookBase):
 
     def _judge(self) -> str | None:
         last = self.evaluations[-1][0] if self.evaluations else None
-        newest = self.metric.newest(self.trainer.storage, last)
+        newest = self.metric.outcome(self.trainer.storage, last, self.trainer.iter)
         if newest is None:
             return None
         value, iteration = newest
-        self.evaluations.append((iteration, value if math.isfinite(value) else None))
+        self.evaluations.append((iteration, value if self.metric.is_measured(value) else None))
         self.record.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.record, json.dumps(self.state_dict()) + "\n")
         return self._in_vain()
@@ -104,11 +103,14 @@ class EarlyStopping(HookBase):
 
 
 def evaluations_since_best(values: Sequence[float | None], metric: Metric, min_delta: float) -> int:
-    """How many of ``values`` (in order; None: not finite) come after the last that was better by ``min_delta``."""
+    """
+    How many of ``values`` (in order; None: nothing measured, worse than all) come after the last that was better than
+    the best before it by ``min_delta``. The first is better than nothing.
+    """
     best, waited = None, 0
-    for value in values:
+    for number, value in enumerate(values):
         if value is not None and metric.is_better(value, best, min_delta if best is not None else 0.0):
             best, waited = value, 0
-        elif best is not None:
+        elif number > 0:
             waited += 1
     return waited

@@ -36,6 +36,7 @@ class StepEvidence:
     broken_weights: list[str] = field(default_factory=list)
     broken_gradients: list[str] = field(default_factory=list)
     recent_losses: list[float] = field(default_factory=list)  # total_loss of the iterations before
+    failures: list[str] = field(default_factory=list)  # what forward passes said that raised FloatingPointError
 
     @property
     def usual_rate(self) -> float:
@@ -57,7 +58,7 @@ def likely_cause(evidence: StepEvidence) -> str:
         return f"{_few(blank)} holds pixels that are not finite: look at the file and at the augmentations"
     if boxes:
         return f"{_few(boxes)} has objects without area: correct its annotations"
-    if evidence.gradients_overflow or (evidence.half_precision and evidence.broken_losses):
+    if evidence.gradients_overflow or (evidence.half_precision and (evidence.broken_losses or evidence.failures)):
         return (
             "float16 overflowed, whose largest number is 65504: set SOLVER.AMP.PRECISION bfloat16, or SOLVER.AMP."
             "ENABLED False"
@@ -72,7 +73,7 @@ def likely_cause(evidence: StepEvidence) -> str:
             f"the loss was rising (from {statistics.median(evidence.recent_losses):.3g} to "
             f"{evidence.recent_losses[-1]:.3g}): lower SOLVER.BASE_LR, or set SOLVER.CLIP_GRADIENTS.ENABLED True"
         )
-    first = evidence.broken_losses or evidence.broken_gradients
+    first = evidence.broken_losses or evidence.broken_gradients or ["The forward pass"]
     return (
         f"{_few(first)} alone tells of no known cause: look at the images of this step, then lower SOLVER.BASE_LR or "
         "set SOLVER.CLIP_GRADIENTS.ENABLED True"

@@ -1,4 +1,4 @@
-"""Stands between gradients and weights: a step whose loss or gradient is infinite or NaN is not taken."""
+"""Stands between gradients and weights: a step in which something is infinite or NaN is not taken."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ MODULE_DEPTH = 2  # roi_heads.box_head
 @HOOK_REGISTRY.register()
 class NonFiniteGuard(HookBase):
     """
+    Looks at the losses, at the gradients and at forward passes that raise FloatingPointError, as Detectron2's RPN does.
+
     Writes ``nonfinite/iteration_0000123.json`` (images, losses, learning rate, gradient norms, last checkpoint, likely
     cause), then leaves the step out, ``budget`` times in a run, or ends the training with one sentence.
 
@@ -71,12 +73,12 @@ class NonFiniteGuard(HookBase):
 
     def admits(self, state: StepState) -> bool:
         """See ``StepGuard``."""
-        broken = bool(state.broken_losses()) or state.gradients_overflow or self._has_broken_gradient(state)
+        broken = bool(state.failures or state.broken_losses()) or state.gradients_overflow
+        broken = broken or self._has_broken_gradient(state)
         if not any(comm.all_gather(broken)):
             return True
-        reports = comm.gather(
-            (state.broken_losses(), state.losses, [image_metadata(x) for b in state.batches for x in b])
-        )
+        images = [image_metadata(sample) for batch in state.batches for sample in batch]
+        reports = comm.gather((state.broken_losses(), state.losses, images, state.failures))
         stops, told = comm.all_gather(self._report(state, reports) if comm.is_main_process() else None)[0]
         if stops:
             raise FloatingPointError(told)
@@ -104,7 +106,7 @@ class NonFiniteGuard(HookBase):
             "likely_cause": cause,
             **asdict(evidence),
             "usual_learning_rate_of_sgd": evidence.usual_rate,
-            "losses": [losses for _, losses, _ in reports],  # of each batch of each process
+            "losses": [losses for _, losses, _, _ in reports],  # of each batch of each process
             "gradient_norms": {
                 part: norm / state.loss_scale for part, norm in gradient_norms(self._parameters(), MODULE_DEPTH).items()
             },
@@ -113,7 +115,7 @@ class NonFiniteGuard(HookBase):
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(_without_nan(bundle), indent=2) + "\n")
-        what = f"The loss ({', '.join(evidence.broken_losses)})" if evidence.broken_losses else "The gradient"
+        what = _what_broke(evidence)
         told = f"{what} became infinite or NaN at iteration {state.iteration}: {cause}. {path} tells more."
         hopeless = bool(evidence.broken_weights) or state.gradients_overflow
         return hopeless or self.skipped >= self.budget, told
@@ -131,8 +133,8 @@ class NonFiniteGuard(HookBase):
             recent = []
         optimizer = self.trainer.optimizer
         return StepEvidence(
-            broken_losses=sorted({name for broken, _, _ in reports for name in broken}),
-            images=[image for _, _, images in reports for image in images],
+            broken_losses=sorted({name for broken, _, _, _ in reports for name in broken}),
+            images=[image for _, _, images, _ in reports for image in images],
             learning_rate=max(group["lr"] for group in optimizer.param_groups),
             is_sgd=isinstance(optimizer, torch.optim.SGD),
             half_precision=state.precision is torch.float16,
@@ -140,6 +142,7 @@ class NonFiniteGuard(HookBase):
             broken_weights=_first_broken(parameters)[:NAMES_LISTED],
             broken_gradients=_first_broken((n, p.grad) for n, p in parameters if p.grad is not None)[:NAMES_LISTED],
             recent_losses=recent,
+            failures=[said for _, _, _, failures in reports for said in failures],
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -162,6 +165,12 @@ def image_metadata(sample: dict[str, Any]) -> ImageMetadata:
         finite_pixels=bool(torch.isfinite(sample["image"]).all()),
         broken_boxes=int((~sound).sum()),
     )
+
+
+def _what_broke(evidence: StepEvidence) -> str:
+    if evidence.failures:
+        return f"Something in the forward pass ({evidence.failures[0].rstrip('.')})"
+    return f"The loss ({', '.join(evidence.broken_losses)})" if evidence.broken_losses else "The gradient"
 
 
 def _first_broken(tensors: Any) -> list[str]:

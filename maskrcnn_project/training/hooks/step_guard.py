@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -11,14 +11,18 @@ import torch
 
 @dataclass
 class StepState:
-    """What is known of a step on this process when its gradients are there and its weights still are the old ones."""
+    """
+    What is known of a step on this process when its gradients are there and its weights still are the old ones. Where
+    the forward pass of any process failed there are no gradients to go by.
+    """
 
     iteration: int
     batches: list[list[dict[str, Any]]]
-    losses: list[dict[str, float]]  # of each batch
+    losses: list[dict[str, float]]  # of each batch; none where its forward pass failed
     gradients_overflow: bool  # float16 found no scale that its gradients fit into
     precision: torch.dtype | None
     loss_scale: float
+    failures: list[str] = field(default_factory=list)  # what forward passes said that raised FloatingPointError
 
     def broken_losses(self) -> dict[str, float]:
         """Those that are infinite or NaN, by name."""

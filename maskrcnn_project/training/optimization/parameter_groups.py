@@ -25,6 +25,10 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
     """
     The optimizer that ``cfg.SOLVER`` describes, with Detectron2's gradient clipping.
 
+    The learning rate of a parameter is BASE_LR x the factor of its part (LR_FACTORS, BACKBONE_LR_FACTOR) x
+    BIAS_LR_FACTOR where it is a bias. Its weight decay is the first that is set of WEIGHT_DECAY_BIAS (biases, those of
+    norms included), WEIGHT_DECAY_NORM (norms) and WEIGHT_DECAY, as in Detectron2's get_default_optimizer_params.
+
     Raises:
         ValueError: an unknown SOLVER.OPTIMIZER, or a pattern of SOLVER.LR_FACTORS that matches nothing.
     """
@@ -36,9 +40,9 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
         base_lr=solver.BASE_LR,
         weight_decay=solver.WEIGHT_DECAY,
         weight_decay_norm=solver.WEIGHT_DECAY_NORM,
-        bias_lr_factor=solver.BIAS_LR_FACTOR,
         weight_decay_bias=solver.WEIGHT_DECAY_BIAS,
-        lr_factor_func=factor_by_name(factors),
+        # not as bias_lr_factor: there the rate BASE_LR x BIAS_LR_FACTOR replaces that of lr_factor_func
+        lr_factor_func=factor_by_name(factors, solver.BIAS_LR_FACTOR),
     )
     if solver.OPTIMIZER == "SGD":
         kind = maybe_add_gradient_clipping(cfg, torch.optim.SGD)
@@ -51,11 +55,16 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
     return optimizer
 
 
-def factor_by_name(factors: Sequence[tuple[str, float]]) -> Callable[[str], float]:
-    """Full parameter name -> the factor of the first regular expression that is found in it, else 1."""
+def factor_by_name(factors: Sequence[tuple[str, float]], bias_factor: float | None = None) -> Callable[[str], float]:
+    """
+    Full parameter name -> the factor of the first regular expression that is found in it, else 1; times
+    ``bias_factor`` (None: 1) where the last part of the name is "bias".
+    """
 
     def factor(name: str) -> float:
-        return next((value for pattern, value in factors if re.search(pattern, name)), 1.0)
+        of_part = next((value for pattern, value in factors if re.search(pattern, name)), 1.0)
+        is_bias = name.rpartition(".")[2] == "bias"
+        return of_part * bias_factor if is_bias and bias_factor is not None else of_part
 
     return factor
 

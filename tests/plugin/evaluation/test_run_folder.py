@@ -91,7 +91,7 @@ def test_two_runs_are_compared(make_run, tmp_path, monkeypatch, capsys):
     runs = make_run("poor", (0.9, 0, 0, 8, 5)), make_run("good", (0.9, 0, 0, 8, 8))
     arguments = ["--compare", *runs, "--output", tmp_path / "out", "--resamples", 20]
     said = run_tool(monkeypatch, capsys, *arguments)
-    assert "B is better than A by 70.0 points of mask AP, and that is real" in said
+    assert "B has 70.0 points more of mask AP, but 1 image is too few to tell which is better, however large" in said
     html = (tmp_path / "out/compare.html").read_text("utf-8")
     assert "poor or good?" in html and "its image is not there" in html
     assert "add --force" in run_tool(monkeypatch, capsys, *arguments, code=1)

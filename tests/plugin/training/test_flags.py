@@ -192,6 +192,15 @@ def test_the_data_keys_of_the_options(files, tmp_path):
         prepare(training_parser().parse_args([*words, "DATASETS.TRAIN", "()"]))
 
 
+def test_hooks_are_added_to_those_that_were_chosen(files, tmp_path):
+    flags, options = command("images", files, tmp_path / "run")
+    words = [*map(str, flags), *map(str, options)]
+    chosen = prepare(training_parser().parse_args(words)).HOOKS.NAMES
+    forget_sets()
+    more = prepare(training_parser().parse_args([*words, "HOOKS.NAMES", "('+EarlyStopping', '-LossCurves')"]))
+    assert more.HOOKS.NAMES == (*(name for name in chosen if name != "LossCurves"), "EarlyStopping")
+
+
 def test_a_flag_and_an_option_that_contradict_each_other(files, tmp_path):
     flags, options = command("images", files, tmp_path / "run")
     words = [*map(str, flags), "--batch-size", "4", *map(str, options)]

@@ -13,7 +13,7 @@ from torch import nn
 from maskrcnn_project.config import get_config
 from maskrcnn_project.training.training_step import TrainingStep, begin_reading
 from tests.contract.tiny import tiny_batch, tiny_cfg
-from tests.plugin.training.hooks.small_training import SmallModel, SmallTrainer, batches
+from tests.plugin.training.hooks.small_training import RaisingModel, SmallModel, SmallTrainer, batches
 
 
 class FrozenNorm(SmallModel):
@@ -125,6 +125,22 @@ def test_a_loss_that_is_not_finite_ends_the_training_before_the_weights_are_touc
     with pytest.raises(FloatingPointError, match=r"infinite or NaN at iteration 1 \(loss_a = nan, loss_b = nan\)"):
         trainer.run()
     assert torch.isfinite(trainer.model.head.weight).all()
+
+
+def test_a_forward_pass_that_raises_ends_the_training_with_what_it_said(tmp_path):
+    trainer = SmallTrainer(tmp_path, broken={1}, model=RaisingModel(norm=False))
+    with pytest.raises(FloatingPointError, match="The forward pass failed at iteration 1: Predicted boxes or scores"):
+        trainer.run()
+    assert torch.isfinite(trainer.model.head.weight).all()
+
+
+def test_another_error_of_the_forward_pass_is_not_held_back(tmp_path):
+    class Bug(SmallModel):
+        def forward(self, batch):
+            raise ZeroDivisionError("a bug")
+
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        SmallTrainer(tmp_path, model=Bug()).run()
 
 
 def test_the_state_of_the_scaler_goes_on():

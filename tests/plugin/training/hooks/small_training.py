@@ -30,6 +30,16 @@ class SmallModel(nn.Module):
         return {"loss_a": out[:, 0].square().mean(), "loss_b": (out[:, 1] - 1).abs().mean()}
 
 
+class RaisingModel(SmallModel):
+    """Raises, as Detectron2's RPN does, where a sample of the batch is not finite; its norm has seen it then."""
+
+    def forward(self, batch):
+        losses = super().forward(batch)
+        if not all(torch.isfinite(sample["image"]).all() for sample in batch):
+            raise FloatingPointError("Predicted boxes or scores contain Inf/NaN. Training has diverged.")
+        return losses
+
+
 def batches(size=4, seed=0, start=0, broken=()):
     """Endless batches, each a function of its number; those in ``broken`` hold a NaN."""
     number = start

@@ -47,6 +47,12 @@ def test_an_evaluation_that_gives_nothing_or_nan_never_wins(tmp_path, caplog):
     assert "segm/AP is nan: not the best model." in caplog.text
 
 
+def test_coco_has_minus_one_where_nothing_was_measured(tmp_path, caplog):
+    hook, record = train(tmp_path, {1: -1.0, 2: 0.0, 3: -1.0})
+    assert (hook.best, hook.best_iteration, record["value"]) == (0.0, 2, 0.0)
+    assert caplog.text.count("segm/AP is -1.0: not the best model.") == 2
+
+
 def test_a_resumed_run_does_not_overwrite_a_better_model(tmp_path):
     """The evaluation at iteration 3 is after the checkpoint of iteration 3, which does not know of it."""
     hook = BestCheckpoint(tmp_path, Metric("segm/AP"), EVERY)

@@ -19,6 +19,9 @@ from maskrcnn_project.training.hooks.metric import Metric, is_due, metric_period
         ("max", math.nan, None, 0.0, False),
         ("max", math.inf, 1.0, 0.0, False),
         ("min", -math.inf, 1.0, 0.0, False),
+        ("max", -1.0, None, 0.0, False),  # COCO's: nothing measured
+        ("max", -1.0, -2.0, 0.0, False),
+        ("min", -1.0, 0.0, 0.0, True),  # a loss may be below 0
     ],
 )
 def test_which_value_is_better(mode, value, than, by, better):
@@ -40,6 +43,40 @@ def test_only_a_new_value_counts(caplog):
         assert metric.newest(storage, None) == (2.0, 5)
         assert metric.newest(storage, 5) is None
         assert "no new value of segm/AP" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "put", "outcome", "reason"),
+    [
+        ("segm/AP", {"segm/AP": 2.0}, (2.0, 5), "as it is"),
+        ("segm/AP", {}, "nothing", "no results at all: nothing was found"),
+        (
+            "segm/AP",
+            {"total_loss": 1.0, "roi_head/num_fg_samples": 3.0},
+            "nothing",
+            "of the training, not of evaluation",
+        ),
+        ("segm/AP", {"bbox/AP": 2.0}, None, "evaluation does not give it: misspelt, or no masks"),
+        ("val/total_loss", {}, None, "no finding"),
+    ],
+)
+def test_the_outcome_of_an_evaluation(name, put, outcome, reason):
+    with EventStorage(5) as storage:
+        storage.put_scalars(**put)
+        found = Metric(name).outcome(storage, None, 5)
+    if outcome == "nothing":
+        assert math.isnan(found[0]) and found[1] == 5, reason
+    else:
+        assert found == outcome, reason
+
+
+def test_an_evaluation_without_the_value_it_gave_before():
+    with EventStorage(5) as storage:
+        storage.put_scalars(**{"segm/AP": 2.0, "bbox/AP": 2.0})
+        storage.step()
+        storage.put_scalars(**{"bbox/AP": 2.0})
+        value, iteration = Metric("segm/AP").outcome(storage, 5, 6)
+    assert math.isnan(value) and iteration == 6
 
 
 def test_validation_losses_may_have_a_period_of_their_own():

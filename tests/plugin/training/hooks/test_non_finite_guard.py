@@ -3,12 +3,12 @@ import math
 
 import pytest
 import torch
-from detectron2.engine import SimpleTrainer
+from detectron2.engine import HookBase, SimpleTrainer
 from detectron2.structures import Boxes, Instances
 
 from maskrcnn_project.training.hooks import NonFiniteGuard
 from maskrcnn_project.training.hooks.non_finite_guard import image_metadata
-from tests.plugin.training.hooks.small_training import SmallModel, SmallTrainer
+from tests.plugin.training.hooks.small_training import RaisingModel, SmallModel, SmallTrainer
 
 
 def guard(folder, policy="skip", budget=2, gradients=True):
@@ -74,6 +74,59 @@ def test_broken_weights_end_the_training_at_once(tmp_path):
         trainer.model.head.bias.fill_(math.inf)
     with pytest.raises(FloatingPointError, match="the weights were broken before this step"):
         trainer.run()
+
+
+def test_a_forward_pass_that_raises_is_left_out_without_a_trace(tmp_path, caplog):
+    """Weights, momentum and the statistics of norms are those before; the steps after it are taken."""
+    hook = guard(tmp_path, budget=1)
+    trainer = SmallTrainer(tmp_path, [hook], model=RaisingModel(), broken={3}, checkpoint_period=1)
+    trainer.run()
+    assert (hook.skipped, trainer.iter) == (1, 6)
+    parts = [torch.load(tmp_path / f"model_000000{i}.pth", weights_only=True) for i in (2, 3, 4)]
+    before, after, following = (part["model"] for part in parts)
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    assert not torch.equal(before["head.weight"], following["head.weight"])
+    momenta = [part["trainer"]["_trainer"]["optimizer"]["state"] for part in parts]
+    assert all(torch.equal(momenta[0][i]["momentum_buffer"], momenta[1][i]["momentum_buffer"]) for i in momenta[0])
+    bundle = json.loads((tmp_path / "nonfinite" / "iteration_0000003.json").read_text())
+    assert bundle["failures"] == ["Predicted boxes or scores contain Inf/NaN. Training has diverged."]
+    assert bundle["losses"] == [[{}]]
+    assert bundle["likely_cause"].startswith("3_0.png holds pixels that are not finite")
+    assert (
+        "Something in the forward pass (Predicted boxes or scores contain Inf/NaN. Training has diverged) became "
+        "infinite or NaN at iteration 3: 3_0.png holds pixels" in caplog.text
+    )
+    assert [i for _, i in trainer.storage.history("total_loss").values()] == [0, 1, 2, 4, 5]
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("precision", [None, torch.float16, torch.bfloat16])
+def test_a_forward_pass_that_raises_in_any_batch_of_a_step(tmp_path, accumulate, precision):
+    hook = guard(tmp_path, budget=3)
+    trainer = SmallTrainer(tmp_path, [hook], model=RaisingModel(), broken={0, 5}, accumulate=accumulate, max_iter=8)
+    trainer._trainer.precision = precision
+    trainer.run()
+    assert (hook.skipped, trainer.iter) == (2, 8)
+    assert all(torch.isfinite(value).all() for value in trainer.model.state_dict().values())
+
+
+@pytest.mark.parametrize(("policy", "budget", "iteration"), [("stop", 9, 1), ("skip", 0, 1), ("skip", 1, 4)])
+def test_beyond_the_budget_it_ends_with_the_explanation(tmp_path, policy, budget, iteration):
+    hook = guard(tmp_path, policy, budget=budget)
+    said = f"forward pass .Predicted boxes .*at iteration {iteration}: .*iteration_000000{iteration}.json tells more"
+    with pytest.raises(FloatingPointError, match=said):
+        SmallTrainer(tmp_path, [hook], model=RaisingModel(), broken={1, 4}).run()
+
+
+def test_hooks_see_no_backward_pass_that_did_not_take_place(tmp_path):
+    class Seen(HookBase):
+        backward = []
+
+        def after_backward(self):
+            self.backward.append(self.trainer.iter)
+
+    SmallTrainer(tmp_path, [Seen(), guard(tmp_path)], model=RaisingModel(), broken={1}, max_iter=3).run()
+    assert Seen.backward == [0, 2]
 
 
 class BrokenGradient(torch.autograd.Function):

@@ -1,10 +1,12 @@
 import itertools
+import math
 
 import pytest
 import torch
 from detectron2.utils.events import EventStorage
 
-from maskrcnn_project.training.hooks import ValidationLoss
+from maskrcnn_project.training.hooks import BestCheckpoint, EarlyStopping, ValidationLoss
+from maskrcnn_project.training.hooks.metric import Metric
 from maskrcnn_project.training.hooks.validation_loss import mean_losses, spread_evenly, validation_loader
 from tests.plugin.training.hooks.small_training import SmallModel, SmallTrainer, batches
 from tests.plugin.training.hooks.tiny_training import DATASET, Trainer, tiny, train  # noqa: F401
@@ -37,6 +39,75 @@ def test_losses_are_means_over_images_with_the_statistics_of_testing():
 
 def test_no_images_no_losses():
     assert mean_losses(SmallModel(), []) == {}
+
+
+class Diverged(SmallModel):
+    """Says so in place of the losses of batches of ``size`` while gradients are off, as Detectron2's RPN does."""
+
+    def __init__(self, size):
+        super().__init__(norm=False)
+        self.size = size
+
+    def forward(self, batch):
+        if len(batch) == self.size and not torch.is_grad_enabled():
+            raise FloatingPointError("Predicted boxes or scores contain Inf/NaN. Training has diverged.")
+        return super().forward(batch)
+
+
+def broken_batch():
+    return next(batches(4, broken={0}))
+
+
+@pytest.mark.parametrize(
+    ("model", "validation", "names"),
+    [
+        (SmallModel(norm=False), [broken_batch()], {"total_loss", "loss_a", "loss_b"}),
+        (Diverged(2), two_batches(), {"total_loss", "loss_a", "loss_b"}),  # the second batch
+        (Diverged(4), two_batches(), {"total_loss"}),  # the first: what the losses are called is not known
+    ],
+)
+def test_a_loss_that_is_not_finite_is_logged_and_the_training_goes_on(tmp_path, caplog, model, validation, names):
+    hook = ValidationLoss({"x": validation}, period=2)
+    trainer = SmallTrainer(tmp_path, [hook], model=model, max_iter=6)
+    trainer.run()
+    assert trainer.iter == 6
+    assert {n[len("val/") :] for n in trainer.storage.histories() if n.startswith("val/")} == names
+    values = trainer.storage.history("val/total_loss").values()
+    assert [iteration for _, iteration in values] == [1, 3, 5]
+    assert all(math.isnan(value) for value, _ in values)
+    assert caplog.text.count("The validation loss is infinite or NaN at iteration") == 1
+    assert "at iteration 1 (val/total_loss" in caplog.text
+
+
+def test_a_validation_that_fails_does_not_change_the_training(tmp_path):
+    weights = []
+    for number, hooks in enumerate([[], [ValidationLoss({"x": two_batches()}, 1)]]):
+        torch.manual_seed(0)
+        trainer = SmallTrainer(tmp_path / str(number), hooks, model=Diverged(2))
+        trainer.run()
+        weights.append(trainer.model.state_dict())
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+
+
+def test_other_hooks_take_a_loss_that_is_not_finite(tmp_path):
+    metric = Metric("val/total_loss", "min")
+    hooks = [
+        ValidationLoss({"x": [broken_batch()]}, 1),
+        BestCheckpoint(tmp_path, metric, 1),
+        EarlyStopping(tmp_path, metric, 1, 3, 0.0),
+    ]
+    trainer = SmallTrainer(tmp_path, hooks, model=SmallModel(norm=False), max_iter=6)
+    assert trainer.run().code == 0  # patience is 3, and the first is at iteration 0
+    assert trainer.iter == 3
+    assert not list(tmp_path.glob("model_best*"))
+
+
+def test_a_share_without_images_is_kept(tiny, monkeypatch):  # noqa: F811
+    """As on the second of two processes with one image: its loader is false, but its set is one of the sets."""
+    module = "maskrcnn_project.training.hooks.validation_loss"
+    monkeypatch.setattr(f"{module}.build_detection_test_loader", lambda *_, **__: torch.utils.data.DataLoader([]))
+    hook = ValidationLoss.from_config(tiny("ValidationLoss"))
+    assert list(hook.loaders) == [DATASET] and not hook.loaders[DATASET]
 
 
 def test_when_they_are_logged_and_for_several_sets(tmp_path):

@@ -6,16 +6,26 @@ import signal
 
 import torch
 import torch.distributed as dist
+from detectron2.data import DatasetCatalog
+from detectron2.utils.events import EventStorage
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 from torch.nn.parallel import DistributedDataParallel
 
-import maskrcnn_project  # noqa: F401
-from maskrcnn_project.training.hooks import EarlyStopping, NonFiniteGuard, StopOnSignal, TimeLimit
+from maskrcnn_project.config import get_config
+from maskrcnn_project.training.hooks import (
+    EarlyStopping,
+    NonFiniteGuard,
+    StopOnSignal,
+    TimeLimit,
+    ValidationLoss,
+    validation_loss,
+)
 from maskrcnn_project.training.hooks.metric import Metric
 from maskrcnn_project.training.hooks.validation_loss import mean_losses
-from tests.plugin.training.hooks.small_training import At, Evaluations, SmallModel, SmallTrainer, batches
+from tests.plugin.training.hooks.small_training import At, Evaluations, RaisingModel, SmallModel, SmallTrainer, batches
 
 STEPS, ACCUMULATE = 3, 2
+FAILED_BATCHES = [(2, 1), (4, 2), (5, 2)]  # (number, batches a step): the only one; the first and the last of a step
 
 
 def interleaved(rank, processes):
@@ -40,6 +50,48 @@ def count_exchange(trainer, bucket):
     return allreduce_hook(dist.group.WORLD, bucket)
 
 
+def left_out(folder, broken, accumulate):
+    """The weights and the steps left out where the forward pass of the second process raises at the batches given."""
+    torch.manual_seed(0)
+    hook = NonFiniteGuard(folder, "skip", 3, True)
+    model = DistributedDataParallel(RaisingModel())  # with a norm, whose buffers travel
+    trainer = SmallTrainer(folder, [hook], model=model, broken=broken, accumulate=accumulate)
+    trainer.run()
+    return trainer.checkpointer.model.state_dict(), hook.skipped, trainer.iter
+
+
+def stopped_by_forward(folder, broken):
+    try:
+        SmallTrainer(folder, model=DistributedDataParallel(RaisingModel()), broken=broken).run()
+    except FloatingPointError as error:
+        return str(error)
+
+
+def validated(number, broken=None):
+    """
+    What a ValidationLoss logs of a set of ``number`` annotated images, two of which fit into a batch of one process.
+
+    Args:
+        broken: the image at which the forward pass raises.
+    """
+    samples = next(batches(number, broken={0} if broken is not None else ())) if number else []
+    if broken is not None:
+        samples[0], samples[broken] = samples[broken], samples[0]
+    name = f"validation_{number}_{broken}"
+    records = [{"annotations": [], "sample": sample} for sample in samples] or [{}]  # {}: without annotations
+    DatasetCatalog.register(name, lambda: records)
+    cfg = get_config(
+        None, ["DATASETS.TEST", f"('{name}',)", "SOLVER.IMS_PER_BATCH", "4", "DATALOADER.NUM_WORKERS", "0"]
+    )
+    hook = ValidationLoss.from_config(cfg)
+    torch.manual_seed(0)
+    hook.trainer = SmallTrainer(".", model=RaisingModel(norm=False))
+    hook.trainer.iter, hook.trainer.max_iter = 0, 1
+    with EventStorage() as hook.trainer.storage:
+        hook.after_step()
+        return {key: value for key, (value, _) in hook.trainer.storage.latest().items()}
+
+
 def main(rank, folder):
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     found = {}
@@ -58,6 +110,12 @@ def main(rank, folder):
     guarded.run()
     found["guard"] = (guarded.checkpointer.model.state_dict(), guard.skipped)
 
+    found["forward"] = [
+        left_out(f"{folder}/forward_{number}", {number} if rank == 1 else (), accumulate)
+        for number, accumulate in FAILED_BATCHES
+    ]
+    found["forward without a guard"] = stopped_by_forward(f"{folder}/unguarded", {2} if rank == 1 else ())
+
     values = Evaluations({0: 5.0, 1: 4.0} if rank == 0 else {})
     early = trainer("early", [values, EarlyStopping(f"{folder}/early", Metric("segm/AP"), 1, 1, 0.0)])
     found["early"] = (early.run().code, early.iter)
@@ -75,6 +133,10 @@ def main(rank, folder):
     torch.manual_seed(0)
     model.load_state_dict(SmallModel().state_dict())
     found["losses"] = mean_losses(model, [next(batches(4)), next(batches(2, seed=1))] if rank == 1 else [])
+
+    validation_loss.DatasetMapper = lambda *_, **__: lambda record: record["sample"]
+    found["validated"] = {number: validated(number) for number in (0, 1, 3)}
+    found["validated with one broken"] = [validated(3, broken) for broken in range(3)]
 
     torch.save(found, f"{folder}/found_{rank}.pt")
     dist.barrier()

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from detectron2.solver import get_default_optimizer_params
 from torch import nn
 
 from maskrcnn_project.config import get_config
@@ -61,6 +62,56 @@ def test_the_first_pattern_that_is_found_counts(model):
     assert rates["roi_heads.mask_head.weight"] == pytest.approx(0.02)
     assert rates["backbone.bottom_up.res2.conv.weight"] == pytest.approx(0.03)
     assert rates["backbone.fpn_output2.weight"] == 0.01
+
+
+def test_the_factor_of_biases_multiplies_those_of_the_parts(model):
+    factors = (("mask_head", 3.0),)
+    optimizer = build_optimizer(config(BACKBONE_LR_FACTOR=0.1, LR_FACTORS=factors, BIAS_LR_FACTOR=2.0), model)
+    assert {name: rate for name, (rate, _) in settings(optimizer, model).items()} == {
+        "backbone.bottom_up.res2.conv.weight": pytest.approx(0.001),
+        "backbone.bottom_up.res2.conv.bias": pytest.approx(0.002),
+        "backbone.bottom_up.res2.norm.weight": pytest.approx(0.001),
+        "backbone.bottom_up.res2.norm.bias": pytest.approx(0.002),
+        "backbone.fpn_output2.weight": 0.01,
+        "backbone.fpn_output2.bias": pytest.approx(0.02),
+        "roi_heads.mask_head.weight": pytest.approx(0.03),
+        "roi_heads.mask_head.bias": pytest.approx(0.06),
+    }
+
+
+@pytest.mark.parametrize(
+    ("biases", "of_bias", "of_norm_bias"),
+    [
+        (None, 0.1, 0.0),  # not set: as the weights of the same layer
+        (0.0, 0.0, 0.0),
+        (0.5, 0.5, 0.5),  # over that of norms
+    ],
+)
+def test_the_weight_decay_of_biases(model, biases, of_bias, of_norm_bias):
+    optimizer = build_optimizer(config(WEIGHT_DECAY_BIAS=biases, BACKBONE_LR_FACTOR=0.1, BIAS_LR_FACTOR=2.0), model)
+    decays = {name: decay for name, (_, decay) in settings(optimizer, model).items()}
+    assert decays["roi_heads.mask_head.weight"] == 0.1
+    assert decays["backbone.bottom_up.res2.norm.weight"] == 0.0
+    assert decays["roi_heads.mask_head.bias"] == decays["backbone.bottom_up.res2.conv.bias"] == of_bias
+    assert decays["backbone.bottom_up.res2.norm.bias"] == of_norm_bias
+
+
+@pytest.mark.parametrize("biases", [{}, {"BIAS_LR_FACTOR": 2.0}, {"BIAS_LR_FACTOR": 2.0, "WEIGHT_DECAY_BIAS": 0.5}])
+def test_without_factors_the_groups_are_detectron2s(model, biases):
+    cfg = config(**biases)
+    solver = cfg.SOLVER
+    theirs = get_default_optimizer_params(
+        model,
+        base_lr=solver.BASE_LR,
+        weight_decay=solver.WEIGHT_DECAY,
+        weight_decay_norm=solver.WEIGHT_DECAY_NORM,
+        bias_lr_factor=solver.BIAS_LR_FACTOR,
+        weight_decay_bias=solver.WEIGHT_DECAY_BIAS,
+    )
+    ours = build_optimizer(cfg, model).param_groups
+    keys = ("lr", "weight_decay")
+    assert [[group[key] for key in keys] for group in ours] == [[group[key] for key in keys] for group in theirs]
+    assert [list(map(id, group["params"])) for group in ours] == [list(map(id, group["params"])) for group in theirs]
 
 
 def test_adamw_decays_apart_from_the_gradient(model):
