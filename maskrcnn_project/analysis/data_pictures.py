@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from detectron2.data.detection_utils import read_image
 from tqdm import tqdm
 
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.coco_file import read_coco_file
+from maskrcnn_project.datasets.image_file import read_to_look
 from maskrcnn_project.datasets.register import register_coco_dataset, register_descriptions
 from maskrcnn_project.training.trainer import MaskRCNNTrainer
 from maskrcnn_project.visualization.pictures import contact_sheet, draw_annotations, draw_sample, save_picture
@@ -42,7 +42,7 @@ def annotated_pictures(names: Sequence[str], number: int) -> Iterator[tuple[str,
     records = [(name, record) for name in names for record in DatasetCatalog.get(name)]
     step = max(1, len(records) // number)
     for name, record in records[::step][:number]:
-        image = read_image(record["file_name"], format="BGR")
+        image = read_to_look(record["file_name"], "BGR")
         yield Path(record["file_name"]).stem, draw_annotations(image, record, MetadataCatalog.get(name))
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-from detectron2.data.detection_utils import read_image
 from tqdm import tqdm
 
 from maskrcnn_project.datasets.checking.findings import Example, Finding, Findings
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.coco_rows import Row, is_id
+from maskrcnn_project.datasets.image_file import read_to_look
 from maskrcnn_project.visualization.annotation_crop import UNREADABLE, annotation_crop
 
 MAX_DRAWN = 3  # of one rule
@@ -73,7 +73,7 @@ def _draw_one(tables: SplitTables, rows: dict[tuple, Row], example: Example) -> 
 
 def _jpeg(path: Path, annotation: Row | None) -> bytes:
     """The bytes of a JPEG file of an annotation in its image."""
-    picture = annotation_crop(read_image(str(path), format="BGR"), annotation)
+    picture = annotation_crop(read_to_look(path, "BGR"), annotation)
     done, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     assert done, "OpenCV encodes any uint8 picture as JPEG"
     return encoded.tobytes()

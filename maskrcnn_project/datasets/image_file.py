@@ -24,6 +24,7 @@ from PIL import Image, ImageOps
 DEEP_MODES = ("I", "F")  # Pillow's modes of more than 8 bits begin so: I, I;16, I;16B, F
 MAX_MEASURED = 200  # images whose values are looked at: percentiles of so many are those of the set
 VALUES_PER_IMAGE = 20_000  # of them, spread evenly
+LOOKING = (0.1, 99.9)  # percentiles of an image's values, for looking at it
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises for a broken file
 
 
@@ -83,6 +84,13 @@ def read_image(path: str | Path, format: str, values: ValueRange | None = None) 
     if values is None or not is_deep(path):
         return read_8_bit_image(str(path), format=format)
     return to_channels(values.to_8_bits(read_values(path, values.page)), format)
+
+
+def read_to_look(path: str | Path, format: str) -> np.ndarray:
+    """As ``read_image``, for pictures that nothing is measured on: a deep image by its own percentiles."""
+    if not is_deep(path):
+        return read_8_bit_image(str(path), format=format)
+    return read_image(path, format, ValueRange(*measure_range([path], LOOKING)))
 
 
 def to_channels(pixels: np.ndarray, format: str) -> np.ndarray:

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
-from detectron2.data.detection_utils import read_image
 from tqdm import tqdm
 
+from maskrcnn_project.datasets.image_file import ValueRange, read_image, value_range
 from maskrcnn_project.evaluation.evaluation_result import EvaluationResult, evaluate
 from maskrcnn_project.evaluation.ground_truth import GroundTruth, read_ground_truth
 from maskrcnn_project.evaluation.read_pairs import read_pairs
@@ -60,7 +60,12 @@ def ways_of_looking(detect_images: DetectImages, size: int, overlap: int, batch_
 
 
 def compare_ways(
-    ways: Mapping[str, Way], annotations: Path, image_root: Path, folder: Path, score_threshold: float
+    ways: Mapping[str, Way],
+    annotations: Path,
+    image_root: Path,
+    folder: Path,
+    score_threshold: float,
+    values: ValueRange | None = None,
 ) -> list[EvaluatedWay]:
     """
     Looks at every image of a COCO file in every way, and evaluates what is found.
@@ -70,6 +75,7 @@ def compare_ways(
     Args:
         folder: ``untiled/coco_instances_results.json`` and so on are written into it.
         score_threshold: 0 to 1, where counts are taken. AP looks at all that the ways give.
+        values: how images of more than 8 bits are read.
 
     Raises:
         DatasetError, OSError: a file that cannot be read.
@@ -78,7 +84,7 @@ def compare_ways(
     found: dict[str, dict[int, Detections]] = {name: {} for name in ways}
     seconds = dict.fromkeys(ways, 0.0)
     for image_id, file_name in tqdm(truth.file_names.items(), desc="Tiled or not", unit="image", disable=None):
-        image = read_image(str(image_root / file_name), format="BGR")
+        image = read_image(image_root / file_name, "BGR", values)
         for name, look in ways.items():
             begin = time.perf_counter()
             found[name][image_id] = look(image)
@@ -129,7 +135,8 @@ def compare_tiled(cfg: CfgNode, weights: str, dataset_name: str) -> list[Evaluat
     predictor = Predictor(cfg, weights, cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST)
     ways = ways_of_looking(predictor.detect, cfg.EVALUATION.TILE.SIZE, cfg.EVALUATION.TILE.OVERLAP)
     folder = results_folder(cfg, dataset_name) / "tiled"
-    return compare_ways(ways, Path(metadata.json_file), Path(metadata.image_root), folder, cfg.PREDICT.SCORE_THRESHOLD)
+    annotations, images = Path(metadata.json_file), Path(metadata.image_root)
+    return compare_ways(ways, annotations, images, folder, cfg.PREDICT.SCORE_THRESHOLD, value_range(cfg))
 
 
 def rows_of(ways: Sequence[EvaluatedWay]) -> list[tuple[str, ...]]:

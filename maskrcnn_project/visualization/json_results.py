@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.catalog import Metadata
-from detectron2.data.detection_utils import read_image
 from tqdm import tqdm
 
+from maskrcnn_project.datasets.image_file import read_to_look
 from maskrcnn_project.datasets.result_rows import read_result_rows
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.masks.coding import as_rle
@@ -46,7 +46,7 @@ def draw_results(
             "name the data set that was evaluated."
         )
     for record in tqdm(records[:number], desc="Drawing", unit="image", disable=None):
-        image = read_image(record["file_name"], format="BGR")
+        image = read_to_look(record["file_name"], "BGR")
         found = results_to_detections(by_image[record["image_id"]], image.shape[:2], metadata, score_threshold)
         pair = side_by_side(
             draw_detections(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from detectron2.data.detection_utils import read_image
 
+from maskrcnn_project.datasets.image_file import read_to_look
 from maskrcnn_project.evaluation.metrics.image_pairs import ImagePair
 from maskrcnn_project.evaluation.metrics.outcomes import Outcome
 from maskrcnn_project.masks.coding import Rle
@@ -56,7 +56,7 @@ def read_case_image(image_root: Path, pair: ImagePair) -> np.ndarray | str:
     try:
         if not path.is_file():
             return "its image is not there"
-        image = read_image(str(path), format="RGB")
+        image = read_to_look(path, "RGB")
     except UNREADABLE:
         return "its image cannot be read"
     if image.shape[:2] != tuple(pair.found.size):

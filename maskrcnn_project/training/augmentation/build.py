@@ -76,6 +76,25 @@ def build_test_mapper(cfg: CfgNode) -> Mapper | None:
     return ValueMapper(build_augmentation(cfg, False), cfg.INPUT.FORMAT, values)
 
 
+def build_validation_mapper(
+    cfg: CfgNode, records: DatasetFromList | Sequence[dict[str, Any]], mask_format: str
+) -> Mapper:
+    """From a record to a sample with its objects, as in training, but resized as in testing and never changed."""
+    resize = build_augmentation(cfg, False)
+    values = value_range(cfg)
+    if values is not None:
+        return MixingMapper(
+            records, image_format=cfg.INPUT.FORMAT, before=(), resize=resize, after=(), colour=(), values=values
+        )
+    return DatasetMapper(
+        True,
+        augmentations=resize,
+        image_format=cfg.INPUT.FORMAT,
+        use_instance_mask=cfg.MODEL.MASK_ON,
+        instance_mask_format=mask_format,
+    )
+
+
 def large_scale_jitter(jitter: CfgNode) -> list[T.Augmentation]:
     """The image at a drawn scale, cut or padded to a square."""
     size, (smallest, largest) = jitter.SIZE, jitter.SCALES

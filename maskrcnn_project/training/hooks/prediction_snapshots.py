@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, DatasetMapper, MetadataCatalog
-from detectron2.data.detection_utils import read_image
 from detectron2.engine import DefaultTrainer, HookBase
 from detectron2.utils import comm
 
+from maskrcnn_project.datasets.image_file import ValueRange, read_image, value_range
+from maskrcnn_project.training.augmentation.build import build_test_mapper
 from maskrcnn_project.training.hooks.metric import is_due
 from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY
 from maskrcnn_project.training.hooks.undisturbed import undisturbed, unwrap
@@ -33,10 +35,11 @@ class PredictionSnapshots(HookBase):
         self,
         output_dir: str | Path,
         dataset: str,
-        mapper: DatasetMapper,
+        mapper: Callable[[dict], dict],
         number: int,
         period: int,
         threshold: float,
+        values: ValueRange | None = None,
     ):
         """
         Args:
@@ -45,12 +48,14 @@ class PredictionSnapshots(HookBase):
             number: of images, at least 1.
             period: iterations; 0: at the end only.
             threshold: predictions of a lower score (0 to 1) are not drawn.
+            values: how images of more than 8 bits are read.
         """
         if number < 1:
             raise ValueError(f"HOOKS.PredictionSnapshots.NUMBER must be at least 1, but is {number}.")
         self.folder = Path(output_dir) / FOLDER
         self.dataset = dataset
         self.mapper = mapper
+        self.values = values
         self.number, self.period, self.threshold = number, period, threshold
         self.records: list[dict] = []
 
@@ -62,10 +67,11 @@ class PredictionSnapshots(HookBase):
         return cls(
             cfg.OUTPUT_DIR,
             cfg.DATASETS.TEST[0],
-            DatasetMapper(cfg, False),
+            build_test_mapper(cfg) or DatasetMapper(cfg, False),
             keys.NUMBER,
             keys.PERIOD or cfg.TEST.EVAL_PERIOD,
             cfg.PREDICT.SCORE_THRESHOLD,
+            value_range(cfg),
         )
 
     def before_train(self) -> None:
@@ -80,7 +86,7 @@ class PredictionSnapshots(HookBase):
 
     def _draw(self, name: str, record: dict) -> None:
         model = unwrap(self.trainer.model)
-        image = read_image(record["file_name"], format="BGR")
+        image = read_image(record["file_name"], "BGR", self.values)
         metadata = MetadataCatalog.get(self.dataset)
         with undisturbed(model):  # the drawing draws random colours, too
             model.eval()

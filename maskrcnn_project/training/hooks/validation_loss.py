@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import DatasetMapper, build_detection_test_loader, get_detection_dataset_dicts
-from detectron2.data.detection_utils import build_augmentation
+from detectron2.data import build_detection_test_loader, get_detection_dataset_dicts
 from detectron2.engine import DefaultTrainer, HookBase
 from detectron2.utils import comm
 from torch import nn
 
 from maskrcnn_project.datasets.statistics import mask_format_of
+from maskrcnn_project.training.augmentation.build import build_validation_mapper
 from maskrcnn_project.training.hooks.metric import LOSS_PREFIX, is_due
 from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY
 from maskrcnn_project.training.hooks.undisturbed import set_loss_mode, undisturbed, unwrap
@@ -138,13 +138,8 @@ def validation_loader(cfg: CfgNode, name: str, max_batches: int) -> Iterable[lis
     batch_size = max(1, cfg.SOLVER.IMS_PER_BATCH // comm.get_world_size())
     records = spread_evenly(records, max_batches * batch_size * comm.get_world_size())
     from_data = mask_format_of(a for r in records for a in r["annotations"])
-    mapper = DatasetMapper(
-        True,
-        augmentations=build_augmentation(cfg, False),
-        image_format=cfg.INPUT.FORMAT,
-        use_instance_mask=cfg.MODEL.MASK_ON,
-        instance_mask_format=from_data if cfg.INPUT.MASK_FORMAT_FROM_DATA else cfg.INPUT.MASK_FORMAT,
-    )
+    mask_format = from_data if cfg.INPUT.MASK_FORMAT_FROM_DATA else cfg.INPUT.MASK_FORMAT
+    mapper = build_validation_mapper(cfg, records, mask_format)
     return build_detection_test_loader(
         records, mapper=mapper, batch_size=batch_size, num_workers=cfg.DATALOADER.NUM_WORKERS
     )

@@ -198,7 +198,7 @@ def test_hooks_are_added_to_those_that_were_chosen(files, tmp_path):
     chosen = prepare(training_parser().parse_args(words)).HOOKS.NAMES
     forget_sets()
     more = prepare(training_parser().parse_args([*words, "HOOKS.NAMES", "('+EarlyStopping', '-LossCurves')"]))
-    assert more.HOOKS.NAMES == (*(name for name in chosen if name != "LossCurves"), "EarlyStopping")
+    assert (*(name for name in chosen if name != "LossCurves"), "EarlyStopping") == more.HOOKS.NAMES
 
 
 def test_a_flag_and_an_option_that_contradict_each_other(files, tmp_path):
