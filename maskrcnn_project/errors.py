@@ -12,6 +12,8 @@ from typing import Any
 # What bad input raises, here and in the libraries below. Anything else is a bug and shows its traceback.
 BAD_INPUT = (OSError, ValueError, KeyError, ImportError, FloatingPointError, MemoryError)
 TRACEBACK_VARIABLE = "MASKRCNN_TRACEBACK"
+# GNU OpenMP's bound on spinning (iterations of its loop), which it reads once, when torch is loaded.
+SPIN_VARIABLE, SPINS = "GOMP_SPINCOUNT", "1000"
 TRACEBACK_HEAD = "Traceback (most recent call last)"
 
 
@@ -25,6 +27,7 @@ def run_tool(main: Callable[[], Any]) -> None:
 
     ``MASKRCNN_TRACEBACK=1`` shows the traceback as well.
     """
+    bound_spinning()
     # fvcore scripts its losses when it is imported, which torch has begun to call old-fashioned: no user's concern.
     warnings.filterwarnings("ignore", message=".*torch.jit.script.*deprecated", category=FutureWarning)
     try:
@@ -39,6 +42,15 @@ def run_tool(main: Callable[[], Any]) -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def bound_spinning() -> None:
+    """
+    PyTorch's threads wait for one another by spinning, which on a busy machine takes the time of those that are waited
+    for. A bound on it costs nothing on an idle machine. It must be set before torch is loaded; what the user set stays.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault(SPIN_VARIABLE, SPINS)
 
 
 def is_bad_input(error: BaseException) -> bool:

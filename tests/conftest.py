@@ -5,6 +5,9 @@ import logging
 import pytest
 
 import maskrcnn_project  # noqa: F401
+from maskrcnn_project.errors import bound_spinning
+
+bound_spinning()  # before any test loads torch
 
 
 @pytest.fixture(autouse=True)

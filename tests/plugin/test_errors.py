@@ -1,6 +1,8 @@
+import os
+
 import pytest
 
-from maskrcnn_project.errors import is_bad_input, run_tool, sentence
+from maskrcnn_project.errors import bound_spinning, is_bad_input, run_tool, sentence
 
 RELAYED = "Caught ValueError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n  File x\n"
 
@@ -41,3 +43,20 @@ def test_a_started_process_may_meet_bad_input_or_a_bug():
     head = "\n\n-- Process 0 terminated with the following error:\nTraceback (most recent call last):\n  File x\n"
     assert is_bad_input(ProcessRaisedException(head + "FileNotFoundError: no x\n"))
     assert not is_bad_input(ProcessRaisedException(head + "TypeError: a bug\n"))
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({}, {"GOMP_SPINCOUNT": "1000"}),
+        ({"GOMP_SPINCOUNT": "7"}, {"GOMP_SPINCOUNT": "7"}),
+        ({"OMP_WAIT_POLICY": "active"}, {"OMP_WAIT_POLICY": "active"}),
+    ],
+)
+def test_spinning_is_bounded_unless_the_user_says_otherwise(monkeypatch, given, wanted):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    bound_spinning()
+    assert {name: os.environ[name] for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY") if name in os.environ} == wanted
