@@ -44,7 +44,7 @@ def test_nothing_and_boxes_alone():
 
 def test_what_is_no_record_is_refused():
     record = to_record(NAME, found_of(np.ones((2, 3))))
-    with pytest.raises(ValueError, match="not as many"):
+    with pytest.raises(ValueError, match="not have as many"):
         from_record({**record, "scores": []})
     del record["masks"]
     with pytest.raises(ValueError, match="lacks masks"):
