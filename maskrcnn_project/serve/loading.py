@@ -10,6 +10,7 @@ from detectron2.config import CfgNode
 
 from maskrcnn_project.files import IMAGE_SUFFIXES, images_below
 from maskrcnn_project.inference.predictor import Predictor
+from maskrcnn_project.inference.thin_images import with_thin_images
 from maskrcnn_project.inference.thresholds import ScoreThresholds
 from maskrcnn_project.inference.tiling.tiles import check_tiles, detect_tiled
 from maskrcnn_project.masks.detections import Detections
@@ -57,9 +58,10 @@ def model_for_page(
         )
     predictor = Predictor(cfg, weights, lowest)
     names = predictor.classes.names
+    detect_images = with_thin_images(predictor.detect, predictor.cfg)
 
     def detect(image: np.ndarray) -> Detections:
-        return predictor.detect([image])[0] if tiles is None else detect_tiled(predictor.detect, image, *tiles)
+        return detect_images([image])[0] if tiles is None else detect_tiled(detect_images, image, *tiles)
 
     return Model(
         title=Path(weights or cfg.MODEL.WEIGHTS).absolute().parent.name or "model",
