@@ -34,7 +34,7 @@ def add_split(p: argparse.ArgumentParser) -> None:
     group.add_argument("--group-by", metavar="KEY", help="images of the same value of this key stay together (default: "
                        "tiles of one image; 'id' lets every image be by itself)")  # fmt: skip
     group.add_argument("--group-by-name", metavar="REGEX", help="the same by part of file_name, e.g. '^(P[0-9]+)_'")
-    p.add_argument("--seed", type=int, default=0, help="equal seeds give equal splits (default 0)")
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="equal seeds give equal splits (default 0)")
     p.add_argument("--force", action="store_true", help="overwrite an earlier split")
 
 
@@ -52,7 +52,7 @@ def add_subset(p: argparse.ArgumentParser) -> None:
     p.add_argument("--annotations", required=True, metavar="FILE", help="COCO JSON")
     p.add_argument("--output", required=True, metavar="FILE", help="the new COCO JSON")
     p.add_argument("--number", type=int, metavar="N", help="so many images, every class in its share")
-    p.add_argument("--seed", type=int, default=0, help="of the draw of these (default 0)")
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw of these (default 0)")
     p.add_argument("--classes", nargs="+", metavar="NAME", help="these classes, and the images that show one of them")
     p.add_argument("--keep-empty", action="store_true", help="with --classes: the other images too, without objects")
     only = p.add_mutually_exclusive_group()
@@ -68,7 +68,7 @@ def add_tile(p: argparse.ArgumentParser) -> None:
     p.add_argument("--output", required=True, metavar="DIR", help="a new folder: images/ and annotations.json")
     p.add_argument("--tile", "--size", type=int, required=True, metavar="SIZE", help="both sides of a tile, in pixels")
     p.add_argument("--tile-overlap", "--overlap", type=int, metavar="N",
-                   help="pixels that neighbours share: as much as most objects measure (default: a quarter)")  # fmt: skip
+                   help="pixels that tiles share: as much as most objects measure (default: a quarter)")  # fmt: skip
     p.add_argument("--min-visible", type=float, default=0.1, metavar="P",
                    help="leave out remnants with less than this share of the object, 0-1 (default 0.1)")  # fmt: skip
     p.add_argument("--drop-empty", action="store_true", help="leave out tiles that show no object")

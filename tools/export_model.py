@@ -37,7 +37,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--height", type=int, default=256, metavar="H", help="of the picture to record on (default 256)")
     p.add_argument("--width", type=int, default=320, metavar="W", help="of the picture to record on (default 320)")
     p.add_argument("--opset", type=int, metavar="N", help="of ONNX, at least 18 (default: PyTorch's choice)")
-    p.add_argument("--device", default="cpu", help="where a TorchScript or torch.export file will run (default cpu)")
+    p.add_argument("--device", default="cpu", metavar="NAME",
+                   help="where a TorchScript or torch.export file will run (default cpu)")  # fmt: skip
     p.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="config options")
     return p
 

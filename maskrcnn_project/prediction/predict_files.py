@@ -8,6 +8,7 @@ from there, and several processes share the work without a word between them unt
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import traceback
 from collections import deque
@@ -51,7 +52,9 @@ from maskrcnn_project.prediction.output_formats import (
 )
 from maskrcnn_project.prediction.shard import Shard
 from maskrcnn_project.prediction.sources import Source
-from maskrcnn_project.prediction.video import frame_count
+from maskrcnn_project.prediction.video import NOT_FOR_BROWSERS, frame_count, h264_codec
+
+logger = logging.getLogger(__name__)
 
 Written = tuple[PurePosixPath, Stamp, dict[str, str], Detections]  # name, stamp, forms by manner, and what was found
 # With these the next image would fare no better: the run stops.
@@ -355,6 +358,8 @@ def write_tables(
 
 def draw_videos(sources: list[Source], journal: Journal, metadata: Metadata, output: Path, troubles: Troubles) -> None:
     """Draws every video of ``sources`` of which frames are done; one that cannot be drawn goes to ``troubles``."""
+    if any(source.is_video for source in sources) and h264_codec() is None:
+        logger.warning(NOT_FOR_BROWSERS)
     for source in sources:
         frames = frames_of(source, journal) if source.is_video else []
         if frames:
