@@ -53,6 +53,7 @@ ROWS = {
         ("--to labelme --input {json} --images {images} --output {images}", 0),
         ("--to labelme --input {json} --images {images} --output {images}", 1),
         ("--from labelme --input {images} --output {json}", 1),
+        ("--to yolo --input {json} --images {images} --output {images}", 0),
         ("--to yolo --input {json} --images {images} --output {images}", 1),
     ],
     "edit_dataset": [

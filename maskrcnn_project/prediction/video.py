@@ -21,6 +21,8 @@ USUAL_RATE = 25.0
 CODEC = "mp4v"
 # Encoders of H.264, the best first: FFmpeg may be built with one of them, or none.
 H264_CODECS = ("libx264", "libopenh264", "h264_videotoolbox")
+# What COLOR_BGR2YUV_I420 makes, by its numbers in ITU-T H.273, so that a player does not guess another.
+BT_601, LIMITED_RANGE = 6, 1
 # Rates are fractions in a file: 29.97 is 30000/1001.
 MAX_DENOMINATOR = 1001
 NOT_FOR_BROWSERS = (
@@ -122,7 +124,10 @@ def _write_h264(path: Path, frames: Iterable[np.ndarray], rate: float, codec: st
                 stream = container.add_stream(codec, rate=exact)
                 stream.height, stream.width = frame.shape[:2]
                 stream.pix_fmt = "yuv420p"  # the one layout of pixels that every browser decodes
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="bgr24")))
+                stream.codec_context.colorspace, stream.codec_context.color_range = BT_601, LIMITED_RANGE
+            # by OpenCV, as the conversion that FFmpeg takes by default is some shades off
+            planes: Any = cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
         if stream is not None:
             container.mux(stream.encode())
     return stream is not None
