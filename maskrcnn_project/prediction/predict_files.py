@@ -167,8 +167,6 @@ def predict_files(
         troubles = Troubles(list(dict(failures).items()), undone)  # a broken video is told by every process
         journal.read()
         images, instances = write_tables(predictor, sources, output, options, journal, troubles)
-        if "drawn" in options.write:
-            draw_videos(sources, journal, predictor.metadata, output, troubles)
     for output_format in output_formats.values():
         output_format.writer.finish()
     return PredictionSummary(images, instances, plan.earlier, troubles.unread, troubles.undone)
@@ -353,6 +351,8 @@ def write_tables(
         raise
     for writer in writers:
         writer.finish()
+    if "drawn" in options.write:
+        draw_videos(sources, journal, predictor.metadata, output, troubles)
     return images, instances
 
 

@@ -67,7 +67,7 @@ def find_sources(inputs: Iterable[str], images: str | Path | None, output: str |
     Raises:
         FileNotFoundError: an input that names nothing, or nothing that can be an input.
         DatasetError: a COCO file that is none.
-        ValueError: ``images`` without a COCO file; an input that lies in the output folder.
+        ValueError: ``images`` without a COCO file; an input, COCO files included, that lies in the output folder.
     """
     found: dict[Path, Listed | None] = {}  # None: an input of its own
     results = Path(os.path.abspath(output))
@@ -81,7 +81,7 @@ def find_sources(inputs: Iterable[str], images: str | Path | None, output: str |
                 found[path] = found.get(path) or listed
         else:
             found.update({path: found.get(path) for path in expand(entry, results)})
-    refuse_inputs(Path(output), found)
+    refuse_inputs(Path(output), [*found, *(Path(entry).expanduser() for entry in listings)])
     return _with_names(found)
 
 

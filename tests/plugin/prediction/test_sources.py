@@ -88,6 +88,14 @@ def test_an_output_folder_by_another_name_is_still_that_folder(folder):
         names(folder, ".", output="link")
 
 
+def test_a_coco_file_in_the_output_folder_is_refused(folder):
+    """predictions.json of an earlier run lists images, and would be written anew."""
+    (folder.parent / "out").mkdir()
+    coco_file(folder.parent / "out/predictions.json", "b.png")
+    with pytest.raises(ValueError, match=r"predictions\.json lies in the output folder"):
+        names(folder, "../out/predictions.json", images=folder)
+
+
 def test_nothing_found_is_named(folder):
     (folder / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="empty holds no image and no video"):
