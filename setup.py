@@ -31,6 +31,9 @@ SERVE = ["starlette>=0.40", "uvicorn>=0.30"]
 # To write ONNX files, and to check them.
 ONNX = ["onnx>=1.16", "onnxscript>=0.3", "onnxruntime>=1.18"]
 
+# Videos in H.264, which browsers play.
+VIDEO = ["av>=12"]
+
 # Read at the top of the tree by people, inside the package by an installed copy (maskrcnn_project/resources.py).
 TOP_FOLDERS = {"maskrcnn_project._configs": "configs", "maskrcnn_project._datasets": "datasets"}
 
@@ -52,10 +55,12 @@ setup(
     extras_require={
         "onnx": ONNX,
         "serve": SERVE,
+        "video": VIDEO,
         "browser": ["playwright>=1.40"],  # tests in a Chromium that is installed; without it they are skipped
         "dev": [
             *ONNX,
             *SERVE,
+            *VIDEO,
             "pytest>=8",
             "pytest-xdist>=3.5",
             "hypothesis>=6",

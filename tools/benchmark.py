@@ -12,9 +12,10 @@ from maskrcnn_project.provider import CHOICE_VARIABLE, detectron2_info
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--config-file", default="configs/mask_rcnn_R_50_FPN_1x.yaml", metavar="FILE")
+    p.add_argument("--config-file", default="configs/mask_rcnn_R_50_FPN_1x.yaml", metavar="FILE",
+                   help="default configs/mask_rcnn_R_50_FPN_1x.yaml")  # fmt: skip
     p.add_argument("--size", type=int, nargs=2, default=(800, 1088), metavar=("H", "W"), help="default 800 1088")
-    p.add_argument("--batch-size", type=int, default=2, metavar="N")
+    p.add_argument("--batch-size", type=int, default=2, metavar="N", help="images at once (default 2)")
     p.add_argument("--objects", type=int, default=10, metavar="N", help="in each image (default 10)")
     p.add_argument("--repeats", type=int, default=5, metavar="N", help="the median of so many counts (default 5)")
     p.add_argument("--json", action="store_true", help="only measure the Detectron2 that answers here; print JSON")

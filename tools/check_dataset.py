@@ -28,9 +28,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--images", metavar="DIR", help="folder of the images; without it the files are not looked at")
     p.add_argument("--val-annotations", metavar="FILE", help="the same for the validation set")
     p.add_argument("--val-images", metavar="DIR")
-    p.add_argument("--fix", metavar="OUT.json", help="write a fixed copy of the annotations; must not exist yet")
-    p.add_argument("--val-fix", metavar="OUT.json", help="the same for the validation set")
-    p.add_argument("--json", metavar="REPORT", help="write the findings as JSON as well; must not exist yet")
+    p.add_argument("--fix", metavar="FILE", help="write a fixed copy of the annotations; must not exist yet")
+    p.add_argument("--val-fix", metavar="FILE", help="the same for the validation set")
+    p.add_argument("--report", "--json", metavar="FILE", help="write the findings as JSON as well; must not exist yet")
     p.add_argument("--quick", action="store_true", help="neither decode the images nor draw the masks")
     p.add_argument("--detections-per-image", type=int, default=100, metavar="N",
                    help="TEST.DETECTIONS_PER_IMAGE of the model to be trained (default 100)")  # fmt: skip
@@ -50,14 +50,14 @@ def main() -> None:
     from maskrcnn_project.datasets.checking.split_tables import SplitTables
     from maskrcnn_project.files import write_text
 
-    refuse_existing(args.fix, args.val_fix, args.json)  # before the work, not after
+    refuse_existing(args.fix, args.val_fix, args.report)  # before the work, not after
     train = SplitTables.read("train", args.annotations, args.images)
     val = None if args.val_annotations is None else SplitTables.read("val", args.val_annotations, args.val_images)
     findings = check_dataset(train, val, quick=args.quick, detections_per_image=args.detections_per_image)
     print(as_text(findings, train, val))
-    if args.json is not None:
-        Path(args.json).parent.mkdir(parents=True, exist_ok=True)
-        write_text(Path(args.json), json.dumps(as_json(findings), indent=2))
+    if args.report is not None:
+        Path(args.report).parent.mkdir(parents=True, exist_ok=True)
+        write_text(Path(args.report), json.dumps(as_json(findings), indent=2))
     fixed = {}
     for tables, other, output in ((train, val, args.fix), (val, train, args.val_fix)):
         if tables is not None and output is not None:

@@ -9,7 +9,7 @@ examples:
   edit_dataset.py split --annotations all.json --output parts --parts train=0.7 val=0.15 test=0.15 --group-by patient
   edit_dataset.py merge --annotations a.json b.json --images photos_a photos_b --output both.json
   edit_dataset.py subset --annotations all.json --output trial.json --classes screw nut --number 200
-  edit_dataset.py tile --annotations scans.json --images scans --output tiles --size 1024 --overlap 256
+  edit_dataset.py tile --annotations scans.json --images scans --output tiles --tile 1024 --tile-overlap 256
 """
 
 
@@ -34,7 +34,7 @@ def add_split(p: argparse.ArgumentParser) -> None:
     group.add_argument("--group-by", metavar="KEY", help="images of the same value of this key stay together (default: "
                        "tiles of one image; 'id' lets every image be by itself)")  # fmt: skip
     group.add_argument("--group-by-name", metavar="REGEX", help="the same by part of file_name, e.g. '^(P[0-9]+)_'")
-    p.add_argument("--seed", type=int, default=0, help="equal seeds give equal splits (default 0)")
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="equal seeds give equal splits (default 0)")
     p.add_argument("--force", action="store_true", help="overwrite an earlier split")
 
 
@@ -52,7 +52,7 @@ def add_subset(p: argparse.ArgumentParser) -> None:
     p.add_argument("--annotations", required=True, metavar="FILE", help="COCO JSON")
     p.add_argument("--output", required=True, metavar="FILE", help="the new COCO JSON")
     p.add_argument("--number", type=int, metavar="N", help="so many images, every class in its share")
-    p.add_argument("--seed", type=int, default=0, help="of the draw of these (default 0)")
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw of these (default 0)")
     p.add_argument("--classes", nargs="+", metavar="NAME", help="these classes, and the images that show one of them")
     p.add_argument("--keep-empty", action="store_true", help="with --classes: the other images too, without objects")
     only = p.add_mutually_exclusive_group()
@@ -66,9 +66,9 @@ def add_tile(p: argparse.ArgumentParser) -> None:
     p.add_argument("--annotations", required=True, metavar="FILE", help="COCO JSON")
     p.add_argument("--images", required=True, metavar="DIR", help="folder of the images")
     p.add_argument("--output", required=True, metavar="DIR", help="a new folder: images/ and annotations.json")
-    p.add_argument("--size", type=int, required=True, metavar="PIXELS", help="both sides of a tile")
-    p.add_argument("--overlap", type=int, metavar="PIXELS",
-                   help="what neighbours share: as much as most objects measure (default: a quarter)")  # fmt: skip
+    p.add_argument("--tile", "--size", type=int, required=True, metavar="SIZE", help="both sides of a tile, in pixels")
+    p.add_argument("--tile-overlap", "--overlap", type=int, metavar="N",
+                   help="pixels that tiles share: as much as most objects measure (default: a quarter)")  # fmt: skip
     p.add_argument("--min-visible", type=float, default=0.1, metavar="P",
                    help="leave out remnants with less than this share of the object, 0-1 (default 0.1)")  # fmt: skip
     p.add_argument("--drop-empty", action="store_true", help="leave out tiles that show no object")
@@ -106,8 +106,8 @@ def subset(args: argparse.Namespace) -> None:
 def tile(args: argparse.Namespace) -> None:
     from maskrcnn_project.datasets.editing.tile import TileOptions, write_tiled
 
-    overlap = args.size // 4 if args.overlap is None else args.overlap
-    options = TileOptions(args.size, overlap, args.min_visible, not args.drop_empty, args.format, args.quality)
+    overlap = args.tile // 4 if args.tile_overlap is None else args.tile_overlap
+    options = TileOptions(args.tile, overlap, args.min_visible, not args.drop_empty, args.format, args.quality)
     print(write_tiled(args.annotations, args.images, args.output, options).text(options))
 
 

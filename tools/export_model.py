@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--weights", metavar="FILE", help="default: those of --run, else MODEL.WEIGHTS of the config")
     p.add_argument("--format", required=True, choices=SUFFIXES, help="what to write")
     p.add_argument("--output", required=True, metavar="FILE", help="the file to write; its folder must exist")
-    p.add_argument("--overwrite", action="store_true", help="write over an earlier --output of this format")
+    p.add_argument("--force", "--overwrite", action="store_true", help="write over an earlier --output of this format")
     p.add_argument("--score-threshold", type=float, metavar="P", help="what the file drops scores below, 0 to 1")
     p.add_argument(
         "--no-paste", action="store_true", help="masks as probabilities in their boxes, not as pixels of the input"
@@ -37,7 +37,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--height", type=int, default=256, metavar="H", help="of the picture to record on (default 256)")
     p.add_argument("--width", type=int, default=320, metavar="W", help="of the picture to record on (default 320)")
     p.add_argument("--opset", type=int, metavar="N", help="of ONNX, at least 18 (default: PyTorch's choice)")
-    p.add_argument("--device", default="cpu", help="where a TorchScript or torch.export file will run (default cpu)")
+    p.add_argument("--device", default="cpu", metavar="NAME",
+                   help="where a TorchScript or torch.export file will run (default cpu)")  # fmt: skip
     p.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="config options")
     return p
 
@@ -54,8 +55,10 @@ def check_arguments(args: argparse.Namespace) -> None:
         raise ValueError(f"--output of the format {args.format} must end in {SUFFIXES[args.format]}: {args.output}.")
     if not output.absolute().parent.is_dir():
         raise FileNotFoundError(f"The folder of --output {args.output} does not exist: make it first.")
-    if output.exists() and not args.overwrite:
-        raise FileExistsError(f"{args.output} exists already: name another --output, or add --overwrite.")
+    if args.weights and output.exists() and output.samefile(args.weights):
+        raise ValueError(f"--output {args.output} is the file of the weights: name another, so that they stay.")
+    if output.exists() and not args.force:
+        raise FileExistsError(f"{args.output} exists already: name another --output, or add --force.")
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from maskrcnn_project.inference.thresholds import ScoreThresholds
     from maskrcnn_project.prediction.predict_files import PredictionSummary
 
-MOST_NAMED = 10  # unreadable images that are named at the end
+MOST_NAMED = 10  # images that went wrong are named at the end, of each kind
 
 
 def main() -> None:
@@ -38,19 +38,22 @@ def main() -> None:
         outcome = predict_files(predictor, sources, Path(args.output), options, share)
     if outcome is not None:
         report(outcome, options.thresholds, args.output)
+        if outcome.failures or outcome.undone:
+            sys.exit(1)
 
 
 def report(outcome: "PredictionSummary", thresholds: "ScoreThresholds", output: str) -> None:
-    """Says what was found and what could not be read."""
+    """Says what was found, and what could not be read or not be done."""
     print(
         f"{outcome.instances} instances in {outcome.images} images at score {thresholds} or above"
         f"{f' ({outcome.earlier} of them done earlier)' if outcome.earlier else ''}: {output}"
     )
-    for name, why in outcome.failures[:MOST_NAMED]:
-        print(f"warning: {name} could not be read: {why}", file=sys.stderr)
-    if outcome.failures:
-        number = len(outcome.failures)
-        print(f"warning: {number} input{'s' if number > 1 else ''} could not be read.", file=sys.stderr)
+    for failures, what in ((outcome.failures, "read"), (outcome.undone, "done")):
+        for name, why in failures[:MOST_NAMED]:
+            print(f"warning: {name} could not be {what}: {why}", file=sys.stderr)
+        if failures:
+            number = len(failures)
+            print(f"warning: {number} input{'s' if number > 1 else ''} could not be {what}.", file=sys.stderr)
 
 
 if __name__ == "__main__":

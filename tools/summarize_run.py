@@ -19,8 +19,12 @@ PLACES = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", metavar="DIR", help="OUTPUT_DIR of a training")
-    folder = Path(parser.parse_args().run)
+    parser.add_argument("folder", nargs="?", metavar="DIR", help="a training's output folder")
+    parser.add_argument("--run", metavar="DIR", help="the same, named as in the other tools")
+    args = parser.parse_args()
+    if (args.run is None) == (args.folder is None):
+        raise ValueError("Give --run DIR, a training's output folder.")
+    folder = Path(args.run or args.folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"No folder {folder}: name the OUTPUT_DIR of a training.")
 

@@ -25,7 +25,8 @@ def parser() -> argparse.ArgumentParser:
         default="train",
         help="which sets of the config (annotation only)",
     )
-    p.add_argument("--output-dir", default="data_pictures", metavar="DIR")
+    p.add_argument("--output", "--output-dir", default="data_pictures", metavar="DIR",
+                   help="folder of the pictures (default data_pictures)")  # fmt: skip
     p.add_argument("--number", type=int, default=16, metavar="N", help="pictures to draw (default 16)")
     p.add_argument("--images", metavar="DIR", help="instead of a config: folder of the images")
     p.add_argument("--annotations", metavar="FILE", help="and the COCO JSON of their annotations")
@@ -43,17 +44,21 @@ def main() -> None:
     from maskrcnn_project.analysis.data_pictures import (
         annotated_pictures,
         config_to_draw,
+        files_of,
         sample_pictures,
         write_pictures,
     )
+    from maskrcnn_project.files import ResultFolder
 
     cfg = config_to_draw(args.config_file, args.images, args.annotations, args.opts)
+    names = cfg.DATASETS.TEST if args.split == "test" and args.source == "annotation" else cfg.DATASETS.TRAIN
+    folder = ResultFolder(Path(args.output), files_of(names))
     if args.source == "dataloader":
         pictures = sample_pictures(cfg, args.number)
     else:
-        pictures = annotated_pictures(cfg.DATASETS.TRAIN if args.split == "train" else cfg.DATASETS.TEST, args.number)
-    sheet, count = write_pictures(pictures, Path(args.output_dir), args.number)
-    print(f"{count} pictures in {args.output_dir}, all on one sheet: {sheet}")
+        pictures = annotated_pictures(names, args.number)
+    sheet, count = write_pictures(pictures, folder, args.number)
+    print(f"{count} pictures in {args.output}, all on one sheet: {sheet}")
 
 
 if __name__ == "__main__":

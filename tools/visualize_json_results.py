@@ -7,7 +7,7 @@ from maskrcnn_project.errors import run_tool
 
 EPILOG = """
 example:
-  visualize_json_results.py --run output/photos --output output/photos/pictures --conf-threshold 0.5
+  visualize_json_results.py --run output/photos --output output/photos/pictures --score-threshold 0.5
 """
 
 
@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
         help="instead of --run: a config whose DATASETS.DESCRIPTIONS are registered",
     )
     p.add_argument(
+        "--results",
         "--input",
         metavar="FILE",
         help="results JSON (default with --run: inference/coco_instances_results.json)",
@@ -29,7 +30,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--dataset", metavar="NAME", help="name of the data set (default: the first of DATASETS.TEST)")
     p.add_argument("--output", required=True, metavar="DIR", help="where the pictures go")
     p.add_argument(
-        "--conf-threshold", type=float, default=0.5, metavar="P", help="draw from this score on (default 0.5)"
+        "--score-threshold",
+        "--conf-threshold",
+        type=float,
+        default=0.5,
+        metavar="P",
+        help="draw from this score on (default 0.5)",
     )
     p.add_argument("--number", type=int, metavar="N", help="draw the first N images only")
     return p
@@ -38,11 +44,13 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = parser().parse_args()
     if (args.run is None) == (args.config_file is None):
-        raise ValueError("Give either --run DIR (a training's output folder) or --config-file FILE with --input FILE.")
-    if args.run is None and args.input is None:
-        raise ValueError("--config-file needs --input FILE: the results JSON to draw.")
-    if not 0 <= args.conf_threshold <= 1:
-        raise ValueError(f"--conf-threshold must be between 0 and 1, but {args.conf_threshold} was given.")
+        raise ValueError(
+            "Give either --run DIR (a training's output folder) or --config-file FILE with --results FILE."
+        )
+    if args.run is None and args.results is None:
+        raise ValueError("--config-file needs --results FILE: the results JSON to draw.")
+    if not 0 <= args.score_threshold <= 1:
+        raise ValueError(f"--score-threshold must be between 0 and 1, but {args.score_threshold} was given.")
 
     from maskrcnn_project.config import get_config_of
     from maskrcnn_project.datasets.register import register_descriptions
@@ -50,11 +58,11 @@ def main() -> None:
 
     cfg = get_config_of(args.run, args.config_file)
     register_descriptions(cfg.DATASETS.DESCRIPTIONS)
-    results = args.input or Path(args.run) / "inference" / "coco_instances_results.json"
+    results = args.results or Path(args.run) / "inference" / "coco_instances_results.json"
     dataset = args.dataset or next(iter(cfg.DATASETS.TEST), None)
     if dataset is None:
         raise ValueError("The config has no DATASETS.TEST: name the data set with --dataset.")
-    count = draw_results(Path(results), dataset, Path(args.output), args.conf_threshold, args.number)
+    count = draw_results(Path(results), dataset, Path(args.output), args.score_threshold, args.number)
     print(f"{count} pictures in {args.output}: prediction left, ground truth right")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.coco_file import read_coco_file
 from maskrcnn_project.datasets.image_file import read_to_look
 from maskrcnn_project.datasets.register import register_coco_dataset, register_descriptions
+from maskrcnn_project.files import ResultFolder, picture_names
 from maskrcnn_project.training.trainer import MaskRCNNTrainer
 from maskrcnn_project.visualization.pictures import contact_sheet, draw_annotations, draw_sample, save_picture
 
@@ -38,12 +40,19 @@ def config_to_draw(
 
 
 def annotated_pictures(names: Sequence[str], number: int) -> Iterator[tuple[str, np.ndarray]]:
-    """(name, BGR picture) of ``number`` images spread evenly over the data sets ``names``."""
+    """(name, BGR picture) of ``number`` images spread evenly over the data sets ``names``; no two names are alike."""
     records = [(name, record) for name in names for record in DatasetCatalog.get(name)]
     step = max(1, len(records) // number)
-    for name, record in records[::step][:number]:
+    chosen = records[::step][:number]
+    called = picture_names([Path(record["file_name"]) for _, record in chosen])
+    for picture, (name, record) in zip(called, chosen, strict=True):
         image = read_to_look(record["file_name"], "BGR")
-        yield Path(record["file_name"]).stem, draw_annotations(image, record, MetadataCatalog.get(name))
+        yield picture, draw_annotations(image, record, MetadataCatalog.get(name))
+
+
+def files_of(names: Sequence[str]) -> list[Path]:
+    """The image files of the data sets ``names``."""
+    return [Path(record["file_name"]) for name in names for record in DatasetCatalog.get(name)]
 
 
 def sample_pictures(cfg: CfgNode, number: int) -> Iterator[tuple[str, np.ndarray]]:
@@ -61,11 +70,24 @@ def sample_pictures(cfg: CfgNode, number: int) -> Iterator[tuple[str, np.ndarray
             )
 
 
-def write_pictures(pictures: Iterator[tuple[str, np.ndarray]], folder: Path, number: int) -> tuple[Path, int]:
-    """Writes each picture and a contact sheet of all into ``folder``. Returns the sheet and how many there are."""
-    drawn = []
+def write_pictures(pictures: Iterator[tuple[str, np.ndarray]], folder: ResultFolder, number: int) -> tuple[Path, int]:
+    """
+    Writes each picture and a contact sheet of all into ``folder``. Returns the sheet and how many there are.
+
+    Raises:
+        FileExistsError: in the place of one lies a file that no tool has written.
+    """
+    drawn, names = [], set()
     for name, picture in tqdm(pictures, total=number, desc="Drawing", unit="image", disable=None):
-        save_picture(folder / f"{name}.png", picture)
+        save_picture(folder.place(f"{name}.png"), picture)
         drawn.append(picture)
-    save_picture(folder / SHEET_NAME, contact_sheet(drawn))
-    return folder / SHEET_NAME, len(drawn)
+        names.add(f"{name}.png".casefold())
+    sheet = folder.place(next(name for name in sheet_names() if name not in names))
+    save_picture(sheet, contact_sheet(drawn))
+    return sheet, len(drawn)
+
+
+def sheet_names() -> Iterator[str]:
+    """What the contact sheet may be called: another name where an image is called sheet itself."""
+    yield SHEET_NAME
+    yield from (f"contact_{number}_{SHEET_NAME}" for number in count(1))

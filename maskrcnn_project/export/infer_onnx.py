@@ -5,23 +5,36 @@ Runs an ONNX file of this project on images: python run_onnx.py model.onnx photo
 It needs nothing but Python and three packages (pip install onnxruntime numpy Pillow): copy this one file to wherever
 the model has to run. For each image it writes photo.jpg.json (boxes, scores, classes) and photo.jpg.masks.png, a
 picture of the image's size whose pixels are instance numbers from 1 in the order of the JSON, 0 for none; where masks
-overlap, the more confident instance has the pixel.
+overlap, the more confident instance has the pixel. Images of one name in several folders get results in folders of
+these names. Nothing but earlier results is overwritten, and an image that goes wrong costs no other; the exit code
+is 1 then.
 """
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+# This file beside results has the name of one in each line, so that no tool takes them for photographs.
+RESULTS_FILE = ".maskrcnn_results"
+SUFFIXES = (".json", ".masks.png")
+HEIC_HEADS = (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1", b"ftypmsf1")  # bytes 4 to 12
 
 
 def read_image(path):
-    """(H, W, 3) uint8, RGB, turned upright as its EXIF orientation says."""
-    with Image.open(path) as picture:
-        return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    """(H, W, 3) uint8, RGB, turned upright as its EXIF orientation says. Raises OSError, ValueError in a sentence."""
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    except UnidentifiedImageError:
+        head = Path(path).read_bytes()[:12]
+        kind = "HEIC, which is" if head[4:] in HEIC_HEADS else "no image, or of a kind that is"
+        raise ValueError(f"it is {kind} not read: convert it to JPEG or PNG") from None
 
 
 def input_size(height, width, short_edge, max_size):
@@ -32,7 +45,7 @@ def input_size(height, width, short_edge, max_size):
     scale = short_edge / min(height, width)
     sides = (short_edge, scale * width) if height < width else (scale * height, short_edge)
     shrink = min(1.0, max_size / max(sides))
-    return tuple(int(side * shrink + 0.5) for side in sides)
+    return tuple(max(1, int(side * shrink + 0.5)) for side in sides)  # a thin image keeps a pixel
 
 
 def paste(mask, box, height, width):
@@ -64,7 +77,12 @@ class Model:
     def __init__(self, path):
         if not Path(path).is_file():
             raise FileNotFoundError(f"There is no file {path}.")
-        self.session = onnxruntime.InferenceSession(path, providers=onnxruntime.get_available_providers())
+        try:
+            self.session = onnxruntime.InferenceSession(path, providers=onnxruntime.get_available_providers())
+        except Exception as error:  # onnxruntime's own types of error
+            raise ValueError(
+                f"{path} is no ONNX file that can be loaded: write it anew ({one_line(error)})."
+            ) from error
         self.metadata = self.session.get_modelmeta().custom_metadata_map
         if "class_names" not in self.metadata:
             raise ValueError(f"{path} does not name its classes: it was not written by export_model.py.")
@@ -107,8 +125,46 @@ class Model:
         return columns[0], rows[0], whole[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def write(model, name, folder):
-    """Runs ``model`` on the image ``name`` and writes what it finds into ``folder``; returns how many."""
+def places(names, folder):
+    """
+    {path of an image: path of its results less their suffixes}, each image once: below ``folder`` by its name alone,
+    or, where two images have one name, by its path below the folder that all of them lie in.
+    """
+    images = {os.path.realpath(name): name for name in reversed(names)}
+    images = {name: Path(os.path.abspath(name)) for name in sorted(images.values(), key=names.index)}
+    if len({path.name.casefold() for path in images.values()}) == len(images):
+        return {name: folder / path.name for name, path in images.items()}
+    root = os.path.commonpath([path.parent for path in images.values()])
+    return {name: folder / path.relative_to(root) for name, path in images.items()}
+
+
+def check_free(place, name, inputs):
+    """
+    Raises FileExistsError where results at ``place`` would replace one of the ``inputs``, a stranger's file, or the
+    results of another image than ``name``.
+    """
+    noted = place.parent / RESULTS_FILE
+    earlier = noted.read_text("utf-8").splitlines() if noted.is_file() else []
+    for suffix in SUFFIXES:
+        path = place.with_name(place.name + suffix)
+        if path.exists() and (path.name not in earlier or os.path.realpath(path) in inputs):
+            raise FileExistsError(f"{path} exists already and is not overwritten: choose another --output.")
+    path = place.with_name(place.name + SUFFIXES[0])
+    of = json.loads(path.read_text("utf-8"))["image"] if path.exists() else name
+    if of != name:
+        raise FileExistsError(f"{path} holds what was found in {of} and is not overwritten: choose another --output.")
+
+
+def note_results(place):
+    """Notes down that what lies at ``place`` are results: in RESULTS_FILE beside them, each once."""
+    noted = place.parent / RESULTS_FILE
+    earlier = noted.read_text("utf-8").splitlines() if noted.is_file() else []
+    with noted.open("a", encoding="utf-8") as stream:
+        stream.writelines(f"{place.name}{suffix}\n" for suffix in SUFFIXES if place.name + suffix not in earlier)
+
+
+def write(model, name, place):
+    """Runs ``model`` on the image ``name``; writes what it finds to ``place`` with two suffixes; returns how many."""
     image = read_image(name)
     boxes, classes, scores, masks = model(image)
     found = [
@@ -121,30 +177,46 @@ def write(model, name, folder):
         for box, number, score in zip(boxes, classes, scores, strict=True)
     ]
     content = {"image": name, "height": image.shape[0], "width": image.shape[1], "instances": found}
-    (folder / f"{Path(name).name}.json").write_text(json.dumps(content, indent=1), "utf-8")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    note_results(place)
     if masks is not None:
         numbers = np.zeros(image.shape[:2], dtype=np.uint16)
         for index in reversed(range(len(masks))):  # the most confident last, over the others
             x, y, part = masks[index]
             numbers[y : y + part.shape[0], x : x + part.shape[1]][part] = index + 1
-        Image.fromarray(numbers).save(folder / f"{Path(name).name}.masks.png")
+        Image.fromarray(numbers).save(place.with_name(f"{place.name}{SUFFIXES[1]}"))
+    place.with_name(f"{place.name}{SUFFIXES[0]}").write_text(json.dumps(content, indent=1), "utf-8")
     return len(found)
+
+
+def one_line(error):
+    """What an error says, or its type where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="the .onnx file")
     parser.add_argument("images", nargs="+", help="image files")
-    parser.add_argument("--output", default=".", help="folder for the results (default: this one)")
+    parser.add_argument("--output", default=".", metavar="DIR", help="folder for the results (default: this one)")
     args = parser.parse_args()
     try:
         model = Model(args.model)
         folder = Path(args.output)
         folder.mkdir(parents=True, exist_ok=True)
-        for name in args.images:
-            print(f"{name}: {write(model, name, folder)} instances")
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
+    failed = 0
+    inputs = {os.path.realpath(name) for name in args.images}
+    for name, place in places(args.images, folder).items():
+        try:
+            check_free(place, name, inputs)
+            print(f"{name}: {write(model, name, place)} instances", flush=True)
+        except Exception as error:  # decoders and onnxruntime raise nearly every type of error
+            failed += 1
+            print(f"error: {name}: {one_line(error)}", file=sys.stderr)
+    if failed:
+        sys.exit(f"error: {failed} of {len(inputs)} images could not be done.")
 
 
 if __name__ == "__main__":

@@ -74,7 +74,8 @@ def add_finding_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--score-threshold",
         metavar="P",
-        help="keep what has this score, 0 to 1 (default 0.5), or a higher one; by class: cell=0.6,dirt=0.3",
+        help="keep what has this score, 0 to 1 (default 0.5), or a higher one; by class: cell=0.6,dirt=0.3, or as "
+        """JSON: '{"screw, long": 0.6}'""",
     )
     group.add_argument(
         "--overlap",

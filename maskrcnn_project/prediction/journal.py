@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from maskrcnn_project.files import JOURNAL_FOLDER as FOLDER
 from maskrcnn_project.files import write_text
 from maskrcnn_project.masks.detections import Detections
 from maskrcnn_project.prediction.loading import Stamp
 from maskrcnn_project.prediction.writing.record import KEYS, from_record, to_record
 
-FOLDER = ".journal"
 SETTINGS = "settings.json"
 BLOCK = 1 << 20  # bytes read at once to find the end of the last line
 OWN_KEYS = ("stamp", "at", "written")  # of a line, beside those of the record

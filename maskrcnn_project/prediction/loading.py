@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from detectron2.data.detection_utils import read_image
 
+from maskrcnn_project.datasets.checking.image_reading import read_picture
 from maskrcnn_project.prediction.sources import Source
 from maskrcnn_project.prediction.video import read_frames
 
@@ -49,6 +50,17 @@ def image_picture(source: Source) -> InputImage:
 
 def frame_picture(source: Source, index: int, stamp: Stamp) -> InputImage:
     return InputImage(source, source.name / f"{index:06d}", stamp)
+
+
+def read_input(path: Path) -> np.ndarray:
+    """An image file as (H, W, 3) uint8 BGR, upright. Raises OSError, which says what the file is instead."""
+    try:
+        return read_image(str(path), format="BGR")
+    except Exception as error:  # on damaged files Pillow's decoders raise nearly every type of error
+        detail = read_picture(str(path), hashed=False).detail
+        if not detail:  # it can be decoded, but not be made an image of three channels
+            raise
+        raise OSError(f"{path} {detail}") from error
 
 
 def read_ahead(
@@ -99,7 +111,7 @@ def _feed(
 ) -> None:
     """Puts (picture, future) for every image and frame, then None; ends early when nobody takes them any more."""
     for picture in images:
-        if not put((picture, pool.submit(read_image, str(picture.source.path), format="BGR"))):
+        if not put((picture, pool.submit(read_input, picture.source.path))):
             return
     for source, wanted in videos.items():
         stamp = stamp_of(source.path)

@@ -7,20 +7,27 @@ from there, and several processes share the work without a word between them unt
 
 from __future__ import annotations
 
+import errno
+import logging
+import os
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from detectron2.data.catalog import Metadata
 from tqdm import tqdm
 
+from maskrcnn_project.errors import TRACEBACK_VARIABLE, sentence
 from maskrcnn_project.inference.overlap import remove_overlap
 from maskrcnn_project.inference.predictor import Predictor
+from maskrcnn_project.inference.thin_images import with_thin_images
 from maskrcnn_project.inference.thresholds import select_above
 from maskrcnn_project.inference.tiling.tiles import DetectImages, detect_tiled
 from maskrcnn_project.masks.detections import Detections
@@ -45,10 +52,14 @@ from maskrcnn_project.prediction.output_formats import (
 )
 from maskrcnn_project.prediction.shard import Shard
 from maskrcnn_project.prediction.sources import Source
-from maskrcnn_project.prediction.video import frame_count
+from maskrcnn_project.prediction.video import NOT_FOR_BROWSERS, frame_count, h264_codec
+
+logger = logging.getLogger(__name__)
 
 Written = tuple[PurePosixPath, Stamp, dict[str, str], Detections]  # name, stamp, forms by manner, and what was found
-Failure = tuple[PurePosixPath, str]  # which image could not be read, and why
+# With these the next image would fare no better: the run stops.
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+Failure = tuple[PurePosixPath, str]  # which image, and why
 
 
 @dataclass(frozen=True)
@@ -58,12 +69,38 @@ class PredictionSummary:
         images: and frames of videos, whenever they were done.
         instances: in all of them.
         earlier: images and frames that were done already by an earlier run.
+        failures: what could not be read.
+        undone: what could be read, but not be looked at by the model or not be written. It is in no table.
     """
 
     images: int
     instances: int
     earlier: int
     failures: list[Failure]
+    undone: list[Failure] = field(default_factory=list)
+
+
+@dataclass
+class Troubles:
+    """Which images went wrong, and why: those that could not be read, and those that could be read but not be done."""
+
+    unread: list[Failure] = field(default_factory=list)
+    undone: list[Failure] = field(default_factory=list)
+
+    def add_undone(self, picture: InputImage, error: Exception) -> None:
+        if os.environ.get(TRACEBACK_VARIABLE):
+            traceback.print_exception(error)
+        why = sentence(error)
+        if getattr(error, "errno", None) == errno.ENAMETOOLONG:
+            why = "the name of its result would be too long for the file system: give the image a shorter name"
+        self.undone.append((picture.name, why))
+
+    def nothing_left(self, first: Source) -> OSError:
+        """The error where no image is left for the tables; ``first``: of the inputs."""
+        done, named = ("done", self.undone) if self.undone and not self.unread else ("read", self.unread)
+        name, why = named[0] if named else (first.name, "it changed while it was read")
+        others = len(self.unread) + len(self.undone) - 1
+        return OSError(f"{name} could not be {done}{f', nor could {others} more' if others > 0 else ''}: {why}")
 
 
 @dataclass(frozen=True)
@@ -123,27 +160,29 @@ def predict_files(
     with closing(Journal(output, share.rank)) as journal:
         plan = plan_shard(sources, journal, share, work)
         share.wait()  # what one writes would change another's plan
-        failures = share.gathered(do_shard(plan, journal, work, show=share.is_first))
+        troubles = do_shard(plan, journal, work, show=share.is_first)
+        failures, undone = share.gathered(troubles.unread), share.gathered(troubles.undone)
         if not share.is_first:
             return None
-        failures = list(dict(failures).items())  # a broken video is told by every process
+        troubles = Troubles(list(dict(failures).items()), undone)  # a broken video is told by every process
         journal.read()
-        images, instances = write_tables(predictor, sources, output, options, journal, failures)
+        images, instances = write_tables(predictor, sources, output, options, journal, troubles)
     for output_format in output_formats.values():
         output_format.writer.finish()
-    return PredictionSummary(images, instances, plan.earlier, failures)
+    return PredictionSummary(images, instances, plan.earlier, troubles.unread, troubles.undone)
 
 
 def detector(predictor: Predictor, options: Options) -> DetectImages:
     """From images (H, W, 3) uint8 BGR to what is to be kept of what is found in them."""
     thresholds = options.thresholds.per_class(predictor.classes.names)
+    detect_images = with_thin_images(predictor.detect, predictor.cfg)
 
     def detect(images: list[np.ndarray]) -> list[Detections]:
         if options.tile is None:
-            found = predictor.detect(images)
+            found = detect_images(images)
         else:
             tiles = (options.tile, options.tile_overlap, options.images_at_once(predictor.cfg.MODEL.DEVICE))
-            found = [detect_tiled(predictor.detect, image, *tiles) for image in images]
+            found = [detect_tiled(detect_images, image, *tiles) for image in images]
         return [remove_overlap(select_above(one, thresholds), options.overlap) for one in found]
 
     return detect
@@ -198,57 +237,83 @@ def frames_of(source: Source, journal: Journal) -> list[InputImage]:
     return [frame for frame in frames if journal.get(frame.name, stamp)]
 
 
-def do_shard(plan: Plan, journal: Journal, work: Work, show: bool) -> list[Failure]:
+def do_shard(plan: Plan, journal: Journal, work: Work, show: bool) -> Troubles:
     """
-    Finds, writes and notes down.
+    Finds, writes and notes down. An image that goes wrong, wherever that is, costs no other.
 
     Args:
         show: a progress bar.
 
-    Returns:
-        What could not be read.
+    Raises:
+        OSError: the disk is full, or cannot be written to at all.
     """
-    failures: list[Failure] = []
+    troubles = Troubles()
     with (
         tqdm(total=plan.count, desc="Predicting", unit="image", disable=None if show else True) as progress,
         closing(read_ahead(plan.images, plan.videos, work.workers)) as loaded,
         ThreadPoolExecutor(work.workers) as pool,  # drawing may take as long as finding
     ):
-        written: deque[Future[Written]] = deque()
+        written: deque[tuple[InputImage, Future[Written]]] = deque()
+
+        def note_down() -> None:
+            picture, future = written.popleft()
+            error = future.exception()
+            if error is None:
+                journal.add(*future.result())
+            elif not isinstance(error, Exception) or getattr(error, "errno", None) in DISK_ERRORS:
+                raise error
+            else:
+                troubles.add_undone(picture, error)
+            progress.update()
+
         try:
-            for batch in batches(_readable(loaded, failures, progress), work.batch_size):
-                written.extend(pool.submit(work.write, *entry) for entry in search(batch, journal, work.detect))
+            for batch in batches(_readable(loaded, troubles, progress), work.batch_size):
+                for entry in search(batch, journal, work.detect, troubles, progress):
+                    written.append((entry[0], pool.submit(work.write, *entry)))
                 while len(written) > work.workers:
-                    journal.add(*written.popleft().result())
-                    progress.update()
+                    note_down()
         finally:  # also where the run is stopped: what is written is noted down
             while written:
-                journal.add(*written.popleft().result())
-                progress.update()
-    return failures
+                note_down()
+    return troubles
 
 
 def _readable(
-    loaded: Iterable[tuple[InputImage, np.ndarray | Exception]], failures: list[Failure], progress: tqdm
+    loaded: Iterable[tuple[InputImage, np.ndarray | Exception]], troubles: Troubles, progress: tqdm
 ) -> Iterator[Loaded]:
-    """Those that could be read; the others go to ``failures``."""
+    """Those that could be read; the others go to ``troubles``."""
     for picture, image in loaded:
         if isinstance(image, Exception):
-            failures.append((picture.name, str(image) or type(image).__name__))
+            troubles.unread.append((picture.name, str(image) or type(image).__name__))
             progress.update()
         else:
             yield picture, image
 
 
 def search(
-    batch: list[Loaded], journal: Journal, detect: DetectImages
+    batch: list[Loaded], journal: Journal, detect: DetectImages, troubles: Troubles, progress: tqdm
 ) -> Iterator[tuple[InputImage, np.ndarray, LogRecord | None, Detections]]:
     """What is found in each image of a batch; where only other files are wanted, the journal knows it."""
     lines = [journal.get(picture.name, picture.stamp) for picture, _ in batch]
     fresh = [image for (_, image), line in zip(batch, lines, strict=True) if line is None]
-    detected = iter(detect(fresh) if fresh else ())
+    detected = iter(detect_each(detect, fresh) if fresh else ())
     for (picture, image), line in zip(batch, lines, strict=True):
-        yield picture, image, line, next(detected) if line is None else journal.found(line)
+        found = next(detected) if line is None else journal.found(line)
+        if isinstance(found, Exception):
+            troubles.add_undone(picture, found)
+            progress.update()
+        else:
+            yield picture, image, line, found
+
+
+def detect_each(detect: DetectImages, images: list[np.ndarray]) -> list[Detections | Exception]:
+    """What ``detect`` gives for each image, or has raised; where a batch goes wrong, each is shown alone."""
+    try:
+        return list(detect(images))
+    except Exception as error:  # a model may raise anything on one image, and do well on the next
+        if len(images) == 1:
+            return [error]
+    return [outcome for image in images for outcome in detect_each(detect, [image])]
 
 
 def write_tables(
@@ -257,7 +322,7 @@ def write_tables(
     output: Path,
     options: Options,
     journal: Journal,
-    failures: list[Failure],
+    troubles: Troubles,
 ) -> tuple[int, int]:
     """
     Writes what is one file for many images, in the order of ``sources``.
@@ -271,9 +336,7 @@ def write_tables(
     done = done_pictures(sources, journal)
     first = next(done, None)
     if first is None:
-        name, why = failures[0] if failures else (sources[0].name, "it changed while it was read")
-        others = f", nor could {len(failures) - 1} more" if len(failures) > 1 else ""
-        raise OSError(f"{name} could not be read{others}: {why}")
+        raise troubles.nothing_left(sources[0])
     writers = table_writers(output, sources, predictor.classes, options)
     images = instances = 0
     try:
@@ -289,10 +352,21 @@ def write_tables(
     for writer in writers:
         writer.finish()
     if "drawn" in options.write:
-        for source in sources:
-            if source.is_video:
-                write_drawn_video(source, frames_of(source, journal), journal, predictor.metadata, output)
+        draw_videos(sources, journal, predictor.metadata, output, troubles)
     return images, instances
+
+
+def draw_videos(sources: list[Source], journal: Journal, metadata: Metadata, output: Path, troubles: Troubles) -> None:
+    """Draws every video of ``sources`` of which frames are done; one that cannot be drawn goes to ``troubles``."""
+    if any(source.is_video for source in sources) and h264_codec() is None:
+        logger.warning(NOT_FOR_BROWSERS)
+    for source in sources:
+        frames = frames_of(source, journal) if source.is_video else []
+        if frames:
+            try:
+                write_drawn_video(source, frames, journal, metadata, output)
+            except Exception as error:  # decoders and encoders raise nearly every type of error
+                troubles.add_undone(InputImage(source, source.name, frames[0].stamp), error)
 
 
 def done_pictures(sources: list[Source], journal: Journal) -> Iterator[tuple[InputImage, LogRecord]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from maskrcnn_project.datasets.coco_file import read_coco_file
-from maskrcnn_project.files import IMAGE_SUFFIXES
+from maskrcnn_project.files import IMAGE_SUFFIXES, images_below, is_earlier_result, refuse_inputs
 from maskrcnn_project.prediction.video import VIDEO_SUFFIXES
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def find_sources(inputs: Iterable[str], images: str | Path | None, output: str |
     Raises:
         FileNotFoundError: an input that names nothing, or nothing that can be an input.
         DatasetError: a COCO file that is none.
-        ValueError: ``images`` without a COCO file; an input that lies in the output folder.
+        ValueError: ``images`` without a COCO file; an input, COCO files included, that lies in the output folder.
     """
     found: dict[Path, Listed | None] = {}  # None: an input of its own
     results = Path(os.path.abspath(output))
@@ -78,9 +81,7 @@ def find_sources(inputs: Iterable[str], images: str | Path | None, output: str |
                 found[path] = found.get(path) or listed
         else:
             found.update({path: found.get(path) for path in expand(entry, results)})
-    inside = next((path for path in found if results in path.parents), None)
-    if inside is not None:
-        raise ValueError(f"{inside} lies in the output folder {output}: choose another, so that no input is replaced.")
+    refuse_inputs(Path(output), [*found, *(Path(entry).expanduser() for entry in listings)])
     return _with_names(found)
 
 
@@ -99,22 +100,51 @@ def _with_names(found: Mapping[Path, Listed | None]) -> list[Source]:
 
 
 def expand(entry: str, output: Path) -> list[Path]:
-    """The files that a file, a folder or a pattern names, absolute. Files below ``output`` (absolute) are left out."""
+    """
+    The files that a file, a folder or a pattern names, absolute. What lies below ``output`` (absolute), and what
+    earlier runs have written, is left out; what else a folder holds that could have been meant is said in one line.
+    """
     path = Path(entry).expanduser()
     suffixes = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
     if path.is_file():
         return [Path(os.path.abspath(path))]
+    remark = ""
     if path.is_dir():
-        found = sorted(f for f in path.rglob("*") if f.suffix.lower() in suffixes and f.is_file())
+        found, remark = images_below(path, suffixes)
         nothing = f"The folder {entry} holds no image and no video ({', '.join(suffixes)})"
     else:
-        found = sorted(Path(f) for f in glob.glob(str(path), recursive=True) if Path(f).is_file())
+        found = matching_files(path)
         nothing = f"{entry} is no file and no folder, and as a pattern it matches nothing"
     files = [Path(os.path.abspath(file)) for file in found]
-    outside = [file for file in files if output not in file.parents]
+    results = os.path.realpath(output)
+    outside = [file for file in files if not _is_within(os.path.realpath(file.parent), results)]
     if not outside:
-        raise FileNotFoundError(f"{nothing}{' outside of the output folder' if files else ''}.")
+        where = " outside of the output folder" if files else ""
+        raise FileNotFoundError(f"{nothing}{where}{remark and f'; {remark}'}.")
+    if remark:
+        logger.warning("%s: %s.", entry, remark)
     return outside
+
+
+def matching_files(pattern: Path) -> list[Path]:
+    """
+    The files that match, sorted, less results of earlier runs. What of the pattern is a folder stands for itself,
+    brackets included; a file that several links lead to comes once.
+    """
+    folder = pattern.parent
+    while not folder.is_dir():
+        folder = folder.parent
+    below = pattern.relative_to(folder)
+    matches = sorted(glob.glob(str(below), root_dir=folder, recursive=True))
+    files: dict[str, Path] = {}
+    for file in (folder / match for match in matches):
+        if file.is_file() and not is_earlier_result(file, folder):
+            files.setdefault(os.path.realpath(file), file)
+    return list(files.values())
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(os.path.join(folder, ""))
 
 
 def common_root(files: list[Path]) -> Path:
@@ -138,7 +168,7 @@ def _video_name(name: PurePosixPath, others: Mapping[PurePosixPath, int]) -> Pur
 
 
 def _is_listing(entry: str) -> bool:
-    return entry.lower().endswith(".json") and not glob.has_magic(entry)
+    return entry.lower().endswith(".json") and (Path(entry).expanduser().exists() or not glob.has_magic(entry))
 
 
 def listed_images(listing: Path, images: str | Path | None) -> Iterator[tuple[Path, Listed]]:

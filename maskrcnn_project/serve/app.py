@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -98,12 +99,15 @@ class Page:
         start = time.perf_counter()
         try:
             found = self.model.detect(image)
+            seconds = time.perf_counter() - start
+            step = shown_step(found.size)
+            shown = picture(image, step)
+        except (OSError, ValueError, cv2.error) as error:
+            raise HTTPException(422, f"This image cannot be looked at: {error}") from error
         except (MemoryError, RuntimeError) as error:
             if not isinstance(error, MemoryError) and "out of memory" not in str(error):
                 raise
             raise HTTPException(507, "The memory is too small for this image: make it smaller.") from error
-        seconds = time.perf_counter() - start
-        step = shown_step(found.size)
         if self.model.most is not None and len(found) >= self.model.most:
             remarks.append(
                 f"The model stops at {self.model.most} instances per image, and has reached them: there may be more. "
@@ -111,7 +115,7 @@ class Page:
             )
         if step > 1:
             remarks.append(f"The image is shown at 1/{step} of its size; everything is measured at its full size.")
-        result = Result(name, found, *picture(image, step), step)
+        result = Result(name, found, *shown, step)
         self.results.add(result)
         masks: Sequence = found.masks or [None] * len(found)
         return {

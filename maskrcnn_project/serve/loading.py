@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from itertools import islice
+import logging
 from pathlib import Path
 
 import numpy as np
 from detectron2.config import CfgNode
 
-from maskrcnn_project.files import IMAGE_SUFFIXES
+from maskrcnn_project.files import IMAGE_SUFFIXES, images_below
 from maskrcnn_project.inference.predictor import Predictor
+from maskrcnn_project.inference.thin_images import with_thin_images
 from maskrcnn_project.inference.thresholds import ScoreThresholds
 from maskrcnn_project.inference.tiling.tiles import check_tiles, detect_tiled
 from maskrcnn_project.masks.detections import Detections
 from maskrcnn_project.serve.app import Model
+
+logger = logging.getLogger(__name__)
 
 MAX_EXAMPLES = 200  # a folder may hold a hundred thousand
 
 
 def find_examples(folder: Path) -> list[Path]:
     """The first images of a folder, at any depth. Raises FileNotFoundError where there is none."""
-    images = (f for f in sorted(folder.rglob("*")) if f.suffix.lower() in IMAGE_SUFFIXES and f.is_file())
-    found = list(islice(images, MAX_EXAMPLES))
+    found, remark = images_below(folder)
     if not found:
-        raise FileNotFoundError(f"--examples {folder} is no folder with images ({', '.join(IMAGE_SUFFIXES)}).")
-    return found
+        raise FileNotFoundError(
+            f"--examples {folder} is no folder with images ({', '.join(IMAGE_SUFFIXES)}){remark and f'; {remark}'}."
+        )
+    if remark:
+        logger.warning("%s: %s.", folder, remark)
+    return found[:MAX_EXAMPLES]
 
 
 def model_for_page(
@@ -52,9 +58,10 @@ def model_for_page(
         )
     predictor = Predictor(cfg, weights, lowest)
     names = predictor.classes.names
+    detect_images = with_thin_images(predictor.detect, predictor.cfg)
 
     def detect(image: np.ndarray) -> Detections:
-        return predictor.detect([image])[0] if tiles is None else detect_tiled(predictor.detect, image, *tiles)
+        return detect_images([image])[0] if tiles is None else detect_tiled(detect_images, image, *tiles)
 
     return Model(
         title=Path(weights or cfg.MODEL.WEIGHTS).absolute().parent.name or "model",

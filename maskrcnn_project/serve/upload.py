@@ -12,6 +12,8 @@ from detectron2.data.detection_utils import convert_PIL_to_numpy
 from PIL import Image, ImageOps, UnidentifiedImageError
 from starlette.exceptions import HTTPException
 
+from maskrcnn_project.datasets.checking.image_reading import unknown_kind
+
 # Pillow's names of what IMAGE_SUFFIXES (files.py) stand for. No format that starts another program is among them.
 FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "WEBP")
 # Pillow itself refuses an image of more than this, twice its MAX_IMAGE_PIXELS, as a decompression bomb.
@@ -20,6 +22,8 @@ MAX_MEGAPIXELS = 178
 SHOWN_PIXELS = 16_000_000
 # Below this a picture is sent to the page without loss.
 LOSSLESS_PIXELS = 4_000_000
+# libjpeg writes no longer side (JPEG_MAX_DIMENSION).
+JPEG_SIDE = 65_500
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,11 @@ def decode(data: bytes, limits: Limits) -> tuple[np.ndarray, list[str]]:
     except HTTPException:
         raise
     except UnidentifiedImageError as error:
+        kind = unknown_kind(data)
         raise HTTPException(
-            415, "This is no image that can be read here: choose a JPEG, PNG, TIFF, WebP, BMP or PPM file."
+            415,
+            f"This is no image that can be read here{kind and f' ({kind})'}: choose a JPEG, PNG, TIFF, WebP, BMP or "
+            "PPM file.",
         ) from error
     except Image.DecompressionBombError as error:
         raise too_many_pixels(f"The image has more than {MAX_MEGAPIXELS} megapixels", limits) from error
@@ -101,11 +108,18 @@ def shown_step(size: tuple[int, int]) -> int:
 
 
 def picture(image: np.ndarray, step: int) -> tuple[bytes, str]:
-    """(file, media type) of an image (H, W, 3) uint8 BGR as the page shows it, its sides divided by ``step``."""
-    height, width = (math.ceil((side - step // 2) / step) for side in image.shape[:2])
+    """
+    (file, media type) of an image (H, W, 3) uint8 BGR as the page shows it, its sides divided by ``step``.
+
+    Raises:
+        ValueError, cv2.error: it is too long for a picture.
+    """
+    height, width = (max(1, math.ceil((side - step // 2) / step)) for side in image.shape[:2])
     if step > 1:
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    suffix, kind = (".png", "image/png") if height * width <= LOSSLESS_PIXELS else (".jpg", "image/jpeg")
+    lossless = height * width <= LOSSLESS_PIXELS or max(height, width) > JPEG_SIDE
+    suffix, kind = (".png", "image/png") if lossless else (".jpg", "image/jpeg")
     written, data = cv2.imencode(suffix, image)
-    assert written, f"{image.shape} {image.dtype} could not be written as {kind}"
+    if not written:  # as of a side above the million pixels that libpng takes
+        raise ValueError(f"A picture of {width} x {height} pixels cannot be shown: cut the image into parts.")
     return data.tobytes(), kind

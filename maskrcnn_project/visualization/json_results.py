@@ -13,6 +13,7 @@ from tqdm import tqdm
 from maskrcnn_project.datasets.image_file import read_to_look
 from maskrcnn_project.datasets.result_rows import read_result_rows
 from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.files import ResultFolder, picture_names
 from maskrcnn_project.masks.coding import as_rle
 from maskrcnn_project.masks.detections import Detections
 from maskrcnn_project.visualization.pictures import (
@@ -34,7 +35,8 @@ def draw_results(
         How many pictures were written to ``output``, each named as its image.
 
     Raises:
-        DatasetError: one sentence about the results file.
+        DatasetError, ValueError: one sentence about the results file, or about ``output``, in which images lie.
+        FileExistsError: in the place of a picture lies a file that no tool has written.
     """
     records = DatasetCatalog.get(dataset)
     metadata = MetadataCatalog.get(dataset)
@@ -45,7 +47,10 @@ def draw_results(
             f"{results_file} has results for image id {min(strangers, key=str)}, which {dataset} does not hold: "
             "name the data set that was evaluated."
         )
-    for record in tqdm(records[:number], desc="Drawing", unit="image", disable=None):
+    files = [Path(record["file_name"]) for record in records]
+    folder, names = ResultFolder(output, files), picture_names(files)
+    pairs = list(zip(records, names, strict=True))[:number]
+    for record, name in tqdm(pairs, desc="Drawing", unit="image", disable=None):
         image = read_to_look(record["file_name"], "BGR")
         found = results_to_detections(by_image[record["image_id"]], image.shape[:2], metadata, score_threshold)
         pair = side_by_side(
@@ -58,8 +63,8 @@ def draw_results(
                 f"ground truth: {len(record['annotations'])}",
             ),
         )
-        save_picture(output / f"{Path(record['file_name']).stem}.png", pair)
-    return len(records[:number])
+        save_picture(folder.place(f"{name}.png"), pair)
+    return len(pairs)
 
 
 def results_by_image(path: Path, records: list[dict], metadata: Metadata) -> dict[int, list[dict]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from maskrcnn_project.errors import DatasetError
-from maskrcnn_project.files import IMAGE_SUFFIXES
+from maskrcnn_project.files import IMAGE_SUFFIXES, FolderWalk
 
 
 def image_path(root: str | Path, file_name: str) -> str:
@@ -32,24 +32,17 @@ class Listings:
         """
         The paths of all image files in ``folders`` and the folders below them, each once, sorted within a folder.
 
-        Hidden files and folders are passed over, so are folders without permission and links to folders, which may
-        run in circles.
+        Which folders are walked: see ``FolderWalk``; those without permission are passed over.
         """
-        endings, seen = tuple(suffixes), set()
-        waiting = sorted(set(folders), reverse=True)
-        while waiting:
-            folder = waiting.pop()
-            if folder in seen:
-                continue
-            seen.add(folder)
-            try:
-                files, below = self._list(folder)
-            except DatasetError:
-                continue  # nothing that the JSON lists lies there: ``holds`` would have told
-            for name in sorted(files):
-                if name.lower().endswith(endings) and not name.startswith("."):
-                    yield os.path.join(folder, name)
-            waiting += [os.path.join(folder, name) for name in below if not name.startswith(".")]
+        endings = tuple(suffixes)
+        for folder, names in FolderWalk(folders, self._list_allowed):
+            yield from (os.path.join(folder, name) for name in names if name.lower().endswith(endings))
+
+    def _list_allowed(self, folder: str) -> tuple[set[str], list[str]]:
+        try:
+            return self._list(folder)
+        except DatasetError as error:  # nothing that the JSON lists lies there: ``holds`` would have told
+            raise OSError(error) from error
 
     def _list(self, folder: str) -> tuple[set[str], list[str]]:
         """Names of the files in ``folder``, and of the folders; none if there is no such folder."""
@@ -60,7 +53,7 @@ class Listings:
                     for entry in entries:
                         if entry.is_file():
                             files.add(entry.name)
-                        elif entry.is_dir(follow_symlinks=False):
+                        elif entry.is_dir():
                             folders.append(entry.name)
             except (FileNotFoundError, NotADirectoryError, ValueError):
                 pass  # ValueError: a name with a zero byte, which no folder has

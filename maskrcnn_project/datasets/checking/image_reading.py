@@ -55,6 +55,8 @@ JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
 JPEG_FORMATS = ("JPEG", "MPO")  # MPO: several in one file
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
 WEBP_START = b"RIFF"  # then the length of what follows, in four bytes, the lowest first
+# ISO/IEC 14496-12 and 23008-12: the box that a HEIC file begins with, and what it says.
+FTYP, HEIC_BRANDS = b"ftyp", (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 # What lies in image folders by mistake, by the first bytes.
 NO_PICTURES = {
     b"version https://git-lfs": "it is a Git LFS pointer: run git lfs pull",
@@ -190,14 +192,20 @@ def _fault(data: bytes, error: Exception) -> DecodedImage:
             "image-truncated", f"cannot be decoded to its end (the file stops after {len(data):,} bytes)"
         )
     if isinstance(error, UnidentifiedImageError):
-        start = data[:64].lstrip()
-        kinds = [kind for beginning, kind in NO_PICTURES.items() if start.startswith(beginning)]
-        why = kinds[0] if kinds else f"no image format is known that begins with {data[:8]!r}"
+        why = unknown_kind(data) or f"no image format is known that begins with {data[:8]!r}"
     elif isinstance(error, Image.DecompressionBombError):
         why = f"it has more than the {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels that Pillow reads: cut it into tiles"
     else:
         why = str(error) or type(error).__name__
     return DecodedImage("image-unreadable", f"cannot be decoded ({why})")
+
+
+def unknown_kind(data: bytes) -> str:
+    """What the first bytes of a file that is no picture, or one of a kind that is not read, tell; "" for nothing."""
+    if data[4:8] == FTYP and data[8:12] in HEIC_BRANDS:
+        return "it is HEIC, as phones write it, which is not read here: convert it to JPEG or PNG"
+    start = data[:64].lstrip()
+    return next((kind for beginning, kind in NO_PICTURES.items() if start.startswith(beginning)), "")
 
 
 def _orientation(image: Image.Image) -> int:

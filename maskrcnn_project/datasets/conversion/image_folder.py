@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -12,25 +13,11 @@ from PIL import Image
 
 from maskrcnn_project.datasets.checking.image_reading import EXECUTED_FORMATS, EXIF_ORIENTATION, SIDES_EXCHANGED
 from maskrcnn_project.errors import DatasetError
-from maskrcnn_project.files import IMAGE_SUFFIXES
+from maskrcnn_project.files import IMAGE_SUFFIXES, images_below
+
+logger = logging.getLogger(__name__)
 
 Size = tuple[int, int]  # (height, width) in pixels
-
-
-def files_below(root: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    """Files with one of ``suffixes`` at any depth, sorted; links to folders are followed, hidden files left out."""
-    seen = set()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        # a link that leads back to a folder above would be followed for ever
-        subfolders[:] = [] if real in seen else sorted(name for name in subfolders if not name.startswith("."))
-        if real not in seen:
-            yield from (
-                Path(folder, name)
-                for name in sorted(names)
-                if not name.startswith(".") and name.lower().endswith(suffixes)
-            )
-        seen.add(real)
 
 
 class ImageFolder:
@@ -48,13 +35,18 @@ class ImageFolder:
             raise DatasetError(f"The image folder {root} does not exist: name the folder of the images with --images.")
         self.root = root
         self._real_root = Path(os.path.realpath(root))
-        found = files_below(root, IMAGE_SUFFIXES)
+        files, remark = images_below(root)
+        found: Iterable[Path] = files
         if but_not is not None and but_not.is_dir() and not but_not.samefile(root):
             masks = Path(os.path.abspath(but_not))
             found = (file for file in found if masks not in Path(os.path.abspath(file)).parents)
         self.file_names = sorted(file.relative_to(root).as_posix() for file in found)
         if not self.file_names:
-            raise DatasetError(f"The image folder {root} holds no image ({', '.join(IMAGE_SUFFIXES)}).")
+            raise DatasetError(
+                f"The image folder {root} holds no image ({', '.join(IMAGE_SUFFIXES)}){remark and f'; {remark}'}."
+            )
+        if remark:
+            logger.warning("%s: %s.", root, remark)
         self._known = set(self.file_names)
         self._by_stem: dict[str, list[str]] = defaultdict(list)
         for name in self.file_names:

@@ -24,7 +24,7 @@ from maskrcnn_project.datasets.coco_file import CocoFile
 from maskrcnn_project.datasets.conversion import primitive_shapes as figures
 from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, ObjectPart, shift
 from maskrcnn_project.datasets.conversion.counts import Counts
-from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size, files_below, open_picture
+from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size, open_picture
 from maskrcnn_project.datasets.conversion.labelme_file import (
     CLASS_LIST,
     CROWD_FLAG,
@@ -35,6 +35,7 @@ from maskrcnn_project.datasets.conversion.labelme_file import (
 )
 from maskrcnn_project.datasets.conversion.new_files import new_files, stems_of
 from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.files import files_below
 from maskrcnn_project.masks.coding import decode, outlines
 from maskrcnn_project.masks.mask_in_box import MaskInBox
 

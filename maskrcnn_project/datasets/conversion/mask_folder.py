@@ -32,9 +32,10 @@ from tqdm import tqdm
 
 from maskrcnn_project.datasets.conversion.collection import Collection, Conversion
 from maskrcnn_project.datasets.conversion.counts import Counts
-from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, files_below
+from maskrcnn_project.datasets.conversion.image_folder import ImageFolder
 from maskrcnn_project.datasets.conversion.index_picture import SUFFIXES, masks_of_numbers, read_numbers
 from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.files import files_below
 from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 LAYOUTS = ("ids", "instances", "binary")

@@ -20,9 +20,10 @@ import numpy as np
 from tqdm import tqdm
 
 from maskrcnn_project.datasets.conversion.collection import Collection, Conversion
-from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, files_below
+from maskrcnn_project.datasets.conversion.image_folder import ImageFolder
 from maskrcnn_project.datasets.conversion.index_picture import masks_of_numbers, pack, read_colours, read_numbers
 from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.files import files_below
 from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 CLASS_FOLDER, OBJECT_FOLDER, IMAGE_FOLDER = "SegmentationClass", "SegmentationObject", "JPEGImages"

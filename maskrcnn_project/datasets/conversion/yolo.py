@@ -27,10 +27,10 @@ from maskrcnn_project.datasets.coco_file import CocoFile
 from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, ObjectPart, shift
 from maskrcnn_project.datasets.conversion.counts import Counts
 from maskrcnn_project.datasets.conversion.hole_bridges import join_rings, touches_itself
-from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size, files_below
+from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size
 from maskrcnn_project.datasets.conversion.new_files import new_files, stems_of
 from maskrcnn_project.errors import DatasetError
-from maskrcnn_project.files import IMAGE_SUFFIXES, write_text
+from maskrcnn_project.files import IMAGE_SUFFIXES, files_below, write_text
 from maskrcnn_project.masks.coding import Polygon, as_rle, decode, outlines
 from maskrcnn_project.masks.mask_in_box import MaskInBox
 

@@ -21,7 +21,7 @@ from maskrcnn_project.datasets.coco_file import CocoFile, read_coco_file
 from maskrcnn_project.datasets.editing.grouping import SOURCE_KEY
 from maskrcnn_project.datasets.editing.tile_pictures import FORMATS, TileWriter
 from maskrcnn_project.errors import DatasetError
-from maskrcnn_project.files import folder_beside
+from maskrcnn_project.files import ALL_RESULTS, folder_beside, note_results
 from maskrcnn_project.masks.crop import area_of, box_xywh_in, clip, pixels_of
 from maskrcnn_project.masks.mask_in_box import MaskInBox
 from maskrcnn_project.masks.tile_grid import Grid
@@ -196,6 +196,7 @@ def write_tiled(
         (folder / IMAGE_FOLDER).mkdir(parents=True)
         coco, summary = _cut_all(data, folder / IMAGE_FOLDER, options)
         (folder / JSON_NAME).write_text(json.dumps(coco), "utf-8")
+        note_results(folder, [ALL_RESULTS])  # a walk over the scans does not take their tiles for further ones
         if output_dir.exists():
             output_dir.rmdir()
         folder.rename(output_dir)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+
+from maskrcnn_project.files import names_without_suffix
 
 
 class Layout:
@@ -20,11 +21,9 @@ class Layout:
             names: of all images, each below the inputs' common folder, as the writers get them.
         """
         self.folder = folder
-        # file systems there are where a.png and A.png are one file
-        self._stems = Counter(str(name.with_suffix("")).casefold() for name in set(names))
+        self._called = names_without_suffix(names)
 
     def place(self, name: PurePosixPath, suffix: str) -> Path:
         """The path of a result of the image ``name``; ``suffix`` is ".png", or "" for a folder."""
-        alone = self._stems[str(name.with_suffix("")).casefold()] <= 1
-        stem = name.stem if alone else name.name
-        return self.folder / name.parent / (stem + suffix)
+        called = self._called.get(name) or name.with_suffix("")  # a frame of a video is not among the names
+        return self.folder / called.parent / (called.name + suffix)

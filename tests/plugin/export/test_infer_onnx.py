@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from detectron2.layers import paste_masks_in_image
 from PIL import Image
 
 from maskrcnn_project.export.samples import model_input
+from maskrcnn_project.files import RESULTS_FILE, images_below
 from tests.places import ROOT
 
 SCRIPT = ROOT / "maskrcnn_project/export/infer_onnx.py"
@@ -101,3 +103,102 @@ def test_masks_are_pasted_as_in_the_predictor(box):
     pasted = np.zeros((24, 30), bool)
     pasted[y : y + part.shape[0], x : x + part.shape[1]] = part >= 0.5
     assert (pasted != wanted).sum() == 0
+
+
+class OneInstance:
+    """In the place of a model: an instance on the left half of every image; it fails on images 13 pixels wide."""
+
+    class_names, class_ids = ["disk"], [7]
+
+    def __init__(self, path):
+        pass
+
+    def __call__(self, image):
+        height, width = image.shape[:2]
+        if width == 13:
+            raise RuntimeError("unlucky")
+        part = np.ones((height, max(1, width // 2)), bool)
+        return np.array([[0, 0, width / 2, height]]), np.array([0]), np.array([0.9]), [(0, 0, part)]
+
+
+@pytest.fixture
+def run_here(tmp_path, monkeypatch, capsys):
+    """A function that runs the script in ``tmp_path``; gives (exit code, outputs, errors)."""
+    monkeypatch.setattr(run_onnx, "Model", OneInstance)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["run_onnx.py", "m.onnx", *map(str, words)])
+        code = 0
+        try:
+            run_onnx.main()
+        except SystemExit as end:
+            code = end.code
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+def draw(*names, size=(8, 6)):
+    for name in names:
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size).save(path)
+
+
+def results(folder="."):
+    return sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*.json"))
+
+
+def test_images_of_one_name_have_results_each_and_a_file_named_twice_is_done_once(run_here):
+    draw("a/x.png", "b/x.png", "b/y.png")
+    code, said, _ = run_here("a/x.png", "b/x.png", "a/x.png", "a/../b/x.png", "--output", "out")
+    assert (code, said.count("instances")) == (0, 2) and results("out") == ["a/x.png.json", "b/x.png.json"]
+    assert run_here("a/x.png", "b/y.png", "--output", "flat")[0] == 0
+    assert results("flat") == ["x.png.json", "y.png.json"]
+
+
+def test_an_image_that_goes_wrong_costs_itself_alone_and_is_named(run_here):
+    draw("a.png", "b.png")
+    draw("c.png", size=(13, 4))
+    draw("n" * 246 + ".png")
+    Path("cut.png").write_bytes(Path("a.png").read_bytes()[:40])
+    Path("p.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    wrong = ["cut.png", "c.png", "p.heic", "gone.png", "n" * 246 + ".png"]
+    code, said, errors = run_here("a.png", *wrong, "b.png", "--output", "out")
+    assert code == "error: 5 of 7 images could not be done." and results("out") == ["a.png.json", "b.png.json"]
+    for name in wrong:
+        assert f"error: {name}: " in errors
+    assert "c.png: unlucky" in errors and "it is HEIC, which is not read: convert it to JPEG or PNG" in errors
+    assert "Traceback" not in errors
+
+
+def test_nothing_but_earlier_results_is_overwritten(run_here):
+    draw("x.png", "x.png.masks.png", "y.png", "other/y.png")
+    Path("y.png.json").write_text("an annotation")
+    before = {path: path.read_bytes() for path in Path().iterdir() if path.is_file()}
+    code, _, errors = run_here("x.png", "x.png.masks.png", "y.png")
+    assert "2 of 3" in code and "x.png.masks.png exists already" in errors and "y.png.json exists already" in errors
+    assert all(path.read_bytes() == content for path, content in before.items())
+    assert run_here("y.png", "--output", "out")[0] == run_here("y.png", "--output", "out")[0] == 0  # again
+    code, _, errors = run_here("other/y.png", "--output", "out")
+    assert "y.png.json holds what was found in y.png and is not overwritten" in errors
+
+
+def test_masks_that_were_written_are_no_photographs(run_here):
+    draw("x.png")
+    assert run_here("x.png")[0] == 0 and Path("x.png.masks.png").is_file()
+    assert run_onnx.RESULTS_FILE == RESULTS_FILE
+    assert images_below(Path())[0] == [Path("x.png")]
+
+
+def test_a_thin_image_keeps_a_pixel():
+    assert run_onnx.input_size(1, 5000, 800, 1333) == (1, 1333)
+
+
+def test_what_is_no_onnx_file_is_one_sentence(tmp_path):
+    (tmp_path / "cut.onnx").write_bytes(b"no model")
+    done = run_without_torch(tmp_path, tmp_path / "cut.onnx", "a.png")
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert f"error: {tmp_path / 'cut.onnx'} is no ONNX file that can be loaded" in done.stderr

@@ -25,6 +25,23 @@ def test_what_is_said_by_class(text, expected, lowest, reason):
 
 
 @pytest.mark.parametrize(
+    ("text", "default", "by_class", "reason"),
+    [
+        (r"screw\, long=0.6,nut=0.3", 0.5, {"screw, long": 0.6, "nut": 0.3}, "a backslash before the comma"),
+        ('{"screw, long": 0.6, "nut": 0.3}', 0.5, {"screw, long": 0.6, "nut": 0.3}, "JSON"),
+        (' {"": 0.2, "nut": 1}', 0.2, {"nut": 1.0}, "the class without a name: all others"),
+        ("a=b=0.4", 0.5, {"a=b": 0.4}, "the last equals sign parts"),
+        (r"a\b=0.4,c\\=0.3", 0.5, {"a\\b": 0.4, "c\\": 0.3}, "backslashes that stand for themselves"),
+        ("{}", 0.5, {}, "nothing said"),
+    ],
+)
+def test_any_class_name_can_be_given(text, default, by_class, reason):
+    thresholds = ScoreThresholds.parse(text, default=0.5)
+    assert thresholds == ScoreThresholds(default, by_class), reason
+    assert ScoreThresholds.parse(str(thresholds), default=0.123) == thresholds
+
+
+@pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("1.5", "must be between 0 and 1, but 1.5 was given"),
@@ -36,6 +53,13 @@ def test_what_is_said_by_class(text, expected, lowest, reason):
         ("=0.4", "wants NAME=P once for a class, but has '=0.4'"),
         ("cell=0.4,cell=0.5", "once for a class, but has 'cell=0.5'"),
         ("0.4,0.5", "once for a class, but has '0.5'"),
+        ("screw, long=0.6", r"a comma in a name as \\,\), but 'screw, long=0.6' was given"),
+        ('{"cell": 0.6', "is no JSON"),
+        ('{"cell": "high"}', "a number for each class, .* but 'cell' has 'high'"),
+        ('{"cell": true}', "a number for each class"),
+        ('{"cell": 2}', "must be between 0 and 1, but 2 was given"),
+        ('{"cell": NaN}', "must be between 0 and 1"),
+        ('{"cell": 0.1, "cell": 0.2}', "once for a class, but has 'cell=0.2'"),
     ],
 )
 def test_what_is_no_threshold(text, sentence):

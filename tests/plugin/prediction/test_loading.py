@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from maskrcnn_project.prediction.loading import batches, image_picture, read_ahead, stamp_of
+from maskrcnn_project.prediction.loading import batches, image_picture, read_ahead, read_input, stamp_of
 from maskrcnn_project.prediction.sources import find_sources
 from tests.plugin.prediction.films import frame_number, write_film
 
@@ -28,6 +28,22 @@ def test_images_come_in_order_with_what_cannot_be_read(tmp_path, workers):
     failed = [str(picture.name) for picture, image in read if isinstance(image, OSError)]
     assert failed == ["007.png"]
     assert [int(image[0, 0, 0]) for _, image in read if isinstance(image, np.ndarray)] == [*range(7), *range(8, 20)]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "it is HEIC, as phones write it, .*convert it to JPEG or PNG"),
+        (b"<html>", "it is a web page"),
+        (b"no image", "no image format is known that begins with"),
+        (b"", "the file is empty"),
+    ],
+)
+def test_what_a_file_is_instead_of_an_image(tmp_path, content, said):
+    (tmp_path / "a.heic").write_bytes(content)
+    with pytest.raises(OSError, match=rf"a\.heic cannot be decoded \({said}") as error:
+        read_input(tmp_path / "a.heic")
+    assert "Error" not in str(error.value) and "_io" not in str(error.value)
 
 
 def test_wanted_frames_of_videos_follow(tmp_path):

@@ -1,8 +1,10 @@
 """The flow over files, with a model that takes no time and counts what it is shown."""
 
 import csv
+import errno
 import json
 import os
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -190,6 +192,74 @@ def test_unreadable_images_are_told_and_the_others_done(predictor, images):
     assert (outcome.images, outcome.earlier, outcome.failures) == (5, 4, [])
 
 
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_an_image_that_the_model_fails_on_costs_itself_alone(predictor, images, batch_size, monkeypatch):
+    whole = predictor.detect
+
+    def fails(shown):
+        if any(image[0, 0, 0] == 52 for image in shown):
+            raise RuntimeError("this one is too much")
+        return whole(shown)
+
+    monkeypatch.setattr(predictor, "detect", fails)
+    outcome = predict(predictor, images, replace(OPTIONS, batch_size=batch_size))
+    assert [(str(name), why) for name, why in outcome.undone] == [("2.png", "this one is too much")]
+    assert (outcome.images, outcome.failures) == (4, [])
+    assert [image["file_name"] for image in table(images)["images"]] == ["0.png", "1.png", "3.png", "4.png"]
+    monkeypatch.setattr(predictor, "detect", whole)
+    assert (predict(predictor, images).images, predictor.shown.count(52)) == (5, 1), "it is done at the next start"
+
+
+def test_an_image_that_cannot_be_written_costs_itself_alone(predictor, images):
+    name = 250 * "n"  # with .jpg.png more than the 255 bytes of file systems
+    for suffix in ("jpg", "png"):
+        write_image(images / f"sub/{name}.{suffix}", 60)
+    (images.parent / "out/3.png/full").mkdir(parents=True)  # a folder stands in the place of a picture
+    outcome = predict(predictor, images, replace(OPTIONS, force=True))
+    undone = {str(image): why for image, why in outcome.undone}
+    assert set(undone) == {f"{name}.jpg", f"{name}.png", "3.png"} and outcome.images == 4
+    assert "too long for the file system: give the image a shorter name" in undone[f"{name}.jpg"]
+    assert [image["file_name"] for image in table(images)["images"]] == ["0.png", "1.png", "2.png", "4.png"]
+
+
+def test_a_full_disk_ends_the_run(predictor, images, monkeypatch):
+    def full(path, picture):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("maskrcnn_project.prediction.writing.drawn_writer.save_picture", full)
+    with pytest.raises(OSError, match="No space left"):
+        predict(predictor, images)
+
+
+def test_a_thin_image_is_done_as_every_other(predictor, images):
+    write_image(images / "sub/thin.png", 60, (1, 5000))
+    write = ("drawn", "labelme", "instances", "cutouts", "coco", "measurements")
+    outcome = predict(predictor, images, replace(OPTIONS, write=write))
+    assert (outcome.images, outcome.failures, outcome.undone) == (6, [], [])
+    thin = table(images)["images"][-1]
+    assert (thin["file_name"], thin["height"], thin["width"]) == ("thin.png", 1, 5000)
+
+
+def test_a_video_that_cannot_be_drawn_costs_itself_alone(predictor, images, monkeypatch):
+    write_film(images / "film.mp4", frames=2)
+
+    def fails(path, frames, rate):
+        raise OSError("no encoder")
+
+    monkeypatch.setattr("maskrcnn_project.prediction.output_formats.write_video", fails)
+    outcome = predict(predictor, images)
+    assert [(str(name), why) for name, why in outcome.undone] == [("film", "no encoder")] and outcome.images == 7
+    assert len(table(images)["images"]) == 7
+
+
+def test_images_of_one_stem_have_a_picture_each(predictor, images):
+    for number, name in enumerate(("a/x.png", "b/x.png", "b/x.jpg", "b/x.jpg.png")):
+        write_image(images / name, 50 + number)
+    predict(predictor, images)
+    drawn = {file.relative_to(images.parent / "out").as_posix() for file in (images.parent / "out").rglob("*.png")}
+    assert {"a/x.png", "b/x.png.png", "b/x.jpg.png", "b/x.jpg.png.png"} < drawn and len(drawn) == 9
+
+
 def test_nothing_readable_is_an_error(predictor, images):
     for number in range(5):
         (images / f"sub/{number}.png").write_bytes(b"no image")
@@ -269,6 +339,15 @@ def test_a_video_is_found_frame_by_frame_and_drawn(predictor, images):
     assert frame_count(out / "film.mp4") == 5
     [*_, (_, last)] = read_frames(out / "film.mp4")
     assert last.shape == (48, 64, 3) and last.std() > 5
+
+
+def test_a_video_that_browsers_may_not_play_is_said_once(predictor, images, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "av", None)
+    for name in ("film", "other"):
+        write_film(images / f"{name}.mp4", frames=2)
+    predict(predictor, images)
+    said = [line for line in caplog.messages if "Browsers may not play" in line]
+    assert len(said) == 1 and "pip install av" in said[0]
 
 
 def test_a_stopped_video_goes_on(predictor, images):

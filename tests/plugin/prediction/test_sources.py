@@ -36,6 +36,66 @@ def test_a_pattern_and_a_file_name_each_file_once(folder):
     assert names(folder, "*.png", "b.png", "**/*.png") == ["b.png", "deep/c.png"]
 
 
+def test_links_to_folders_are_followed(folder):
+    (folder.parent / "real").mkdir()
+    (folder.parent / "real/x.png").touch()
+    (folder / "sub").symlink_to("../real")
+    (folder.parent / "real/back").symlink_to(folder)
+    assert names(folder, ".") == ["a.JPG", "b.png", "deep/c.png", "film", "sub/x.png"]
+    assert names(folder, "**/x.png") == ["x.png"]
+
+
+def test_results_of_an_earlier_run_are_no_inputs(folder):
+    (folder / "first/.journal").mkdir(parents=True)
+    (folder / "first/b.png").touch()
+    for entry in (".", "**/*.png"):
+        assert "first/b.png" not in names(folder, entry, output="in/second")
+
+
+def test_what_is_passed_over_is_said(folder, caplog):
+    for name in ("._b.png", "x.heic", "y.gif"):
+        (folder / name).touch()
+    assert len(names(folder, ".")) == 4
+    [line] = caplog.messages
+    assert line.endswith("passed over: 2 files of kinds that are not read: .gif, .heic (convert to JPEG or PNG).")
+    (folder / "only").mkdir()
+    (folder / "only/x.heic").touch()
+    with pytest.raises(FileNotFoundError, match=r"holds no image .*; passed over: 1 file of kinds .*: \.heic"):
+        names(folder, "only")
+
+
+def test_a_path_with_brackets_is_that_path(folder):
+    inside = folder / "set [1]"
+    inside.mkdir()
+    (inside / "x[0].png").touch()
+    (folder / "set 1").mkdir()
+    (folder / "set 1/y.png").touch()
+    coco_file(inside / "l.json", "x[0].png", ids=[7])
+    sources = find_sources([str(inside / "l.json")], None, "out")
+    assert [(source.path, source.image_id) for source in sources] == [(inside / "x[0].png", 7)]
+    assert names(folder, "set [1]/l.json", images=inside) == ["x[0].png"]
+    assert names(folder, "set [1]/*.png") == names(folder, "set [1]/x[0].png") == ["x[0].png"]
+    assert names(folder, "set [1]") == ["x[0].png"]
+    inside.rename(folder / "gone")
+    assert names(folder, "set [1]/*.png") == ["y.png"], "as a pattern, where there is no such folder"
+
+
+def test_an_output_folder_by_another_name_is_still_that_folder(folder):
+    (folder.parent / "link").symlink_to(folder)
+    with pytest.raises(ValueError, match="lies in the output folder"):
+        names(folder, "b.png", output="link")
+    with pytest.raises(FileNotFoundError, match="outside of the output folder"):
+        names(folder, ".", output="link")
+
+
+def test_a_coco_file_in_the_output_folder_is_refused(folder):
+    """predictions.json of an earlier run lists images, and would be written anew."""
+    (folder.parent / "out").mkdir()
+    coco_file(folder.parent / "out/predictions.json", "b.png")
+    with pytest.raises(ValueError, match=r"predictions\.json lies in the output folder"):
+        names(folder, "../out/predictions.json", images=folder)
+
+
 def test_nothing_found_is_named(folder):
     (folder / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="empty holds no image and no video"):

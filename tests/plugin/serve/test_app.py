@@ -167,6 +167,34 @@ def test_too_little_memory_is_said(serve, image_file):
     assert answer.status == 507 and "memory is too small" in answer.json["error"]
 
 
+def test_an_image_that_the_model_cannot_take_is_said(serve, image_file):
+    def refuses(image):
+        raise ValueError("it is too odd")
+
+    answer = serve(refuses).ask("/api/predict", image_file())
+    assert answer.status == 422 and answer.json["error"] == "This image cannot be looked at: it is too odd"
+
+
+@pytest.mark.parametrize(("size", "status"), [((5000, 1), 200), ((1, 20_000_000), 422), ((66_000, 65), 200)])
+def test_long_and_thin_images(serve, image_file, size, status):
+    def nothing(image):
+        return Detections.none(image.shape[:2])
+
+    answer = serve(nothing).ask("/api/predict", image_file(*size))
+    assert answer.status == status
+    if status == 200:
+        assert answer.json["size"] == [size[1], size[0]]
+    else:
+        assert "cannot be shown" in answer.json["error"] or "cannot be looked at" in answer.json["error"]
+
+
+def test_a_heic_is_called_so(serve):
+    answer = serve().ask("/api/predict", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    assert (
+        answer.status == 415 and "it is HEIC" in answer.json["error"] and "convert it to JPEG" in answer.json["error"]
+    )
+
+
 def test_a_bug_shows_nothing_of_the_inside(serve, image_file):
     def broken(image):
         raise RuntimeError("secret")

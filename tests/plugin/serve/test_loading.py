@@ -29,6 +29,16 @@ def test_examples_are_the_images_of_a_folder_at_any_depth(tmp_path, image_file):
     assert find_examples(tmp_path) == [tmp_path / "a.jpg", tmp_path / "b/c.PNG"]
 
 
+def test_examples_are_what_prediction_would_take(tmp_path, image_file, caplog):
+    for name in ("real/x.png", "in/._a.png", "in/y.gif", "in/found/z.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(image_file())
+    (tmp_path / "in/sub").symlink_to("../real")
+    (tmp_path / "in/found/.journal").mkdir()
+    assert find_examples(tmp_path / "in") == [tmp_path / "in/sub/x.png"]
+    assert "1 file of kinds that are not read: .gif" in caplog.messages[0]
+
+
 def test_a_folder_without_examples_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no folder with images"):
         find_examples(tmp_path / "missing")

@@ -13,6 +13,7 @@ from maskrcnn_project.datasets.editing.split import split_coco
 from maskrcnn_project.datasets.editing.tile import TileOptions, TileSummary, tile_annotations, write_tiled
 from maskrcnn_project.datasets.shapes.shapes import ShapesOptions, write_shapes
 from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.files import RESULTS_FILE
 from maskrcnn_project.masks.coding import box_xywh_of, decode, encode, polygon_box_xywh
 from maskrcnn_project.masks.tile_grid import Grid
 from tests.places import NUCLEI
@@ -197,7 +198,8 @@ def test_equal_arguments_give_equal_files_and_empty_tiles_may_go(shapes, tmp_pat
         write_tiled(json_file, images, tmp_path / name, TileOptions(32, 8, keep_empty=keep_empty))
     files = {
         name: {
-            path.relative_to(tmp_path / name).as_posix(): path.read_bytes() for path in (tmp_path / name).rglob("*.*")
+            path.relative_to(tmp_path / name).as_posix(): path.read_bytes()
+            for path in (tmp_path / name).rglob("[!.]*.*")
         }
         for name in ("one", "two", "less")
     }
@@ -254,7 +256,7 @@ def test_nothing_is_overwritten_and_nothing_left_behind(shapes, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "wrong.json"]
     (out / "mine.txt").unlink()
     write_tiled(json_file, shapes / "train", out, TileOptions(96))  # an empty folder will do
-    assert sorted(path.name for path in out.iterdir()) == ["annotations.json", "images"]
+    assert sorted(path.name for path in out.iterdir()) == [RESULTS_FILE, "annotations.json", "images"]
 
 
 @pytest.mark.parametrize(
