@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """
-Runs an ONNX file of this project on images: python run_onnx.py model.onnx photo.jpg ... --output found
+Runs an ONNX file of this project on images: python infer_onnx.py model.onnx photo.jpg ... --output found
 
 It needs nothing but Python and three packages (pip install onnxruntime numpy Pillow): copy this one file to wherever
 the model has to run. For each image it writes photo.jpg.json (boxes, scores, classes) and photo.jpg.masks.png, a
@@ -26,11 +26,28 @@ SUFFIXES = (".json", ".masks.png")
 HEIC_HEADS = (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1", b"ftypmsf1")  # bytes 4 to 12
 
 
-def read_image(path):
-    """(H, W, 3) uint8, RGB, turned upright as its EXIF orientation says. Raises OSError, ValueError in a sentence."""
+def read_image(path, value_range=(), page=0):
+    """
+    (H, W, 3) uint8, RGB, turned upright as its EXIF orientation says. Raises OSError, ValueError in a sentence.
+
+    Args:
+        value_range: (low, high), the values of an image of more than 8 bits that become 0 and 255; (): the full range.
+        page: of a stack of pages (TIFF), from 0.
+    """
     try:
         with Image.open(path) as picture:
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+            if page:
+                picture.seek(page)
+            upright = ImageOps.exif_transpose(picture)
+            if not upright.mode.startswith(("I", "F")):
+                return np.asarray(upright.convert("RGB"))
+            values = np.asarray(upright)
+            low, high = value_range or (0, np.iinfo(values.dtype).max if values.dtype.kind in "ui" else 1)
+            scaled = np.rint((values.astype(np.float32) - low) * (255 / (high - low)))
+            grey = np.nan_to_num(scaled.clip(0, 255)).astype(np.uint8)
+            return np.repeat(grey[:, :, None], 3, axis=2)
+    except EOFError:
+        raise ValueError(f"it has no page {page}") from None
     except UnidentifiedImageError:
         head = Path(path).read_bytes()[:12]
         kind = "HEIC, which is" if head[4:] in HEIC_HEADS else "no image, or of a kind that is"
@@ -165,7 +182,8 @@ def note_results(place):
 
 def write(model, name, place):
     """Runs ``model`` on the image ``name``; writes what it finds to ``place`` with two suffixes; returns how many."""
-    image = read_image(name)
+    value_range = json.loads(model.metadata.get("value_range", "[]"))
+    image = read_image(name, value_range, int(model.metadata.get("page", "0")))
     boxes, classes, scores, masks = model(image)
     found = [
         {

@@ -27,6 +27,8 @@ def metadata_of(cfg: CfgNode, classes: ClassTable, paste: bool) -> dict[str, str
         channel_order: "BGR" or "RGB".
         short_edge, max_size: pixels: a picture is resized so that its shorter edge has ``short_edge``, or less, so that
             the longer one has no more than ``max_size``; bilinear, by Pillow. A ``short_edge`` of 0: not at all.
+        value_range, page: of images of more than 8 bits: [low, high], which become 0 and 255, or [], the full range of
+            their type; the page of a stack, from 0.
         score_threshold: what is found at less is not returned.
         nms_threshold, max_instances: as in testing.
         masks: "image" (bool, of the input's size), "box" (probabilities that fill the box) or "none".
@@ -42,6 +44,8 @@ def metadata_of(cfg: CfgNode, classes: ClassTable, paste: bool) -> dict[str, str
         "channel_order": cfg.INPUT.FORMAT,
         "short_edge": str(cfg.INPUT.MIN_SIZE_TEST),
         "max_size": str(cfg.INPUT.MAX_SIZE_TEST),
+        "value_range": json.dumps(list(cfg.INPUT.RANGE)),
+        "page": str(cfg.INPUT.PAGE),
         "score_threshold": str(cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST),
         "nms_threshold": str(cfg.MODEL.ROI_HEADS.NMS_THRESH_TEST),
         "max_instances": str(cfg.TEST.DETECTIONS_PER_IMAGE),

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
-from detectron2.data.detection_utils import read_image
 from detectron2.data.transforms import ResizeShortestEdge
 
+from maskrcnn_project.datasets.image_file import read_image, value_range
 from maskrcnn_project.datasets.register import register_descriptions
 from maskrcnn_project.datasets.shapes.shapes import draw_image
 
@@ -31,7 +31,7 @@ def sample_images(cfg: CfgNode, files: Sequence[Path]) -> list[np.ndarray]:
     order = cfg.INPUT.FORMAT
     chosen = list(files) or _files_of_test_set(cfg)
     if chosen:
-        return [read_image(str(file), format=order) for file in chosen]
+        return [read_image(file, order, value_range(cfg)) for file in chosen]
     drawn = [draw_image(seed=0, split="val", index=index, size=256)[0] for index in range(MAX_SAMPLES)]
     return [picture if order == "RGB" else picture[:, :, ::-1] for picture in drawn]
 

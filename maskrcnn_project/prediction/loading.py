@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from detectron2.data.detection_utils import read_image
 
 from maskrcnn_project.datasets.checking.image_reading import read_picture
+from maskrcnn_project.datasets.image_file import ValueRange, read_image
 from maskrcnn_project.prediction.sources import Source
 from maskrcnn_project.prediction.video import read_frames
 
@@ -52,10 +52,10 @@ def frame_picture(source: Source, index: int, stamp: Stamp) -> InputImage:
     return InputImage(source, source.name / f"{index:06d}", stamp)
 
 
-def read_input(path: Path) -> np.ndarray:
+def read_input(path: Path, values: ValueRange | None = None) -> np.ndarray:
     """An image file as (H, W, 3) uint8 BGR, upright. Raises OSError, which says what the file is instead."""
     try:
-        return read_image(str(path), format="BGR")
+        return read_image(path, "BGR", values)
     except Exception as error:  # on damaged files Pillow's decoders raise nearly every type of error
         detail = read_picture(str(path), hashed=False).detail
         if not detail:  # it can be decoded, but not be made an image of three channels
@@ -64,7 +64,10 @@ def read_input(path: Path) -> np.ndarray:
 
 
 def read_ahead(
-    images: Iterable[InputImage], videos: Mapping[Source, Callable[[int], bool]], workers: int
+    images: Iterable[InputImage],
+    videos: Mapping[Source, Callable[[int], bool]],
+    workers: int,
+    values: ValueRange | None = None,
 ) -> Generator[tuple[InputImage, np.ndarray | Exception], None, None]:
     """
     Reads on ``workers`` threads, in order, at most some images ahead.
@@ -72,6 +75,7 @@ def read_ahead(
     Args:
         images: files.
         videos: which frames of each are wanted, by number.
+        values: how images of more than 8 bits are read.
 
     Yields:
         the picture with its pixels (H, W, 3) uint8 BGR, or with what reading it has raised.
@@ -89,7 +93,7 @@ def read_ahead(
         return False
 
     with ThreadPoolExecutor(workers) as pool:
-        feeder = threading.Thread(target=_feed, args=(images, videos, pool, put), daemon=True)
+        feeder = threading.Thread(target=_feed, args=(images, videos, pool, put, values), daemon=True)
         feeder.start()
         try:
             while (entry := waiting.get()) is not None:
@@ -108,10 +112,11 @@ def _feed(
     videos: Mapping[Source, Callable[[int], bool]],
     pool: ThreadPoolExecutor,
     put: Callable[[object], bool],
+    values: ValueRange | None,
 ) -> None:
     """Puts (picture, future) for every image and frame, then None; ends early when nobody takes them any more."""
     for picture in images:
-        if not put((picture, pool.submit(read_input, picture.source.path))):
+        if not put((picture, pool.submit(read_input, picture.source.path, values))):
             return
     for source, wanted in videos.items():
         stamp = stamp_of(source.path)

@@ -24,6 +24,7 @@ import numpy as np
 from detectron2.data.catalog import Metadata
 from tqdm import tqdm
 
+from maskrcnn_project.datasets.image_file import ValueRange
 from maskrcnn_project.errors import TRACEBACK_VARIABLE, sentence
 from maskrcnn_project.inference.overlap import remove_overlap
 from maskrcnn_project.inference.predictor import Predictor
@@ -111,6 +112,7 @@ class Work:
     output_formats: Mapping[str, OutputFormat]
     batch_size: int
     workers: int
+    values: ValueRange | None = None  # how images of more than 8 bits are read
 
     def missing(self, picture: InputImage, line: LogRecord | None) -> dict[str, OutputFormat]:
         """The forms in which an image is not written yet, or otherwise than they would now."""
@@ -156,7 +158,8 @@ def predict_files(
     if share.is_first:
         prepare_folder(output, settings_of(predictor.cfg, sources, options), options.force)
     share.wait()
-    work = Work(detect, output_formats, options.images_at_once(predictor.cfg.MODEL.DEVICE), options.workers)
+    batch_size = options.images_at_once(predictor.cfg.MODEL.DEVICE)
+    work = Work(detect, output_formats, batch_size, options.workers, predictor.values)
     with closing(Journal(output, share.rank)) as journal:
         plan = plan_shard(sources, journal, share, work)
         share.wait()  # what one writes would change another's plan
@@ -250,7 +253,7 @@ def do_shard(plan: Plan, journal: Journal, work: Work, show: bool) -> Troubles:
     troubles = Troubles()
     with (
         tqdm(total=plan.count, desc="Predicting", unit="image", disable=None if show else True) as progress,
-        closing(read_ahead(plan.images, plan.videos, work.workers)) as loaded,
+        closing(read_ahead(plan.images, plan.videos, work.workers, work.values)) as loaded,
         ThreadPoolExecutor(work.workers) as pool,  # drawing may take as long as finding
     ):
         written: deque[tuple[InputImage, Future[Written]]] = deque()

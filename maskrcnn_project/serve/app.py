@@ -18,6 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from maskrcnn_project.datasets.image_file import ValueRange
 from maskrcnn_project.masks.detections import Detections
 from maskrcnn_project.serve.host_check import HostCheck
 from maskrcnn_project.serve.queue import Queue
@@ -39,6 +40,7 @@ class Model:
         thresholds: (K,) of each class, where the sliders begin.
         lowest: the score from which on ``detect`` finds instances, where the sliders end.
         most: so many instances at most it finds in an image; None: there is no limit.
+        values: how images of more than 8 bits are read; None: by the full range of their type.
     """
 
     title: str
@@ -47,6 +49,7 @@ class Model:
     thresholds: Sequence[float]
     lowest: float
     most: int | None
+    values: ValueRange | None = None
 
 
 @dataclass
@@ -95,7 +98,7 @@ class Page:
             return JSONResponse(await self.queue.run(lambda: self.look(name, data)))
 
     def look(self, name: str, data: bytes) -> dict:
-        image, remarks = decode(data, self.limits)
+        image, remarks = decode(data, self.limits, self.model.values)
         start = time.perf_counter()
         try:
             found = self.model.detect(image)

@@ -70,4 +70,5 @@ def model_for_page(
         thresholds=chosen.per_class(names).tolist(),
         lowest=lowest,
         most=predictor.cfg.TEST.DETECTIONS_PER_IMAGE if tiles is None else None,
+        values=predictor.values,
     )

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from starlette.exceptions import HTTPException
 
 from maskrcnn_project.datasets.checking.image_reading import unknown_kind
+from maskrcnn_project.datasets.image_file import DEEP_MODES, ValueRange, to_channels
 
 # Pillow's names of what IMAGE_SUFFIXES (files.py) stand for. No format that starts another program is among them.
 FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "WEBP")
@@ -55,10 +56,11 @@ class Limits:
         return int(self.megabytes * 2**20)
 
 
-def decode(data: bytes, limits: Limits) -> tuple[np.ndarray, list[str]]:
+def decode(data: bytes, limits: Limits, values: ValueRange | None = None) -> tuple[np.ndarray, list[str]]:
     """
     Args:
         data: an image file.
+        values: how values of more than 8 bits are read; None: the full range of their type.
 
     Returns:
         (image, remarks): (H, W, 3) uint8 BGR, turned upright as its EXIF orientation says and otherwise as
@@ -73,11 +75,14 @@ def decode(data: bytes, limits: Limits) -> tuple[np.ndarray, list[str]]:
                 raise too_many_pixels(f"The image has {stored.width} x {stored.height} pixels", limits)
             stored.load()
             remarks = []
-            if stored.mode.startswith(("I", "F")):
-                remarks.append(
-                    "The image has more than 8 bits a pixel, and values above 255 are cut: convert it to 8 bits first."
-                )
-            image = convert_PIL_to_numpy(ImageOps.exif_transpose(stored), "BGR")
+            upright = ImageOps.exif_transpose(stored)
+            if upright.mode.startswith(DEEP_MODES):
+                used = values or ValueRange()
+                limits_used = f"{used.low:g} and {used.high:g}" if used.low is not None else "the ends of their range"
+                remarks.append(f"The image has more than 8 bits per value: {limits_used} are shown as black and white.")
+                image = to_channels(used.to_8_bits(np.asarray(upright)), "BGR")
+            else:
+                image = convert_PIL_to_numpy(upright, "BGR")
     except HTTPException:
         raise
     except UnidentifiedImageError as error:

@@ -14,6 +14,7 @@ from detectron2.data.transforms import ResizeShortestEdge
 from detectron2.layers import paste_masks_in_image
 from PIL import Image
 
+from maskrcnn_project.datasets.image_file import ValueRange, read_image
 from maskrcnn_project.export.samples import model_input
 from maskrcnn_project.files import RESULTS_FILE, images_below
 from tests.places import ROOT
@@ -21,7 +22,7 @@ from tests.places import ROOT
 SCRIPT = ROOT / "maskrcnn_project/export/infer_onnx.py"
 BLOCKED = ("torch", "torchvision", "maskrcnn_project", "detectron2", "cv2", "onnx")
 
-run_onnx = pytest.importorskip("maskrcnn_project.export.infer_onnx", reason="ONNX files need the extra onnx")
+infer_onnx = pytest.importorskip("maskrcnn_project.export.infer_onnx", reason="ONNX files need the extra onnx")
 
 
 def run_without_torch(folder, *arguments):
@@ -73,18 +74,18 @@ def test_a_strange_file_is_refused(tmp_path):
     model.opset_import[0].version = 18
     onnx.save(model, tmp_path / "a.onnx")
     with pytest.raises(ValueError, match="does not name its classes"):
-        run_onnx.Model(str(tmp_path / "a.onnx"))
+        infer_onnx.Model(str(tmp_path / "a.onnx"))
 
 
 @pytest.mark.parametrize("size", [(90, 120), (480, 640), (640, 480), (100, 1000), (77, 77), (333, 501)])
 @pytest.mark.parametrize(("short_edge", "max_size"), [(800, 1333), (96, 160)])
 def test_sizes_are_those_of_testing(size, short_edge, max_size):
     wanted = ResizeShortestEdge.get_output_shape(*size, short_edge, max_size)
-    assert run_onnx.input_size(*size, short_edge, max_size) == wanted
+    assert infer_onnx.input_size(*size, short_edge, max_size) == wanted
 
 
 def test_an_edge_of_zero_leaves_the_size():
-    assert run_onnx.input_size(33, 44, 0, 10) == (33, 44)
+    assert infer_onnx.input_size(33, 44, 0, 10) == (33, 44)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_an_edge_of_zero_leaves_the_size():
 def test_masks_are_pasted_as_in_the_predictor(box):
     mask = torch.rand(28, 28, generator=torch.Generator().manual_seed(1))
     wanted = paste_masks_in_image(mask[None], torch.tensor([box]), (24, 30), threshold=0.5)[0].numpy()
-    x, y, part = run_onnx.paste(mask.numpy(), np.float32(box), 24, 30)
+    x, y, part = infer_onnx.paste(mask.numpy(), np.float32(box), 24, 30)
     pasted = np.zeros((24, 30), bool)
     pasted[y : y + part.shape[0], x : x + part.shape[1]] = part >= 0.5
     assert (pasted != wanted).sum() == 0
@@ -109,6 +110,8 @@ class OneInstance:
     """In the place of a model: an instance on the left half of every image; it fails on images 13 pixels wide."""
 
     class_names, class_ids = ["disk"], [7]
+
+    metadata: dict = {}
 
     def __init__(self, path):
         pass
@@ -124,14 +127,14 @@ class OneInstance:
 @pytest.fixture
 def run_here(tmp_path, monkeypatch, capsys):
     """A function that runs the script in ``tmp_path``; gives (exit code, outputs, errors)."""
-    monkeypatch.setattr(run_onnx, "Model", OneInstance)
+    monkeypatch.setattr(infer_onnx, "Model", OneInstance)
     monkeypatch.chdir(tmp_path)
 
     def run(*words):
-        monkeypatch.setattr(sys, "argv", ["run_onnx.py", "m.onnx", *map(str, words)])
+        monkeypatch.setattr(sys, "argv", ["infer_onnx.py", "m.onnx", *map(str, words)])
         code = 0
         try:
-            run_onnx.main()
+            infer_onnx.main()
         except SystemExit as end:
             code = end.code
         said = capsys.readouterr()
@@ -189,12 +192,12 @@ def test_nothing_but_earlier_results_is_overwritten(run_here):
 def test_masks_that_were_written_are_no_photographs(run_here):
     draw("x.png")
     assert run_here("x.png")[0] == 0 and Path("x.png.masks.png").is_file()
-    assert run_onnx.RESULTS_FILE == RESULTS_FILE
+    assert infer_onnx.RESULTS_FILE == RESULTS_FILE
     assert images_below(Path())[0] == [Path("x.png")]
 
 
 def test_a_thin_image_keeps_a_pixel():
-    assert run_onnx.input_size(1, 5000, 800, 1333) == (1, 1333)
+    assert infer_onnx.input_size(1, 5000, 800, 1333) == (1, 1333)
 
 
 def test_what_is_no_onnx_file_is_one_sentence(tmp_path):
@@ -202,3 +205,13 @@ def test_what_is_no_onnx_file_is_one_sentence(tmp_path):
     done = run_without_torch(tmp_path, tmp_path / "cut.onnx", "a.png")
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
     assert f"error: {tmp_path / 'cut.onnx'} is no ONNX file that can be loaded" in done.stderr
+
+
+def test_images_of_more_than_8_bits_are_read_as_in_training(tmp_path):
+    grey = np.arange(256, dtype=np.uint8).reshape(8, 32)
+    Image.fromarray(np.rint(grey * (4000 / 255)).astype(np.uint16)).save(tmp_path / "deep.png")
+    found = infer_onnx.read_image(tmp_path / "deep.png", [0, 4000])
+    assert np.array_equal(found, np.repeat(grey[:, :, None], 3, axis=2))
+    assert np.array_equal(found, read_image(tmp_path / "deep.png", "RGB", ValueRange(0, 4000)))
+    with pytest.raises(ValueError, match="no page 3"):
+        infer_onnx.read_image(tmp_path / "deep.png", (), 3)

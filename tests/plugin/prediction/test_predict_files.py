@@ -43,6 +43,7 @@ class Brightness:
         self.cfg.MODEL.MASK_ON = True
         self.cfg.MODEL.DEVICE, self.cfg.MODEL.WEIGHTS = "cpu", str(folder / "weights.pth")
         (folder / "weights.pth").write_bytes(b"weights")
+        self.values = None  # its images have 8 bits
         self.shown = []  # brightness of all images that it was shown
         self.dies_after = None  # so many images
 
