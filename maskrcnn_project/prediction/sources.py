@@ -121,7 +121,7 @@ def expand(entry: str, output: Path) -> list[Path]:
     if not outside:
         where = " outside of the output folder" if files else ""
         raise FileNotFoundError(f"{nothing}{where}{remark and f'; {remark}'}.")
-    if remark:
+    if remark and os.environ.get("RANK", "0") == "0":  # under torchrun every process comes here
         logger.warning("%s: %s.", entry, remark)
     return outside
 

@@ -110,5 +110,5 @@ def test_the_tool(tmp_path, monkeypatch, capsys):
 
 def test_the_tool_refuses_nothing_to_measure():
     bad = subprocess.run([sys.executable, TOOL, "--images", "0"], capture_output=True, text=True, cwd=TOOL.parents[1])
-    sentence = "error: --images and --instances must be at least 1, but 0 and 1000000 came.\n"
+    sentence = "error: --num-images and --num-instances must be at least 1, but 0 and 1000000 came.\n"
     assert (bad.returncode, bad.stderr) == (1, sentence)
