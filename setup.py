@@ -40,7 +40,7 @@ TOP_FOLDERS = {"maskrcnn_project._configs": "configs", "maskrcnn_project._datase
 setup(
     name="maskrcnn_project",
     version=VERSION,
-    description="Train, judge, look at and ship Mask R-CNN instance segmentation on your own COCO dataset.",
+    description="Train, evaluate, look at and ship Mask R-CNN instance segmentation on your own COCO dataset.",
     long_description=(HERE / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
