@@ -110,7 +110,7 @@ def _add_model(cfg: CfgNode) -> None:
     cfg.MODEL.ROI_HEADS.CLASS_WEIGHTS = ()
     # whether boxes of different classes suppress one another (each object has one class, whatever the scores);
     cfg.MODEL.ROI_HEADS.ACROSS_CLASSES_NMS = False
-    # and the IoU above which the lesser of two masks of one class falls, 0.0 to 1.0; 1.0: none does.
+    # and the IoU above which the lower-scored of two masks of one class is removed, 0.0 to 1.0; 1.0: none does.
     cfg.MODEL.ROI_HEADS.MASK_NMS_THRESH_TEST = 1.0
     # With MODEL.ROI_MASK_HEAD.NAME PointRefinedMaskHead and POOLER_TYPE "". From the PointRend paper (1912.08193):
     # points of a region in training, candidates as a multiple of them, the fraction that are uncertain ones,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from maskrcnn_project.inference.thresholds import ScoreThresholds
     from maskrcnn_project.prediction.predict_files import PredictionSummary
 
-MOST_NAMED = 10  # images that went wrong are named at the end, of each kind
+MAX_NAMED = 10  # images that went wrong are named at the end, of each kind
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def report(outcome: "PredictionSummary", thresholds: "ScoreThresholds", output: 
         f"{f' ({outcome.earlier} of them done earlier)' if outcome.earlier else ''}: {output}"
     )
     for failures, what in ((outcome.failures, "read"), (outcome.undone, "done")):
-        for name, why in failures[:MOST_NAMED]:
+        for name, why in failures[:MAX_NAMED]:
             print(f"warning: {name} could not be {what}: {why}", file=sys.stderr)
         if failures:
             number = len(failures)

@@ -29,7 +29,7 @@ def factor_edges(values: np.ndarray, per_doubling: int, limits: tuple[float, flo
 
 
 def step_edges(values: np.ndarray) -> np.ndarray:
-    """Borders for whole numbers from 0 on: steps of 1, 2 or 5 times a power of ten, so that MOST_STEPS suffice."""
+    """Borders for whole numbers from 0 on: steps of 1, 2 or 5 times a power of ten, so that MAX_STEPS suffice."""
     most = int(values.max(initial=0)) + 1
     sizes = (factor * 10**power for power in range(12) for factor in (1, 2, 5))
     step = next(size for size in sizes if math.ceil(most / size) <= MAX_STEPS)

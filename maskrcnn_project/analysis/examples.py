@@ -32,7 +32,7 @@ def draw_examples(
     tables: SplitTables, findings: Findings, *, progress: bool = True
 ) -> list[tuple[Finding, list[DrawnExample]]]:
     """
-    The findings, the worst first, each with all of its examples: at most MOST_DRAWN pictures, of the first examples
+    The findings, the worst first, each with all of its examples: at most MAX_DRAWN pictures, of the first examples
     whose image is there, and these come first.
     """
     found = list(findings)

@@ -67,7 +67,7 @@ def evaluate(pairs: ImagePairs, score_threshold: float) -> EvaluationResult:
     Scores everything. Zero images, objects, detections or classes are normal; their numbers are 0 or NaN.
 
     Args:
-        score_threshold: 0 to 1, where counts are taken (confusion, errors, images, fusions); AP, curves and
+        score_threshold: 0 to 1, where counts are taken (confusion, errors, images, merges and splits); AP, curves and
             calibration look at all detections.
     """
     if not 0 <= score_threshold <= 1:

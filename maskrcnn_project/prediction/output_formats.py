@@ -39,7 +39,7 @@ class OutputFormat:
     Files of each image.
 
     Attributes:
-        variant: how they are written; other options are another manner.
+        variant: how they are written; other options are another variant.
         of_frames: whether frames of videos get them, too.
     """
 

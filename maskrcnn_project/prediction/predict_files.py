@@ -57,7 +57,7 @@ from maskrcnn_project.prediction.video import NOT_FOR_BROWSERS, frame_count, h26
 
 logger = logging.getLogger(__name__)
 
-Written = tuple[PurePosixPath, Stamp, dict[str, str], Detections]  # name, stamp, forms by manner, and what was found
+Written = tuple[PurePosixPath, Stamp, dict[str, str], Detections]  # name, stamp, variant by format, and what was found
 # With these the next image would fare no better: the run stops.
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 Failure = tuple[PurePosixPath, str]  # which image, and why
@@ -115,7 +115,7 @@ class Work:
     values: ValueRange | None = None  # how images of more than 8 bits are read
 
     def missing(self, picture: InputImage, line: LogRecord | None) -> dict[str, OutputFormat]:
-        """The forms in which an image is not written yet, or otherwise than they would now."""
+        """The formats in which an image is not written yet, or otherwise than they would now."""
         done = {} if line is None else line.written
         wanted = {
             key: output_format
@@ -125,7 +125,7 @@ class Work:
         return {key: output_format for key, output_format in wanted.items() if done.get(key) != output_format.variant}
 
     def write(self, picture: InputImage, image: np.ndarray, line: LogRecord | None, found: Detections) -> Written:
-        """Writes the forms that are missing. Returns what the journal is to note down."""
+        """Writes the formats that are missing. Returns what the journal is to note down."""
         missing = self.missing(picture, line)
         for output_format in missing.values():
             output_format.writer.add(picture.name, image, found)
@@ -137,7 +137,7 @@ def predict_files(
     predictor: Predictor, sources: list[Source], output: Path, options: Options, share: Shard | None = None
 ) -> PredictionSummary | None:
     """
-    Finds instances in every source, and writes below ``output`` in the forms that ``options.write`` names.
+    Finds instances in every source, and writes below ``output`` in the formats that ``options.write`` names.
 
     Args:
         sources: at least one; the same on every process.

@@ -293,7 +293,7 @@ def prepare_resume(args: argparse.Namespace) -> CfgNode:
 
 
 def prepare_evaluation(args: argparse.Namespace) -> CfgNode:
-    """The config of --eval-only: of a run or of a config file; with --images, judged on these."""
+    """The config of --eval-only: of a run or of a config file; with --images, evaluated on these."""
     is_run = args.output is not None and (Path(args.output) / "config.yaml").is_file() and args.config_file is None
     if not is_run and args.config_file is None:
         raise ValueError(

@@ -42,7 +42,7 @@ def as_text(findings: Findings, train: SplitTables, val: SplitTables | None = No
 def as_json(findings: Findings) -> dict[str, Any]:
     """
     ``{"ok": no errors, "counts": {severity: places}, "findings": [...]}``, a finding a rule and split, the worst
-    first, each with at most ``MOST_EXAMPLES`` examples.
+    first, each with at most ``MAX_EXAMPLES`` examples.
     """
     return {
         "ok": not findings.count("error"),

@@ -77,7 +77,7 @@ def _is_near(stated: float, low: float, high: float) -> bool:
 
 
 def parts_of(segmentation: Segmentation, height: int, width: int) -> np.ndarray:
-    """(P, 4) boxes x1, y1, x2, y2 of the parts of a mask, which has a pixel; the MOST_PARTS largest."""
+    """(P, 4) boxes x1, y1, x2, y2 of the parts of a mask, which has a pixel; the MAX_PARTS largest."""
     if isinstance(segmentation, list):
         boxes = np.array([polygons_box([polygon]) for polygon in segmentation]).reshape(-1, 4)
         extent = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])

@@ -31,9 +31,9 @@ def boundary_distance(size: tuple[int, int]) -> int:
 
 def boundary_overlaps(truth: TrueObjects, found: Detections, mask_ious: np.ndarray) -> np.ndarray:
     """
-    The lesser of mask IoU and Boundary IoU, as the paper has it for Boundary AP: (N, G), exact from 0.5 up.
+    The smaller of mask IoU and Boundary IoU, as the paper has it for Boundary AP: (N, G), exact from 0.5 up.
 
-    Pairs of other classes, crowd regions, and pairs of a lesser mask IoU, which no threshold of AP looks at, keep
+    Pairs of other classes, crowd regions, and pairs of a smaller mask IoU, which no threshold of AP looks at, keep
     their mask IoU.
     """
     if found.masks is None:

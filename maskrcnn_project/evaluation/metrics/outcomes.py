@@ -19,9 +19,9 @@ class Outcome:
 
     Attributes:
         shown: (S,) int64 indices of the detections with at least the score threshold.
-        found_right, found_ignored, found_fused: (N,) bool: matched with an object of its class; on a crowd region;
-            part of a fusion.
-        truth_found, truth_fused: (G,) bool: matched; part of a fusion.
+        found_right, found_ignored, found_in_event: (N,) bool: matched with an object of its class; on a crowd region;
+            part of a merge or split.
+        truth_found, truth_in_event: (G,) bool: matched; part of a merge or split.
     """
 
     shown: np.ndarray

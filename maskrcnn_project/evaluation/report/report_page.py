@@ -45,7 +45,7 @@ WORDS = (
     ("small, medium, large", "Objects below 32 x 32 pixels, between, and from 96 x 96 on, by COCO's definition."),
     (
         "boundary AP",
-        "AP by the lesser of mask IoU and the IoU of narrow bands along both outlines: strict with the outlines of "
+        "AP by the smaller of mask IoU and the IoU of narrow bands along both outlines: strict with the outlines of "
         "large objects, where mask IoU is lenient.",
     ),
     ("precision, recall", "What part of the detections is right; what part of the objects is found."),

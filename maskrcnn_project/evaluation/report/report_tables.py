@@ -26,7 +26,7 @@ METRICS = {
     "AR": "AR",
 }  # key of Evaluation.mask -> head of its column
 MAX_CLASSES = 2000  # in a table: the richest public set has 1,203
-MAX_IN_MATRIX = 30  # classes whose confusion matrix can be taken in at a glance
+MAX_IN_MATRIX = 30  # classes whose confusion matrix can be read
 MAX_CONFUSIONS = 40  # pairs that are listed where there are more classes
 RIGHT_SHADE, WRONG_SHADE = "rgba(42,111,151,{:.2f})", "rgba(193,68,60,{:.2f})"  # bear the ink of light and dark pages
 DARKEST = 0.6

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from maskrcnn_project.datasets import coco_index as glance
+from maskrcnn_project.datasets import coco_index
 from maskrcnn_project.datasets.coco_index import is_annotated, read_value
 
 
@@ -23,7 +23,7 @@ NAMES = [{"id": 1, "name": 'a "quoted" }] name'}, {"id": 2, "name": "Mutter für
 
 @pytest.mark.parametrize("window", [1, 7, 1 << 16])
 def test_a_value_wherever_it_stands(write, monkeypatch, window):
-    monkeypatch.setattr(glance, "FIRST_WINDOW", window)  # windows that end within the value, and within a character
+    monkeypatch.setattr(coco_index, "FIRST_WINDOW", window)  # windows that end within the value, and within a character
     for content in ({"categories": NAMES, "images": [1]}, {"images": [1], "categories": NAMES}):
         assert read_value(write(content), "categories") == NAMES
     assert read_value(write(json.dumps({"a": 0, "categories": NAMES}, indent=4)), "categories") == NAMES

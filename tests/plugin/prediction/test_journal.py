@@ -64,12 +64,12 @@ def test_a_torn_line_is_done_again(output):
     assert Journal(output).get(B, NOW) and len(file.read_bytes().splitlines()) == 2
 
 
-@pytest.mark.parametrize("garbage", [b"\0" * 30, b"{}", b"[1]", b'{"name": "a.png"}', b"\xff\xfe"])
-def test_garbage_between_the_lines_is_passed_over(output, garbage):
+@pytest.mark.parametrize("noise", [b"\0" * 30, b"{}", b"[1]", b'{"name": "a.png"}', b"\xff\xfe"])
+def test_noise_between_the_lines_is_passed_over(output, noise):
     journal = Journal(output)
     journal.add(A, NOW, {}, one())
     with open(output / FOLDER / "0.jsonl", "ab") as file:
-        file.write(garbage + b"\n")
+        file.write(noise + b"\n")
     journal.add(B, NOW, {}, one())
     again = Journal(output)
     assert again.names() == [A, B] and len(again.found(again.get(B, NOW))) == 1

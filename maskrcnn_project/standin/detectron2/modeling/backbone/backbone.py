@@ -35,7 +35,7 @@ class Backbone(nn.Module, metaclass=ABCMeta):
 
     @property
     def padding_constraints(self) -> dict[str, int]:
-        """Further wishes on padding: ``square_size`` pads the batch to a square of that side (0: no)."""
+        """Further demands on padding: ``square_size`` pads the batch to a square of that side (0: no)."""
         return {}
 
     def output_shape(self) -> dict[str, ShapeSpec]:
