@@ -31,11 +31,11 @@ def main() -> None:
     cfg = get_config_of(args.run, args.config_file, [*args.opts, *tta])
     options = Options.from_arguments(args, cfg)
     weights = args.weights or (weights_of_run(Path(args.run)) if args.run else None)
-    with join_shards() as share:
-        if share.is_first:
+    with join_shards() as shard:
+        if shard.is_first:
             print(f"Weights: {weights or cfg.MODEL.WEIGHTS}", flush=True)
         predictor = Predictor(cfg, weights, options.thresholds.lowest)
-        outcome = predict_files(predictor, sources, Path(args.output), options, share)
+        outcome = predict_files(predictor, sources, Path(args.output), options, shard)
     if outcome is not None:
         report(outcome, options.thresholds, args.output)
         if outcome.failures or outcome.undone:

@@ -134,14 +134,14 @@ class Work:
 
 
 def predict_files(
-    predictor: Predictor, sources: list[Source], output: Path, options: Options, share: Shard | None = None
+    predictor: Predictor, sources: list[Source], output: Path, options: Options, shard: Shard | None = None
 ) -> PredictionSummary | None:
     """
     Finds instances in every source, and writes below ``output`` in the formats that ``options.write`` names.
 
     Args:
         sources: at least one; the same on every process.
-        share: this process's part of them.
+        shard: this process's part of them.
 
     Returns:
         None on every process but the first, which writes the tables.
@@ -151,21 +151,21 @@ def predict_files(
         OSError: not one source can be read.
         ValueError: a threshold of an unknown class; masks are needed, but the model has none.
     """
-    share = share or Shard()
+    shard = shard or Shard()
     require_masks(predictor.cfg.MODEL.MASK_ON, options.write)
     detect = detector(predictor, options)
     output_formats = image_formats(output, sources, predictor.classes, options, predictor.metadata)
-    if share.is_first:
+    if shard.is_first:
         prepare_folder(output, settings_of(predictor.cfg, sources, options), options.force)
-    share.wait()
+    shard.wait()
     batch_size = options.images_at_once(predictor.cfg.MODEL.DEVICE)
     work = Work(detect, output_formats, batch_size, options.workers, predictor.values)
-    with closing(Journal(output, share.rank)) as journal:
-        plan = plan_shard(sources, journal, share, work)
-        share.wait()  # what one writes would change another's plan
-        troubles = do_shard(plan, journal, work, show=share.is_first)
-        failures, undone = share.gathered(troubles.unread), share.gathered(troubles.undone)
-        if not share.is_first:
+    with closing(Journal(output, shard.rank)) as journal:
+        plan = plan_shard(sources, journal, shard, work)
+        shard.wait()  # what one writes would change another's plan
+        troubles = do_shard(plan, journal, work, show=shard.is_first)
+        failures, undone = shard.gathered(troubles.unread), shard.gathered(troubles.undone)
+        if not shard.is_first:
             return None
         troubles = Troubles(list(dict(failures).items()), undone)  # a broken video is told by every process
         journal.read()
@@ -207,7 +207,7 @@ class Plan:
     earlier: int
 
 
-def plan_shard(sources: list[Source], journal: Journal, share: Shard, work: Work) -> Plan:
+def plan_shard(sources: list[Source], journal: Journal, shard: Shard, work: Work) -> Plan:
     """What is left to do, and of that this process's part."""
 
     def is_done(picture: InputImage) -> bool:
@@ -216,20 +216,20 @@ def plan_shard(sources: list[Source], journal: Journal, share: Shard, work: Work
 
     pictures = [image_picture(source) for source in sources if not source.is_video]
     waiting = [picture for picture in pictures if not is_done(picture)]
-    images, earlier = list(share.of(waiting)), len(pictures) - len(waiting)
+    images, earlier = list(shard.of(waiting)), len(pictures) - len(waiting)
     videos: dict[Source, Callable[[int], bool]] = {}
     count = len(images)
     for source in sources:
         if source.is_video:
             done = {int(p.name.name) for p in frames_of(source, journal) if is_done(p)}
-            videos[source] = partial(_is_left, share, done)
+            videos[source] = partial(_is_left, shard, done)
             earlier += len(done)
             count += sum(map(videos[source], range(frame_count(source.path))))
     return Plan(images, videos, count, earlier)
 
 
-def _is_left(share: Shard, done: set[int], index: int) -> bool:
-    return share.has(index) and index not in done
+def _is_left(shard: Shard, done: set[int], index: int) -> bool:
+    return shard.has(index) and index not in done
 
 
 def frames_of(source: Source, journal: Journal) -> list[InputImage]:

@@ -84,9 +84,9 @@ def write_image(path, brightness, size=(8, 10)):
     cv2.imwrite(str(path), np.full((*size, 3), brightness, np.uint8))
 
 
-def predict(predictor, images, options=OPTIONS, share=None, output="out"):
+def predict(predictor, images, options=OPTIONS, shard=None, output="out"):
     output = images.parent / output
-    return predict_files(predictor, find_sources([str(images)], None, output), output, options, share)
+    return predict_files(predictor, find_sources([str(images)], None, output), output, options, shard)
 
 
 def tables(images, output="out"):
@@ -298,7 +298,7 @@ def predict_in_two(predictor, images, output="out"):
     ThreadShare.items.clear()
     with ThreadPoolExecutor(2) as pool:
         shares = [ThreadShare(rank, 2) for rank in range(2)]
-        first, second = pool.map(lambda share: predict(predictor, images, share=share, output=output), shares)
+        first, second = pool.map(lambda shard: predict(predictor, images, shard=shard, output=output), shares)
     assert second is None
     return first
 

@@ -15,6 +15,6 @@ def test_one_process_is_alone(monkeypatch):
             monkeypatch.delenv(name, raising=False)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        with join_shards() as share:
-            assert share == Shard(0, 1) and share.is_first and share.gathered([1]) == [1]
-            share.wait()
+        with join_shards() as shard:
+            assert shard == Shard(0, 1) and shard.is_first and shard.gathered([1]) == [1]
+            shard.wait()
