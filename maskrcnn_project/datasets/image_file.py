@@ -19,7 +19,7 @@ import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data.detection_utils import convert_PIL_to_numpy
 from detectron2.data.detection_utils import read_image as read_8_bit_image
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 DEEP_MODES = ("I", "F")  # Pillow's modes of more than 8 bits begin so: I, I;16, I;16B, F
 MAX_MEASURED = 200  # images whose values are looked at: percentiles of so many are those of the set
@@ -173,4 +173,5 @@ def read_bytes(data: bytes, format: str, values: ValueRange) -> np.ndarray:
             stored.load()
             return np.ascontiguousarray(convert_PIL_to_numpy(ImageOps.exif_transpose(stored), format))
     except UNREADABLE as error:
-        raise OSError(f"The bytes of an image cannot be decoded: {error}.") from error
+        reason = "they are no image of a kind that is read" if isinstance(error, UnidentifiedImageError) else error
+        raise OSError(f"The bytes of an image cannot be decoded: {reason}.") from error

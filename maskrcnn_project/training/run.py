@@ -164,11 +164,16 @@ def write_reports(cfg: CfgNode, weights: str) -> None:
 
 
 def halve_batch(cfg: CfgNode) -> CfgNode:
-    """Half the images at a time, twice as often per step; written to OUTPUT_DIR/config.yaml, for --resume."""
+    """
+    Half the images at a time, twice as often per step, or a third and three times where the batch is odd, so that a
+    step of the optimizer has as many images as before; written to OUTPUT_DIR/config.yaml, for --resume.
+    """
+    batch = cfg.SOLVER.IMS_PER_BATCH
+    parts = next(number for number in range(2, batch + 1) if batch % number == 0)
     smaller = cfg.clone()
     smaller.defrost()
-    smaller.SOLVER.IMS_PER_BATCH = cfg.SOLVER.IMS_PER_BATCH // 2
-    smaller.SOLVER.ACCUMULATE_STEPS = cfg.SOLVER.ACCUMULATE_STEPS * 2
+    smaller.SOLVER.IMS_PER_BATCH = batch // parts
+    smaller.SOLVER.ACCUMULATE_STEPS = cfg.SOLVER.ACCUMULATE_STEPS * parts
     smaller.freeze()
     write_text(Path(smaller.OUTPUT_DIR) / "config.yaml", smaller.dump())
     return smaller

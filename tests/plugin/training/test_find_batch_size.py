@@ -23,6 +23,22 @@ def test_the_fullest_images_first_and_repeated_where_there_are_few():
     assert hardest_records([], 2) == []
 
 
+def test_the_largest_input_is_not_always_the_fullest_image(cfg):
+    """At a shorter side of 64 and at most 128: a strip becomes 128 x 4, a square 64 x 64, 2:1 becomes 128 x 64."""
+    sizes = {"strip": (10, 320), "square": (500, 500), "wide": (100, 200)}
+    records = [{"annotations": [0] * n, "height": h, "width": w, "name": name}
+               for n, (name, (h, w)) in zip((9, 5, 1), sizes.items(), strict=True)]  # fmt: skip
+    assert [module.input_pixels(record, cfg) for record in records] == [128 * 32, 64 * 64, 64 * 128]
+    assert [r["name"] for r in module.largest_records(records, 4, cfg)] == ["wide", "strip", "square", "wide"]
+    assert hardest_records(records, 1)[0]["name"] == "strip"
+
+
+def test_the_worse_of_two_trials_counts():
+    small, large = Trial(2, True, 0.5, 10), Trial(2, True, 0.4, 30)
+    assert module.worse_of([small, large]) == Trial(2, True, 0.5, 30)
+    assert module.worse_of([small, Trial(2, False)]) == Trial(2, False)
+
+
 def test_every_image_at_its_largest(cfg):
     cfg.INPUT.MIN_SIZE_TRAIN = (32, 64, 48)
     assert hardest_config(cfg).INPUT.MIN_SIZE_TRAIN == (64,)

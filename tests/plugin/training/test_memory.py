@@ -61,6 +61,14 @@ def test_half_the_batch_twice_as_often(tmp_path):
     assert cfg.SOLVER.IMS_PER_BATCH == 4
 
 
+@pytest.mark.parametrize(("batch", "smaller"), [(2, (1, 2)), (3, (1, 3)), (6, (3, 2)), (5, (1, 5)), (9, (3, 3))])
+def test_a_step_keeps_its_number_of_images(tmp_path, batch, smaller):
+    cfg = get_config()
+    cfg.OUTPUT_DIR, cfg.SOLVER.IMS_PER_BATCH = str(tmp_path), batch
+    halved = halve_batch(cfg)
+    assert smaller == (halved.SOLVER.IMS_PER_BATCH, halved.SOLVER.ACCUMULATE_STEPS)
+
+
 def test_memory_is_measured():
     assert peak_memory() > 2**20
 

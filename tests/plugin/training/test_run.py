@@ -1,9 +1,11 @@
 """A run from beginning to end, in little."""
 
+import json
+
 import pytest
 import torch
 
-from maskrcnn_project.training.run import train
+from maskrcnn_project.training.run import train, weights_to_report
 from maskrcnn_project.training.trainer import MaskRCNNTrainer
 from tests.plugin.training.hooks.tiny_training import tiny  # noqa: F401
 
@@ -47,3 +49,27 @@ def test_without_it_the_sentence_says_what_to_lower(tiny, tmp_path, scarce):  # 
     with pytest.raises(MemoryError, match="SOLVER.IMS_PER_BATCH 2 SOLVER.ACCUMULATE_STEPS 2"):
         train(cfg)
     assert scarce == [4]
+
+
+def test_a_training_that_ends_early_evaluates_the_weights_it_leaves(tiny, tmp_path):  # noqa: F811
+    cfg = tiny("TimeLimit")
+    cfg.SOLVER.MAX_ITER, cfg.HOOKS.TimeLimit.HOURS, cfg.TEST.EVAL_PERIOD = 5, 1e-9, 0
+    cfg.freeze()
+    (tmp_path / "run").mkdir()
+    results = train(cfg)
+    assert {"bbox", "segm"} <= results.keys()
+    assert (tmp_path / "run" / "inference" / "coco_instances_results.json").is_file()
+    assert not (tmp_path / "run" / "model_0000004.pth").is_file()  # it stopped after the first iteration
+
+
+def test_the_report_is_on_the_best_weights_where_there_are_such(tiny, tmp_path):  # noqa: F811
+    cfg = tiny()
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "model_final.pth").touch()
+    assert weights_to_report(cfg, stopped=False) == (str(folder / "model_final.pth"), True)
+    assert weights_to_report(cfg, stopped=True) == (str(folder / "model_final.pth"), False)
+    (folder / "model_best.pth").touch()
+    for iteration, metric, evaluated in ((1, "segm/AP", True), (0, "segm/AP", False), (1, "ema/segm/AP", False)):
+        (folder / "model_best.json").write_text(json.dumps({"iteration": iteration, "metric": metric}))
+        assert weights_to_report(cfg, stopped=False) == (str(folder / "model_best.pth"), evaluated)
