@@ -39,6 +39,7 @@ SCRATCH_LEARNING_RATE = 0.02
 # Fewer iterations than these do not move the weights far enough, however few the images.
 MIN_ITERATIONS = {"coco": 1000, "nothing": 500}
 DEFAULT_EPOCHS = {"coco": 12, "nothing": 20}  # 1x; from nothing everything is to be learnt
+MIN_WARMUP = 50
 SMALL_SET = 1000  # images, below which norm statistics are not trained
 
 
@@ -192,10 +193,18 @@ def _schedule(data: DatasetStatistics, options: UserOptions, iterations: int) ->
             steps_for(iterations),
             "the rate falls tenfold at 2/3 and 8/9, as in the 1x schedule",
         ),
-        Setting("SOLVER.WARMUP_ITERS", max(1, min(1000, iterations // 10)), "a tenth of the iterations"),
+        Setting("SOLVER.WARMUP_ITERS", warmup_for(iterations), "a tenth of the iterations, and no fewer than 50"),
         Setting("SOLVER.CHECKPOINT_PERIOD", max(50, iterations // 5), "a fifth of the iterations"),
         Setting("TEST.EVAL_PERIOD", max(50, math.ceil(iterations / 4)), "a quarter of the iterations"),
     ]
+
+
+def warmup_for(iterations: int) -> int:
+    """
+    Iterations over which the rate rises: a tenth, 1000 at most. Fewer than MIN_WARMUP let a model that starts from
+    nothing diverge at its high rate, so a short training gives up to half of itself to them.
+    """
+    return max(1, min(1000, iterations // 10), min(MIN_WARMUP, iterations // 2))
 
 
 def steps_for(iterations: int) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ import pytest
 
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.statistics import dataset_statistics
-from maskrcnn_project.training.recommend import apply_settings, recommend, settings_table, steps_for
+from maskrcnn_project.training.recommend import apply_settings, recommend, settings_table, steps_for, warmup_for
 from maskrcnn_project.training.user_options import UserOptions
 
 
@@ -96,3 +96,10 @@ def test_every_choice_is_a_key_of_the_config(backbone):
 def test_a_data_set_without_objects_still_gets_settings():
     data = {**coco(4, 1, 50), "annotations": []}
     assert chosen(data)["INPUT.MIN_SIZE_TEST"] == 256
+
+
+@pytest.mark.parametrize(
+    ("iterations", "warmup"), [(1, 1), (4, 2), (80, 40), (200, 50), (500, 50), (2000, 200), (50000, 1000)]
+)
+def test_a_short_training_still_warms_up(iterations, warmup):
+    assert warmup_for(iterations) == warmup

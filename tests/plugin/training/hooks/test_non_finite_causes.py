@@ -25,7 +25,7 @@ def evidence(**state):
         ),
         ({"half_precision": True}, "float16 overflowed"),
         ({"broken_losses": [], "gradients_overflow": True}, "float16 overflowed"),
-        ({"learning_rate": 0.02}, "0.02 is 8.0 times the usual 0.0025 for 2 images a step: lower SOLVER.BASE_LR"),
+        ({"learning_rate": 0.02}, "0.02 is 8.0 times the usual 0.0025 for 2 images per step: lower SOLVER.BASE_LR"),
         ({"learning_rate": 0.02, "is_sgd": False}, "loss_mask alone tells of no known cause"),
         ({"recent_losses": [1.0, 1.0, 1.0, 9.0]}, "the loss was rising (from 1 to 9)"),
         ({"recent_losses": [1.0, 1.0, 1.0, 2.0]}, "loss_mask alone tells of no known cause"),

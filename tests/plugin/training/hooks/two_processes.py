@@ -134,7 +134,7 @@ def main(rank, folder):
     model.load_state_dict(SmallModel().state_dict())
     found["losses"] = mean_losses(model, [next(batches(4)), next(batches(2, seed=1))] if rank == 1 else [])
 
-    validation_loss.DatasetMapper = lambda *_, **__: lambda record: record["sample"]
+    validation_loss.build_validation_mapper = lambda *_: lambda record: record["sample"]
     found["validated"] = {number: validated(number) for number in (0, 1, 3)}
     found["validated with one broken"] = [validated(3, broken) for broken in range(3)]
 
