@@ -114,12 +114,14 @@ def write_description(folder: Path, data: OwnData, args: argparse.Namespace) -> 
     files = data.as_read or (data.train, data.val)
     for part, content in zip(("train", "val"), files, strict=True):
         json_file = content.path.absolute()
-        if data.split_from is not None:
+        # a file with notes is not what was read, and evaluators read it from disk
+        is_new = data.split_from is not None or bool(content.notes)
+        if is_new:
             json_file = folder.absolute() / f"{part}.json"
             write_text(json_file, json.dumps(content.as_dict()))
         contents[json_file] = content
         # a file of the run's own folder is named from there, so that the folder can be moved
-        written = json_file.name if data.split_from is not None else str(json_file.resolve())
+        written = json_file.name if is_new else str(json_file.resolve())
         splits[part] = {"json": written, "images": str(content.image_root.resolve())}
         contents[folder.absolute() / written] = content
     write_text(folder / "dataset.yaml", yaml.safe_dump({"name": data.name, "splits": splits}, sort_keys=False))

@@ -11,7 +11,7 @@ from typing import Any
 
 from maskrcnn_project.datasets.checking.findings import Example, Finding, Findings
 from maskrcnn_project.datasets.checking.fixes import Change
-from maskrcnn_project.datasets.checking.rules import SEVERITIES
+from maskrcnn_project.datasets.checking.rule import SEVERITIES
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 
 TOOL = "python tools/check_dataset.py"
