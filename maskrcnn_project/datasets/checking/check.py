@@ -25,7 +25,7 @@ def check_dataset(
 
     Args:
         quick: only the rules that neither decode images nor draw masks (``Rule.quick``).
-        detections_per_image: ``TEST.DETECTIONS_PER_IMAGE`` of the model to be trained; None if it is chosen from the data.
+        detections_per_image: ``TEST.DETECTIONS_PER_IMAGE`` of the model to be trained; None: chosen from the data.
         progress: shows bars where standard error is a terminal.
     """
     findings = Findings()

@@ -30,7 +30,8 @@ def fix_frames(work: Fixes, images: Sizes, json_file: Any) -> None:
             rule = RULES[rule_id]
             if rule_id not in FRAME_FIXES:
                 raise DatasetError(
-                    f"{json_file} is not fixed, and nothing is written: {rule.title} ({rule_id}: {detail}); {rule.advice}."
+                    f"{json_file} is not fixed, and nothing is written: {rule.title} ({rule_id}: {detail}); "
+                    f"{rule.advice}."
                 )
             key, fixed = FRAME_FIXES[rule_id]
             for row in rows:

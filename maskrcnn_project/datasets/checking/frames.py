@@ -103,7 +103,7 @@ def frame_faults(rows: Iterable[tuple[Row, int, int]]) -> dict[str, tuple[str, l
     compared = [pair for pair in pairs if pair.box is not None and pair.mask_box is not None]
     polygons = [pair for pair in compared if pair.is_polygon]
     rles = [pair for pair in compared if not pair.is_polygon]
-    return _exchanged(polygons, rles) or _row_major(polygons, rles) or _scaled(polygons) or _scaled(rles)
+    return _exchanged(polygons, rles) or _row_major(rles) or _scaled(compared) or _scaled(polygons) or _scaled(rles)
 
 
 def _pair(row: Row, height: int, width: int) -> Pair:
@@ -146,9 +146,9 @@ def _is_share(box: Box, height: int, width: int) -> bool:
 def _exchanged(polygons: list[Pair], rles: list[Pair]) -> dict[str, tuple[str, list[Row]]]:
     """x and y exchanged in the boxes, or in the polygons. Run lengths of the image's size cannot have them so."""
     in_polygons, in_rles = _swapped_among(polygons), _swapped_among(rles)
-    if not in_polygons and not in_rles:
-        return {}
     pairs = in_polygons + in_rles
+    if len(pairs) < MIN_ROWS:
+        return {}
     detail = f"so {len(pairs)} of {len(polygons) + len(rles)}"
     outside = Counter(
         kind
@@ -171,14 +171,15 @@ def _exchanged(polygons: list[Pair], rles: list[Pair]) -> dict[str, tuple[str, l
 def _swapped_among(pairs: list[Pair]) -> list[Pair]:
     """Those that agree with x and y exchanged, if most do; near the diagonal a pair agrees either way."""
     showing = [pair for pair in pairs if pair.fits_swapped()]
-    return showing if _are_most(showing, sum(pair.fits() for pair in showing), len(pairs)) else []
+    undecided = sum(pair.fits() for pair in showing)
+    return showing if len(showing) - undecided > MOST * (len(pairs) - undecided) else []
 
 
 def _most_fit(pairs: list[Pair]) -> bool:
     return sum(pair.fits() for pair in pairs) > MOST * len(pairs)
 
 
-def _row_major(polygons: list[Pair], rles: list[Pair]) -> dict[str, tuple[str, list[Row]]]:
+def _row_major(rles: list[Pair]) -> dict[str, tuple[str, list[Row]]]:
     if _most_fit(rles):
         return {}
     showing = [pair for pair in rles if pair.fits_row_major()]

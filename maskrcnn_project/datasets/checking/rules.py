@@ -205,3 +205,6 @@ RULES = _rules(
     ),
     Rule("image-in-both", "error", "the same picture in train and val", "remove it from one of them", quick=False),
 )
+
+# Of these nobody can tell which of two is wrong, so that nothing may be built on either.
+UNDECIDED_RULES = frozenset(("axes-differ", "scale-differs"))

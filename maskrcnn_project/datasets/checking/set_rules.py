@@ -22,7 +22,7 @@ def check_set(tables: SplitTables, findings: Findings, detections_per_image: int
     Counts against what training advises and what the model can find.
 
     Args:
-        detections_per_image: ``TEST.DETECTIONS_PER_IMAGE``; the default is Detectron2's. None: it is chosen from the data.
+        detections_per_image: ``TEST.DETECTIONS_PER_IMAGE``; the default is Detectron2's. None: chosen from the data.
     """
     for image in tables.image_by_id.values():
         rows = tables.annotations_by_image.get(image["id"], [])
