@@ -127,8 +127,12 @@ def _check_categories(tables: SplitTables, findings: Findings, other: SplitTable
 
 
 def _check_annotations(tables: SplitTables, findings: Findings) -> None:
-    split, images = tables.split, tables.image_by_id
-    categories = {row["id"] for row in tables.sound_categories}
+    split = tables.split
+    # a row that is malformed otherwise is listed all the same
+    images, categories = (
+        {row["id"] for row in table if isinstance(row, dict) and is_id(row.get("id"))}
+        for table in (tables.images, tables.categories)
+    )
     times = Counter(row["id"] for row in tables.sound_annotations)
     seen: set[int] = set()
     for row in tables.sound_annotations:
