@@ -16,6 +16,7 @@ Row = dict[str, Any]
 MAX_COORDINATE = 1e6
 MAX_SHOWN = 60  # characters of a value in a sentence
 MAX_ID = 2**63 - 1  # COCO's evaluation keeps ids in 64 bits, of which one is the sign
+MAX_CATEGORY_ID = 2**53 - 1  # up to here every integer is a floating-point number of its own
 # Detectron2's INPUT.MIN_SIZE_TEST and MAX_SIZE_TEST: what an image is brought to before the model sees it.
 TEST_SHORT_EDGE, TEST_LONG_EDGE = 800, 1333
 CONTROLS = frozenset(("Cc", "Zl", "Zp"))  # Unicode's control characters, line and paragraph separators
@@ -23,7 +24,7 @@ CONTROLS = frozenset(("Cc", "Zl", "Zp"))  # Unicode's control characters, line a
 
 def image_fault(row: Any) -> str | None:
     """Why an image row cannot be used (a phrase), or None."""
-    fault = _fault(row, {"id": (is_id, "an integer"), "file_name": (_is_text, "a text")})
+    fault = _fault(row, {"id": (is_image_id, "an integer"), "file_name": (_is_text, "a text")})
     return fault or _fault(row, dict.fromkeys(("height", "width"), (is_side, "a whole number of pixels")))
 
 
@@ -40,12 +41,22 @@ def annotation_fault(row: Any) -> str | None:
 
 def category_fault(row: Any) -> str | None:
     """Why a category row cannot be used (a phrase), or None."""
-    return _fault(row, {"id": (is_id, "an integer"), "name": (is_class_name, "a text")})
+    return _fault(row, {"id": (is_category_id, "an integer"), "name": (is_class_name, "a text")})
 
 
 def is_id(value: Any) -> bool:
     """An integer that fits into 64 bits; True and False, which Python counts as integers, are none."""
     return is_whole(value) and -MAX_ID <= value <= MAX_ID
+
+
+def is_image_id(value: Any) -> bool:
+    """An id that the evaluation can keep: it takes image ids without a sign."""
+    return is_id(value) and value >= 0
+
+
+def is_category_id(value: Any) -> bool:
+    """An id that the evaluation can keep: it takes category ids as floating-point numbers."""
+    return is_id(value) and abs(value) <= MAX_CATEGORY_ID
 
 
 def is_whole(value: Any) -> bool:
@@ -106,15 +117,16 @@ def _fault(row: Any, wanted: dict[str, tuple[Callable[[Any], bool], str]]) -> st
         return f"is no object, but {short_repr(row)}"
     for key, (is_right, kind) in wanted.items():
         if not is_right(row.get(key)):
-            kind += _limit(row.get(key))
+            kind += _limit(row.get(key), is_right)
             return f"wants {kind} as {key!r}, but has {short_repr(row[key])}" if key in row else f"has no {key!r}"
     return None
 
 
-def _limit(value: Any) -> str:
+def _limit(value: Any, is_right: Callable[[Any], bool]) -> str:
     """What a value of the right type breaks all the same."""
-    if is_whole(value) and abs(value) > MAX_ID:
-        return f" of at most {MAX_ID.bit_length()} bits"
+    if is_whole(value):
+        largest = MAX_CATEGORY_ID if is_right is is_category_id else MAX_ID
+        return f" of at most {largest.bit_length()} bits" if abs(value) > largest else " from 0 on"
     return (
         " of one line without control characters"
         if isinstance(value, str) and value.strip() and not is_class_name(value)

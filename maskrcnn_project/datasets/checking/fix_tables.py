@@ -12,12 +12,15 @@ from maskrcnn_project.datasets.checking.fixes import Fixes
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.checking.table_rules import FAULTS, crowd_fault, file_key, root_categories
 from maskrcnn_project.datasets.coco_rows import (
+    MAX_CATEGORY_ID,
     MAX_ID,
     Row,
     is_box,
+    is_category_id,
     is_class_name,
     is_control,
     is_id,
+    is_image_id,
     is_thin,
     is_whole,
     short_repr,
@@ -25,6 +28,7 @@ from maskrcnn_project.datasets.coco_rows import (
 from maskrcnn_project.datasets.segmentations import form_faults, is_outside
 
 WHOLE_NUMBERS = ("id", "image_id", "category_id", "height", "width")
+IDS = {"images": is_image_id, "annotations": is_id, "categories": is_category_id}
 READS_AS_CROWD = ("1", "true")  # in lower case, written as a text
 
 
@@ -53,12 +57,13 @@ def fix_rows(work: Fixes, root: Path | None = None) -> None:
 
 def _fix_ids(work: Fixes, table: str, reference: str) -> None:
     """Numbers for rows whose id is none, or too long; what refers to such an id by its text follows."""
+    is_right = IDS[table]
     rows = [row for row in getattr(work, table) if isinstance(row, dict)]
-    free = _free_ids(row["id"] for row in rows if is_id(row.get("id")))
+    free = _free_ids(row["id"] for row in rows if is_right(row.get("id")))
     numbers: dict[str, int] = {}
     for row in rows:
         value = row.get("id")
-        if not is_id(value):
+        if not is_right(value):
             key = _key(value)
             number = next(free) if key is None or key not in numbers else numbers[key]
             if key is not None:
@@ -67,7 +72,7 @@ def _fix_ids(work: Fixes, table: str, reference: str) -> None:
     if not reference or not numbers:
         return
     for row in work.annotations:
-        if isinstance(row, dict) and not is_id(row.get(reference)) and (key := _key(row.get(reference))) in numbers:
+        if isinstance(row, dict) and not is_right(row.get(reference)) and (key := _key(row.get(reference))) in numbers:
             work.set("row-malformed", "annotations", row, reference, numbers[str(key)])
 
 
@@ -82,7 +87,7 @@ def _free_ids(used: Iterable[int]) -> Iterator[int]:
     """Numbers that no row has: above the largest, or from 1 on where there is little room above."""
     taken = set(used)
     start = max(taken, default=0) + 1
-    return (number for number in itertools.count(start if start < MAX_ID // 2 else 1) if number not in taken)
+    return (number for number in itertools.count(start if start < MAX_CATEGORY_ID // 2 else 1) if number not in taken)
 
 
 def _fix_names(work: Fixes) -> None:
