@@ -124,7 +124,7 @@ def _fault(row: Any, wanted: dict[str, tuple[Callable[[Any], bool], str]]) -> st
 
 def _limit(value: Any, is_right: Callable[[Any], bool]) -> str:
     """What a value of the right type breaks all the same."""
-    if is_whole(value):
+    if is_whole(value) and is_right in (is_id, is_image_id, is_category_id):
         largest = MAX_CATEGORY_ID if is_right is is_category_id else MAX_ID
         return f" of at most {largest.bit_length()} bits" if abs(value) > largest else " from 0 on"
     return (
