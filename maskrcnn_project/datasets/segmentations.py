@@ -40,12 +40,27 @@ def can_be_drawn(faults: Iterable[tuple[str, str]]) -> bool:
 
 def form_box(segmentation: Any, height: int, width: int) -> Box | None:
     """The box round a segmentation that can be drawn, cut at the image's edges; None if nothing is in the image."""
-    if isinstance(segmentation, dict):
-        runs = read_run_lengths(segmentation["counts"], height * width)
-        return None if runs is None else box_of(runs, height)
-    x1, y1, x2, y2 = polygons_box(without_short(segmentation))
+    box = uncut_box(segmentation, height, width)
+    return None if box is None else cut_box(box, height, width)
+
+
+def cut_box(box: Box, height: int, width: int) -> Box | None:
+    """The part of a box that lies in the image; None if there is none."""
+    x1, y1, x2, y2 = box
     box = max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
     return box if box[0] < box[2] and box[1] < box[3] else None
+
+
+def uncut_box(segmentation: Any, height: int, width: int) -> Box | None:
+    """The box round a segmentation; None if it cannot be drawn or has no pixel. Run lengths are read once."""
+    if isinstance(segmentation, dict) and segmentation.get("size") == [height, width]:
+        counts = segmentation.get("counts")
+        if isinstance(counts, str) or (isinstance(counts, list) and all(map(is_id, counts))):
+            runs = read_run_lengths(counts, height * width)
+            return None if runs is None else box_of(runs, height)
+    if not isinstance(segmentation, list) or not can_be_drawn(form_faults(segmentation, height, width)):
+        return None
+    return polygons_box(without_short(segmentation))
 
 
 def polygons_box(polygons: Sequence[Sequence[float]]) -> Box:

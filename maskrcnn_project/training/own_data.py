@@ -129,6 +129,7 @@ def write_description(folder: Path, data: OwnData, args: argparse.Namespace) -> 
         if is_new:
             json_file = folder.absolute() / f"{part}.json"
             write_text(json_file, json.dumps(content.as_dict()))
+            content = replace(content, path=json_file, notes=())
         contents[json_file] = content
         # a file of the run's own folder is named from there, so that the folder can be moved
         written = json_file.name if is_new else str(json_file.resolve())

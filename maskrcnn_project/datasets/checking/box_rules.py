@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from maskrcnn_project.datasets.checking.findings import Findings
-from maskrcnn_project.datasets.checking.frames import differ, frame_faults
+from maskrcnn_project.datasets.checking.frames import differ, frame_faults, pair_of
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.coco_rows import Row, is_box, is_crowd, short_repr
-from maskrcnn_project.datasets.segmentations import Box, can_be_drawn, form_box, form_faults, is_outside
+from maskrcnn_project.datasets.segmentations import Box, cut_box, is_outside
 
 # Detectron2 drops boxes of a smaller side (filter_empty_instances).
 EMPTY_SIDE = 1e-5
@@ -22,47 +22,31 @@ def check_boxes(tables: SplitTables, findings: Findings, *, progress: bool = Tru
     Args:
         progress: shows a bar where standard error is a terminal.
     """
-    framed = _check_frames(tables, findings)
+    pairs = [
+        pair_of(row, int(image["height"]), int(image["width"]))
+        for image, rows in tables.images_with_annotations("Checking the boxes", progress)
+        for row in rows
+    ]
+    framed = set()
+    for rule_id, (detail, rows) in frame_faults(pairs).items():
+        for row in rows:
+            findings.add(rule_id, tables.split, detail, **tables.place(row))
+            framed.add(id(row))
     likely_corners = reads_as_corners(tables)
     corners = []
-    for image, rows in tables.images_with_annotations("Checking the boxes", progress):
-        height, width = int(image["height"]), int(image["width"])
-        for annotation in rows:
-            if id(annotation) in framed:
-                continue  # what its box has beside comes from there
-            mask_box = box_of_mask(annotation, height, width)
-            for rule_id, detail in box_faults(annotation, mask_box, height, width, likely_corners):
-                if rule_id == "box-corners":
-                    corners.append((detail, annotation))
-                else:
-                    findings.add(rule_id, tables.split, detail, **tables.place(annotation))
+    for pair in pairs:
+        if id(pair.row) in framed:
+            continue  # what its box has beside comes from there
+        mask_box = None if pair.mask_box is None else cut_box(pair.mask_box, pair.height, pair.width)
+        for rule_id, detail in box_faults(pair.row, mask_box, pair.height, pair.width, likely_corners):
+            if rule_id == "box-corners":
+                corners.append((detail, pair.row))
+            else:
+                findings.add(rule_id, tables.split, detail, **tables.place(pair.row))
     total = len(tables.sound_annotations)
     for detail, annotation in corners:
         detail += f"; so {len(corners)} of the {total} boxes of the file"
         findings.add("box-corners", tables.split, detail, **tables.place(annotation))
-
-
-def _check_frames(tables: SplitTables, findings: Findings) -> set[int]:
-    """What most rows have in common; returns the ``id()`` of the rows that show it."""
-    sized = (
-        (row, int(image["height"]), int(image["width"]))
-        for image, rows in tables.images_with_annotations()
-        for row in rows
-    )
-    framed = set()
-    for rule_id, (detail, rows) in frame_faults(sized).items():
-        for row in rows:
-            findings.add(rule_id, tables.split, detail, **tables.place(row))
-            framed.add(id(row))
-    return framed
-
-
-def box_of_mask(annotation: Row, height: int, width: int) -> Box | None:
-    """x1, y1, x2, y2 round the mask, if the annotation has one that can be drawn and lies in the image."""
-    segmentation = annotation.get("segmentation")
-    if not segmentation or not can_be_drawn(form_faults(segmentation, height, width)):
-        return None
-    return form_box(segmentation, height, width)
 
 
 def reads_as_corners(tables: SplitTables) -> bool:

@@ -45,17 +45,11 @@ def fix(
         the content of the fixed COCO file, and all changes in the order they were made.
 
     Raises:
-        DatasetError: nothing would be left, as where all images are looked for in a wrong folder.
+        DatasetError: nothing would be left, as where all images are looked for in a wrong folder; or boxes and masks
+            do not belong together, and which are wrong cannot be told.
     """
     work = Fixes.of(tables)
-    root = None if findings is None else tables.image_root
-    found = set() if root is None else fix_file_names(work, root)
-    fix_rows(work, root)
-    files = None if findings is None else findings.image_faults.get(tables.split)
-    named = {row["id"] for row in work.images if id(row) in found}
-    unusable = {key: rule for key, rule in files.unusable.items() if key not in named} if files else {}
-    fix_images(work, unusable, files.sizes if files else {})
-    fix_references(work)
+    _fix_tables(work, tables, findings)
     images = {row["id"]: (int(row["height"]), int(row["width"])) for row in work.images}
     _reform_masks(work, images)
     fix_frames(work, images, tables.json_file)
@@ -71,6 +65,18 @@ def fix(
     _refuse_nothing_left(work, tables)
     coco = {**tables.other, "images": work.images, "annotations": work.annotations, "categories": work.categories}
     return coco, work.changes
+
+
+def _fix_tables(work: Fixes, tables: SplitTables, findings: Findings | None) -> None:
+    """Rows, files, ids and references: after this, every annotation has its image and its class."""
+    root = None if findings is None else tables.image_root
+    found = set() if root is None else fix_file_names(work, root)
+    fix_rows(work, root)
+    files = None if findings is None else findings.image_faults.get(tables.split)
+    named = {row["id"] for row in work.images if id(row) in found}
+    unusable = {key: rule for key, rule in files.unusable.items() if key not in named} if files else {}
+    fix_images(work, unusable, files.sizes if files else {})
+    fix_references(work)
 
 
 def write_fixed(coco: Mapping[str, Any], changes: list[Change], output: str | Path) -> tuple[Path, Path]:

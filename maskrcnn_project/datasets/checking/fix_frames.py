@@ -7,7 +7,7 @@ from typing import Any
 
 from maskrcnn_project.datasets.checking.fix_forms import transposed
 from maskrcnn_project.datasets.checking.fixes import Fixes
-from maskrcnn_project.datasets.checking.frames import frame_faults
+from maskrcnn_project.datasets.checking.frames import frame_faults, pair_of
 from maskrcnn_project.datasets.checking.rules import RULES
 from maskrcnn_project.errors import DatasetError
 
@@ -23,7 +23,7 @@ def fix_frames(work: Fixes, images: Sizes, json_file: Any) -> None:
             would be written over a right one.
     """
     for _ in RULES:  # one frame may hide another; each is fixed once at most
-        faults = frame_faults((row, *images[row["image_id"]]) for row in work.annotations)
+        faults = frame_faults([pair_of(row, *images[row["image_id"]]) for row in work.annotations])
         if not faults:
             return
         for rule_id, (detail, rows) in faults.items():

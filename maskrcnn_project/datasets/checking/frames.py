@@ -9,7 +9,7 @@ is recognised by comparing each box with the box of its mask under each hypothes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -17,11 +17,8 @@ from typing import Any
 from maskrcnn_project.datasets.coco_rows import Row, is_box
 from maskrcnn_project.datasets.segmentations import (
     Box,
-    can_be_drawn,
-    form_faults,
     is_outside,
-    polygons_box,
-    without_short,
+    uncut_box,
 )
 from maskrcnn_project.masks.run_lengths import box_of, read_run_lengths
 
@@ -34,7 +31,7 @@ MAX_DIFFERENCE_PIXELS = 2.0
 MAX_DIFFERENCE_SHARE = 0.1  # of the mask's width or height
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pair:
     """An annotation with its box as written and the box of its mask as written, each x1, y1, x2, y2 or None."""
 
@@ -89,14 +86,16 @@ def row_major_box(rle: dict[str, Any], height: int, width: int) -> Box | None:
     return None if box is None else swapped(box)
 
 
-def frame_faults(rows: Iterable[tuple[Row, int, int]]) -> dict[str, tuple[str, list[Row]]]:
-    """
-    The frames that most rows of a file are in and should not be: {rule: (a phrase, the rows that show it)}.
+def pair_of(row: Row, height: int, width: int) -> Pair:
+    """An annotation with both its boxes; (height, width) of its image."""
+    box, segmentation = row.get("bbox"), row.get("segmentation")
+    corners = (box[0], box[1], box[0] + box[2], box[1] + box[3]) if is_box(box) else None
+    mask_box = uncut_box(segmentation, height, width) if segmentation else None
+    return Pair(row, height, width, corners, mask_box, isinstance(segmentation, list))
 
-    Args:
-        rows: annotations with the (height, width) of their images.
-    """
-    pairs = [_pair(*each) for each in rows]
+
+def frame_faults(pairs: Sequence[Pair]) -> dict[str, tuple[str, list[Row]]]:
+    """The frames that most rows of a file are in and should not be: {rule: (a phrase, the rows that show it)}."""
     faults = dict(_normalised(pairs))
     if faults:
         return faults
@@ -104,19 +103,6 @@ def frame_faults(rows: Iterable[tuple[Row, int, int]]) -> dict[str, tuple[str, l
     polygons = [pair for pair in compared if pair.is_polygon]
     rles = [pair for pair in compared if not pair.is_polygon]
     return _exchanged(polygons, rles) or _row_major(rles) or _scaled(compared) or _scaled(polygons) or _scaled(rles)
-
-
-def _pair(row: Row, height: int, width: int) -> Pair:
-    box, segmentation = row.get("bbox"), row.get("segmentation")
-    corners = (box[0], box[1], box[0] + box[2], box[1] + box[3]) if is_box(box) else None
-    mask_box: Box | None = None
-    if segmentation and can_be_drawn(form_faults(segmentation, height, width)):
-        if isinstance(segmentation, list):
-            mask_box = polygons_box(without_short(segmentation))
-        else:
-            runs = read_run_lengths(segmentation["counts"], height * width)
-            mask_box = None if runs is None else box_of(runs, height)
-    return Pair(row, height, width, corners, mask_box, isinstance(segmentation, list))
 
 
 def _agree(box: Box | None, other: Box | None) -> bool:
@@ -127,7 +113,7 @@ def _are_most(showing: list[Pair], undecided: int, total: int) -> bool:
     return len(showing) - undecided >= MIN_ROWS and len(showing) - undecided > MOST * (total - undecided)
 
 
-def _normalised(pairs: list[Pair]) -> Iterator[tuple[str, tuple[str, list[Row]]]]:
+def _normalised(pairs: Sequence[Pair]) -> Iterator[tuple[str, tuple[str, list[Row]]]]:
     """Boxes, and polygons, of less than a pixel at the upper left corner: no set is of these."""
     boxes = [pair for pair in pairs if pair.box is not None]
     polygons = [pair for pair in pairs if pair.is_polygon and pair.mask_box is not None]
@@ -168,14 +154,14 @@ def _exchanged(polygons: list[Pair], rles: list[Pair]) -> dict[str, tuple[str, l
     return {rule_id: (detail, [pair.row for pair in pairs])}
 
 
-def _swapped_among(pairs: list[Pair]) -> list[Pair]:
+def _swapped_among(pairs: Sequence[Pair]) -> list[Pair]:
     """Those that agree with x and y exchanged, if most do; near the diagonal a pair agrees either way."""
     showing = [pair for pair in pairs if pair.fits_swapped()]
     undecided = sum(pair.fits() for pair in showing)
     return showing if len(showing) - undecided > MOST * (len(pairs) - undecided) else []
 
 
-def _most_fit(pairs: list[Pair]) -> bool:
+def _most_fit(pairs: Sequence[Pair]) -> bool:
     return sum(pair.fits() for pair in pairs) > MOST * len(pairs)
 
 
@@ -188,7 +174,7 @@ def _row_major(rles: list[Pair]) -> dict[str, tuple[str, list[Row]]]:
     return {"rle-row-major": (f"so {len(showing)} of {len(rles)} run lengths", [pair.row for pair in showing])}
 
 
-def _scaled(pairs: list[Pair]) -> dict[str, tuple[str, list[Row]]]:
+def _scaled(pairs: Sequence[Pair]) -> dict[str, tuple[str, list[Row]]]:
     if len(pairs) < MIN_ROWS or _most_fit(pairs):
         return {}
     factor = median(pair.scale() for pair in pairs)
