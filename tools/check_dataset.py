@@ -45,7 +45,13 @@ def main() -> None:
         raise ValueError(f"--detections-per-image must be at least 1, but {args.detections_per_image} was given.")
 
     from maskrcnn_project.datasets.checking.check import check_dataset
-    from maskrcnn_project.datasets.checking.check_report import as_json, as_text, changes_table, remaining
+    from maskrcnn_project.datasets.checking.check_report import (
+        as_json,
+        as_text,
+        changes_table,
+        remaining,
+        removals_line,
+    )
     from maskrcnn_project.datasets.checking.fix import fix, refuse_existing, write_fixed
     from maskrcnn_project.datasets.checking.split_tables import SplitTables
     from maskrcnn_project.files import write_text
@@ -61,7 +67,10 @@ def main() -> None:
     fixed = {}
     for tables, other, output in ((train, val, args.fix), (val, train, args.val_fix)):
         if tables is not None and output is not None:
-            fixed[tables.split] = (output, *fix(tables, findings, other=other))
+            coco, changes = fix(tables, findings, other=other)
+            fixed[tables.split] = (output, coco, changes)
+            totals = {table: len(getattr(tables, table)) for table in ("images", "annotations", "categories")}
+            print(f"\n{removals_line(changes, totals)}")
     for output, coco, changes in fixed.values():
         written, listed = write_fixed(coco, changes, output)
         print(f"\n{written} is written. {listed} lists its changes, {len(changes)} in all:\n{changes_table(changes)}")

@@ -8,34 +8,25 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from maskrcnn_project.datasets.coco_index import gc_paused, read_value
-from maskrcnn_project.datasets.coco_rows import (
-    annotation_fault,
-    category_fault,
-    image_fault,
-    is_box,
-    is_id,
-    short_repr,
+from maskrcnn_project.datasets.coco_annotations import (
+    check_annotations,
+    check_unique,
+    first_few,
+    place_of,
 )
-from maskrcnn_project.datasets.segmentations import form_faults, is_finite
+from maskrcnn_project.datasets.coco_index import gc_paused, read_value
+from maskrcnn_project.datasets.coco_rows import category_fault, image_fault
+from maskrcnn_project.datasets.coco_tidying import tidy
 from maskrcnn_project.errors import DatasetError
 
 TABLES = ("images", "annotations", "categories")
-MAX_NAMED = 3  # so many examples make an error readable; the rest is counted
-# Faults of a mask's form that training cannot get past, and what to do about each.
-REFUSED_FORMS = {
-    "mask-malformed": "COCO wants a list of polygons [[x, y, ...], ...], or run lengths {size, counts}",
-    "polygon-flat": "COCO wants a list of polygons, so write [[x, y, ...]]",
-    "polygon-not-finite": "correct the coordinate",
-    "rle-size": "write the mask anew at the size of its image",
-}
-NUMBER_TYPES = frozenset((int, float))  # of JSON; its true and false are of neither
 
 
 @dataclass(frozen=True)
@@ -48,6 +39,7 @@ class CocoFile:
     categories: list[dict[str, Any]]
     image_root: Path = Path()  # the folder of the images; that of the file if none was named
     other: dict[str, Any] = field(default_factory=dict)  # what else the file holds: info, licenses, ...
+    notes: tuple[str, ...] = ()  # what is read otherwise than the file on disk has it, see ``tidy``
 
     @property
     def class_names(self) -> list[str]:
@@ -84,10 +76,12 @@ def coco_file_of(
 ) -> CocoFile:
     """As ``read_coco_file``, of what ``read_json`` has read from ``path``: a file is parsed once for all who ask."""
     _check_tables(path, coco, require_annotations)
-    file = CocoFile(path, **_contents(coco), image_root=Path(path.parent if image_root is None else image_root))
+    coco, notes = tidy(coco, path)
+    root = Path(path.parent if image_root is None else image_root)
+    file = CocoFile(path, **_contents(coco), image_root=root, notes=tuple(notes))
     _check_categories(path, file.categories)
     _check_images(path, file.images)
-    _check_annotations(file)
+    check_annotations(path, file.images, file.annotations, file.categories)
     if image_root is not None:
         require_image_files(path, (image["file_name"] for image in file.images), file.image_root)
     return file
@@ -116,6 +110,14 @@ def read_json(path: str | Path) -> dict[str, Any]:
         ) from error
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path} is not UTF-8 text (byte {error.start}), so it is no JSON file.") from error
+    except RecursionError as error:
+        raise DatasetError(
+            f"{path} nests its lists and objects too deep to be read, which no COCO file does: write it anew."
+        ) from error
+    except ValueError as error:  # Python reads no integer of more digits (sys.get_int_max_str_digits)
+        raise DatasetError(
+            f"{path} holds a number of more than {sys.get_int_max_str_digits()} digits: correct or remove it."
+        ) from error
     if not isinstance(coco, dict):
         raise DatasetError(
             f"{path} holds a JSON {_kind(coco)}, but COCO wants an object with the keys {', '.join(TABLES)}"
@@ -144,7 +146,7 @@ def read_table(json_file: str | Path, key: str) -> list[dict[str, Any]]:
         rows = coco.get(key)
         if not isinstance(rows, list) or not rows:
             raise DatasetError(f"{json_file} has no {key}: {_found_keys(coco)}.")
-    return rows
+    return tidy({key: rows})[0][key]
 
 
 def root_candidates(categories: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -181,104 +183,18 @@ def _check_categories(path: Path, categories: list[dict[str, Any]]) -> None:
     for index, category in enumerate(categories):
         fault = category_fault(category)
         if fault is not None:
-            raise DatasetError(f"{path}: {_place(category, 'category', f'categories[{index}]')} {fault}.")
-    _check_unique(path, "category id", [category["id"] for category in categories])
+            raise DatasetError(f"{path}: {place_of(category, 'category', f'categories[{index}]')} {fault}.")
+    check_unique(path, "category id", [category["id"] for category in categories])
     roots = {category["id"] for category in root_candidates(categories)}
-    _check_unique(path, "category name", [category["name"] for category in categories if category["id"] not in roots])
+    check_unique(path, "category name", [category["name"] for category in categories if category["id"] not in roots])
 
 
 def _check_images(path: Path, images: list[dict[str, Any]]) -> None:
     for index, image in enumerate(images):
         fault = image_fault(image)
         if fault is not None:
-            raise DatasetError(f"{path}: {_place(image, 'image', f'images[{index}]')} {fault}.")
-    _check_unique(path, "image id", [image["id"] for image in images])
-
-
-def _place(row: Any, noun: str, place: str) -> str:
-    """How an error calls a row: by its id where it has one, else by its place in the table."""
-    if not isinstance(row, dict) or not is_id(row.get("id")):
-        return place
-    name = row.get("file_name")
-    return f"{noun} {row['id']} ({name})" if isinstance(name, str) and name else f"{noun} {row['id']}"
-
-
-def _check_annotations(file: CocoFile) -> None:
-    images = {image["id"]: image for image in file.images}
-    sizes = {image["id"]: [image["height"], image["width"]] for image in file.images}
-    names = {category["id"]: category["name"] for category in file.categories}
-    for index, annotation in enumerate(file.annotations):
-        if not _is_sound(annotation, sizes, names):
-            _check_annotation(file.path, index, annotation, images, names)
-    _check_unique(file.path, "annotation id", [annotation["id"] for annotation in file.annotations])
-
-
-def _is_sound(annotation: dict[str, Any], sizes: dict[int, list[int]], names: dict[int, str]) -> bool:
-    """
-    What ``_check_annotation`` asks, without the words: a file may have a million rows, and nearly all are sound.
-
-    Args:
-        sizes: {image id: [height, width]}.
-        names: {category id: name}.
-    """
-    image_id, category_id = annotation.get("image_id"), annotation.get("category_id")
-    box: Any = annotation.get("bbox")
-    if type(annotation.get("id")) is not int or type(image_id) is not int or type(category_id) is not int:
-        return False
-    if image_id not in sizes or category_id not in names:
-        return False
-    if not _are_numbers(box) or len(box) != 4 or box[2] < 0 or box[3] < 0:
-        return False
-    segmentation = annotation.get("segmentation")
-    if type(segmentation) is list:
-        return all(map(_are_numbers, segmentation))
-    if type(segmentation) is dict:
-        counts = segmentation.get("counts")
-        known = type(counts) is str or (type(counts) is list and set(map(type, counts)) <= {int})
-        return known and segmentation.get("size") == sizes[image_id]
-    return segmentation is None or segmentation == ""
-
-
-def _check_annotation(
-    path: Path, index: int, annotation: dict[str, Any], images: dict[int, dict[str, Any]], names: dict[int, str]
-) -> None:
-    fault = annotation_fault(annotation)
-    if fault is not None:
-        raise DatasetError(f"{path}: {_place(annotation, 'annotation', f'annotations[{index}]')} {fault}.")
-    image_id, category_id = annotation["image_id"], annotation["category_id"]
-    where = f"{path}: annotation {annotation['id']} (image {image_id})"
-    if image_id not in images:
-        raise DatasetError(
-            f"{where} belongs to no image: its 'image_id' is not among the {len(images)} image ids "
-            f"({_some([repr(key) for key in images])}); remove it, or add the image."
-        )
-    if category_id not in names:
-        known = ", ".join(f"{key} ({name})" for key, name in sorted(names.items()))
-        raise DatasetError(f"{where} has the unknown category_id {category_id}; the known categories are {known}.")
-    _check_box(where, annotation)
-    _check_segmentation(where, annotation.get("segmentation"), images[image_id])
-
-
-def _check_box(where: str, annotation: dict[str, Any]) -> None:
-    box = annotation.get("bbox")
-    if not is_box(box):
-        raise DatasetError(
-            f"{where} wants a 'bbox' of four finite numbers [x, y, width, height], but has {short_repr(box)}."
-        )
-    if box[2] < 0 or box[3] < 0:
-        raise DatasetError(
-            f"{where} has the bbox {short_repr(box)} of negative size: COCO wants [x, y, width, height]; "
-            "are its corners in the wrong order?"
-        )
-
-
-def _check_segmentation(where: str, segmentation: Any, image: dict[str, Any]) -> None:
-    """Polygons [[x, y, ...], ...], run lengths {size, counts}, or nothing, as Detectron2 takes them."""
-    for rule_id, detail in form_faults(segmentation, int(image["height"]), int(image["width"])):
-        if rule_id in REFUSED_FORMS:
-            raise DatasetError(
-                f"{where} has a 'segmentation' that cannot be trained on: {detail}; {REFUSED_FORMS[rule_id]}."
-            )
+            raise DatasetError(f"{path}: {place_of(image, 'image', f'images[{index}]')} {fault}.")
+    check_unique(path, "image id", [image["id"] for image in images])
 
 
 def require_image_files(path: Path, file_names: Iterable[str], image_root: Path) -> None:
@@ -296,25 +212,8 @@ def require_image_files(path: Path, file_names: Iterable[str], image_root: Path)
     if missing:
         raise DatasetError(
             f"{len(missing)} of the {len(names)} images that {path} lists are not in {image_root}: "
-            f"{_some(missing)}; is it the right image folder?"
+            f"{first_few(missing)}; is it the right image folder?"
         )
-
-
-def _check_unique(path: Path, noun: str, values: list[Any]) -> None:
-    if len(set(values)) == len(values):
-        return
-    repeated = [f"{value!r} ({count} times)" for value, count in Counter(values).items() if count > 1]
-    raise DatasetError(
-        f"{path}: every {noun} may occur once, but {len(repeated)} occur more often: {_some(repeated)}; "
-        "give each its own."
-    )
-
-
-def _are_numbers(values: Any) -> bool:
-    """``is_number`` of each, by few calls for all; False may mean: ask each."""
-    if type(values) is not list or not NUMBER_TYPES.issuperset(map(type, values)):
-        return False
-    return not values or is_finite(values)
 
 
 def _kind(value: Any) -> str:
@@ -331,12 +230,6 @@ def _looks_like_results(value: Any) -> bool:
 
 def _found_keys(coco: dict[str, Any]) -> str:
     return f"its keys are {', '.join(map(str, coco))}" if coco else "it has no keys at all"
-
-
-def _some(values: Iterable[str]) -> str:
-    """The first three of them, and the sign that there are more: ``a, b, c, ...``."""
-    values = list(values)
-    return ", ".join(values[:MAX_NAMED]) + (", ..." if len(values) > MAX_NAMED else "")
 
 
 def _where_the_path_ends(path: Path) -> str:

@@ -31,7 +31,7 @@ def read_value(path: str | Path, key: str) -> Any:
             text = content[start : start + window].decode("utf-8", "ignore")
             try:
                 return json.JSONDecoder().raw_decode(text)[0]
-            except json.JSONDecodeError:
+            except (ValueError, RecursionError):  # a number too long, lists too deep: as above
                 if start + window >= len(content):
                     return None
             window *= 8
@@ -41,6 +41,12 @@ def is_annotated(path: str | Path, category_id: int) -> bool:
     """Whether any annotation of a COCO file has the category."""
     with _bytes_of(path) as content:
         return re.search(rb'"category_id"\s*:\s*%d(?!\d)' % category_id, content) is not None
+
+
+def holds(path: str | Path, pattern: bytes) -> bool:
+    """Whether a file's bytes match a regular expression anywhere."""
+    with _bytes_of(path) as content:
+        return re.search(pattern, content) is not None
 
 
 @contextmanager

@@ -5,6 +5,7 @@ them, the tools that fix and analyse ask the same functions.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from typing import Any, TypeGuard
 
@@ -14,20 +15,25 @@ Row = dict[str, Any]
 # would exhaust the memory of what draws it.
 MAX_COORDINATE = 1e6
 MAX_SHOWN = 60  # characters of a value in a sentence
+MAX_ID = 2**63 - 1  # COCO's evaluation keeps ids in 64 bits, of which one is the sign
+MAX_CATEGORY_ID = 2**53 - 1  # up to here every integer is a floating-point number of its own
+# Detectron2's INPUT.MIN_SIZE_TEST and MAX_SIZE_TEST: what an image is brought to before the model sees it.
+TEST_SHORT_EDGE, TEST_LONG_EDGE = 800, 1333
+CONTROLS = frozenset(("Cc", "Zl", "Zp"))  # Unicode's control characters, line and paragraph separators
 
 
 def image_fault(row: Any) -> str | None:
     """Why an image row cannot be used (a phrase), or None."""
-    fault = _fault(row, {"id": (is_id, "an integer"), "file_name": (_is_name, "a text")})
+    fault = _fault(row, {"id": (is_image_id, "an integer"), "file_name": (_is_text, "a text")})
     return fault or _fault(row, dict.fromkeys(("height", "width"), (is_side, "a whole number of pixels")))
 
 
 def annotation_fault(row: Any) -> str | None:
     """Why an annotation row cannot be used (a phrase), or None. Box and mask have rules of their own."""
     # the usual case first: there are a million of them
-    if (
-        isinstance(row, dict)
-        and type(row.get("id")) is type(row.get("image_id")) is type(row.get("category_id")) is int
+    if isinstance(row, dict) and all(
+        type(value) is int and -MAX_ID <= value <= MAX_ID
+        for value in (row.get("id"), row.get("image_id"), row.get("category_id"))
     ):
         return None
     return _fault(row, dict.fromkeys(("id", "image_id", "category_id"), (is_id, "an integer")))
@@ -35,12 +41,37 @@ def annotation_fault(row: Any) -> str | None:
 
 def category_fault(row: Any) -> str | None:
     """Why a category row cannot be used (a phrase), or None."""
-    return _fault(row, {"id": (is_id, "an integer"), "name": (_is_name, "a text")})
+    return _fault(row, {"id": (is_category_id, "an integer"), "name": (is_class_name, "a text")})
 
 
 def is_id(value: Any) -> bool:
-    """An integer; True and False, which Python counts as integers, are none."""
+    """An integer that fits into 64 bits; True and False, which Python counts as integers, are none."""
+    return is_whole(value) and -MAX_ID <= value <= MAX_ID
+
+
+def is_image_id(value: Any) -> bool:
+    """An id that the evaluation can keep: it takes image ids without a sign."""
+    return is_id(value) and value >= 0
+
+
+def is_category_id(value: Any) -> bool:
+    """An id that the evaluation can keep: it takes category ids as floating-point numbers."""
+    return is_id(value) and abs(value) <= MAX_CATEGORY_ID
+
+
+def is_whole(value: Any) -> bool:
+    """An integer of any length."""
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_class_name(value: Any) -> bool:
+    """A text that shows something, on one line, without control characters: it goes into tables, files and pictures."""
+    return isinstance(value, str) and bool(value.strip()) and (value.isprintable() or not any(map(is_control, value)))
+
+
+def is_control(letter: str) -> bool:
+    """Whether a character is a control character, or ends a line or paragraph."""
+    return unicodedata.category(letter) in CONTROLS
 
 
 def is_number(value: Any) -> bool:
@@ -70,7 +101,14 @@ def short_repr(value: Any) -> str:
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
 
 
-def _is_name(value: Any) -> bool:
+def is_thin(height: int, width: int) -> bool:
+    """Whether a side of the image rounds to no pixel at Detectron2's test size, so that no model can look at it."""
+    short, long = sorted((height, width))
+    scale = min(TEST_SHORT_EDGE / short, TEST_LONG_EDGE / long)
+    return int(short * scale + 0.5) < 1
+
+
+def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
 
 
@@ -79,5 +117,18 @@ def _fault(row: Any, wanted: dict[str, tuple[Callable[[Any], bool], str]]) -> st
         return f"is no object, but {short_repr(row)}"
     for key, (is_right, kind) in wanted.items():
         if not is_right(row.get(key)):
+            kind += _limit(row.get(key), is_right)
             return f"wants {kind} as {key!r}, but has {short_repr(row[key])}" if key in row else f"has no {key!r}"
     return None
+
+
+def _limit(value: Any, is_right: Callable[[Any], bool]) -> str:
+    """What a value of the right type breaks all the same."""
+    if is_whole(value) and is_right in (is_id, is_image_id, is_category_id):
+        largest = MAX_CATEGORY_ID if is_right is is_category_id else MAX_ID
+        return f" of at most {largest.bit_length()} bits" if abs(value) > largest else " from 0 on"
+    return (
+        " of one line without control characters"
+        if isinstance(value, str) and value.strip() and not is_class_name(value)
+        else ""
+    )

@@ -14,6 +14,7 @@ from maskrcnn_project.datasets.categories import ClassChanges, ClassPlan, apply_
 from maskrcnn_project.datasets.coco_file import CocoFile, read_coco_file, require_image_files
 from maskrcnn_project.datasets.coco_index import gc_paused
 from maskrcnn_project.datasets.coco_records import records_of
+from maskrcnn_project.datasets.coco_tidying import may_have_notes
 from maskrcnn_project.datasets.remapped_copy import notes_of, remapped_copy_path, write_remapped_copy
 from maskrcnn_project.errors import DatasetError
 
@@ -32,8 +33,9 @@ class CocoSet:
     A COCO file under a name. Calling it reads and checks the file, once as long as the file stays the same, and gives
     its records as Detectron2's own loader would.
 
-    Where classes change, the changed file is written when the set is made: an evaluator may be built, and read it,
-    before the set is loaded.
+    Where classes change, or the content has notes (``CocoFile.notes``), the changed file is written when the set is
+    made: an evaluator may be built, and read it, before the set is loaded. A process that got no content looks whether
+    the file may have any, and takes the copy that another has written.
 
     Args:
         changes: what the user wants of the classes.
@@ -55,7 +57,10 @@ class CocoSet:
         self._records: DatasetFromList | None = None  # serialised: a fraction of their size as objects
         self._told: list[str] = []
         self.remapped: Path | None = None
-        if self.plan is not None and self.plan.changed:
+        if self.plan is None:
+            return
+        untidy = may_have_notes(self.json_file) if self.content is None else bool(self.content.notes)
+        if self.plan.changed or untidy:
             self.remapped = write_remapped_copy(self.json_file, self.plan, self.content)
 
     @property

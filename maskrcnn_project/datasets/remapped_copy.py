@@ -1,8 +1,8 @@
 """
-COCO files with other classes than the user's own, written once into a cache folder.
+COCO files with other classes than the user's own, or with values as they are meant, written once into a cache folder.
 
 Detectron2's loader reads category ids from the registered file, and so does its COCOEvaluator, from the file that the
-metadata name. Both see changed classes only where a file has them.
+metadata name. Both see changed classes, and what ``tidy`` has read otherwise, only where a file has them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from maskrcnn_project.datasets.coco_index import read_value
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import CACHE_VARIABLE, atomic_path, cache_folder
 
-FORMAT = 1  # of the written files; another number makes every file anew
+FORMAT = 2  # of the written files; another number makes every file anew
 REMARKS_KEY = "class_changes"  # of the written file: {"source": path, "notes": [...]}
 
 
@@ -62,7 +62,7 @@ def write_remapped_copy(json_file: Path, plan: ClassPlan, content: CocoFile | No
             _write_json(beside, with_remarks)
     except OSError as error:
         raise DatasetError(
-            f"The classes of {json_file} are changed, and the changed file cannot be written into {target.parent} "
+            f"{json_file} is read with changes, and the changed file cannot be written into {target.parent} "
             f"({error.strerror or error}): let {CACHE_VARIABLE} name a folder that can."
         ) from error
     return target

@@ -22,7 +22,7 @@ from maskrcnn_project.files import CACHE_VARIABLE, atomic_path, cache_folder
 from maskrcnn_project.masks.coding import Rle, as_rle
 from maskrcnn_project.masks.run_lengths import read_run_lengths
 
-FORMAT = 1  # of the kept files; another number makes every file anew
+FORMAT = 2  # of the kept files; another number makes every file anew
 NO_MASK: Rle = {"size": [0, 0], "counts": ""}  # stands for an object that has only a box: no image is of that size
 MIN_POLYGON = 6  # numbers: three corners; fewer enclose nothing
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
 from maskrcnn_project.datasets.categories import change_classes, find_roots_of
-from maskrcnn_project.datasets.checking.precheck import check_images, refuse_errors
+from maskrcnn_project.datasets.checking.precheck import check_images, refuse_errors, warning_lines
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.class_consistency import check_same_categories
 from maskrcnn_project.datasets.coco_file import CocoFile, coco_file_of, read_json
@@ -32,6 +32,7 @@ class OwnData:
         train, val: with the classes that the model will learn.
         as_read: the files as they are on disk, where each split has a file of its own.
         split_from: the one file that both come from, else None.
+        warnings: of the check, as lines to print.
     """
 
     name: str
@@ -39,6 +40,7 @@ class OwnData:
     val: CocoFile
     as_read: tuple[CocoFile, ...] = ()
     split_from: Path | None = None
+    warnings: tuple[str, ...] = ()
 
     def title(self, seed: int) -> str:
         """How many images there are, and where they come from."""
@@ -56,12 +58,14 @@ def read_own_data(args: argparse.Namespace, seed: int) -> OwnData:
     contents = [read_json(args.annotations)]
     if args.val_annotations is not None:
         contents.append(read_json(args.val_annotations))
+    warnings: list[str] = []
     if not args.skip_data_check:
         tables = SplitTables.of_content("train", args.annotations, args.images, contents[0])
         val_tables = None
         if args.val_annotations is not None:
             val_tables = SplitTables.of_content("val", args.val_annotations, args.val_images, contents[1])
-        refuse_errors(tables, val_tables)
+        # the limit of detections is chosen from the data
+        warnings = warning_lines(refuse_errors(tables, val_tables, None, masks=masks_wanted(args.opts)))
     whole = coco_file_of(Path(args.annotations), contents[0], args.images)
     if args.val_annotations is not None:
         val = coco_file_of(Path(args.val_annotations), contents[1], args.val_images, require_annotations=False)
@@ -71,7 +75,13 @@ def read_own_data(args: argparse.Namespace, seed: int) -> OwnData:
     if not args.skip_image_check:
         check_images(data.train)
         check_images(data.val)
-    return data
+    return replace(data, warnings=tuple(warnings))
+
+
+def masks_wanted(options: list[str]) -> bool:
+    """Whether KEY VALUE pairs leave the model its masks."""
+    pairs = dict(zip(options[::2], options[1::2], strict=False))
+    return str(pairs.get("MODEL.MASK_ON", True)).lower() not in ("false", "0")
 
 
 def _of_two_files(name: str, train: CocoFile, val: CocoFile) -> OwnData:
@@ -114,12 +124,15 @@ def write_description(folder: Path, data: OwnData, args: argparse.Namespace) -> 
     files = data.as_read or (data.train, data.val)
     for part, content in zip(("train", "val"), files, strict=True):
         json_file = content.path.absolute()
-        if data.split_from is not None:
+        # a file with notes is not what was read, and evaluators read it from disk
+        is_new = data.split_from is not None or bool(content.notes)
+        if is_new:
             json_file = folder.absolute() / f"{part}.json"
             write_text(json_file, json.dumps(content.as_dict()))
+            content = replace(content, path=json_file, notes=())
         contents[json_file] = content
         # a file of the run's own folder is named from there, so that the folder can be moved
-        written = json_file.name if data.split_from is not None else str(json_file.resolve())
+        written = json_file.name if is_new else str(json_file.resolve())
         splits[part] = {"json": written, "images": str(content.image_root.resolve())}
         contents[folder.absolute() / written] = content
     write_text(folder / "dataset.yaml", yaml.safe_dump({"name": data.name, "splits": splits}, sort_keys=False))

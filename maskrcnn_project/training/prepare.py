@@ -20,7 +20,7 @@ from detectron2.config import CfgNode, get_cfg
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from maskrcnn_project.config import get_config, get_run_config
-from maskrcnn_project.datasets.checking.precheck import refuse_errors
+from maskrcnn_project.datasets.checking.precheck import refuse_errors, warning_lines
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.class_consistency import check_sets_agree, registered_classes
 from maskrcnn_project.datasets.coco_file import CocoFile, coco_file_of, read_coco_file, read_json
@@ -106,6 +106,7 @@ def prepare(args: argparse.Namespace) -> CfgNode:
     register(cfg, prepared.contents, [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST])
     print_lines(complete(cfg, prepared.given))
     if prepared.own_data is not None and options is not None:
+        print_lines(list(prepared.own_data.warnings))
         print(prepared.own_data.title(options.seed))
         print(dataset_statistics(prepared.own_data.train.as_dict()).table())
         print("Settings chosen for this data set (KEY VALUE at the end of the command overrides any):")
@@ -224,7 +225,8 @@ def read_described_sets(cfg: CfgNode, skip_check: bool) -> dict[Path, CocoFile]:
             coco = read_json(described.json_file)
             if not skip_check:
                 tables = SplitTables.of_content(split, described.json_file, described.image_root, coco)
-                refuse_errors(tables, detections_per_image=cfg.TEST.DETECTIONS_PER_IMAGE)
+                limit, masks = cfg.TEST.DETECTIONS_PER_IMAGE, cfg.MODEL.MASK_ON
+                print_lines(warning_lines(refuse_errors(tables, detections_per_image=limit, masks=masks)))
             contents[described.json_file] = coco_file_of(
                 described.json_file, coco, described.image_root, require_annotations=split == "train"
             )

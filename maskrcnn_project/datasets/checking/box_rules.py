@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from maskrcnn_project.datasets.checking.findings import Findings
+from maskrcnn_project.datasets.checking.frames import differ, frame_faults, pair_of
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.coco_rows import Row, is_box, is_crowd, short_repr
-from maskrcnn_project.datasets.segmentations import Box, can_be_drawn, form_box, form_faults, is_outside
+from maskrcnn_project.datasets.segmentations import Box, cut_box, is_outside
 
 # Detectron2 drops boxes of a smaller side (filter_empty_instances).
 EMPTY_SIDE = 1e-5
-# Pixel masks, outlines through pixel centres and outlines along pixel edges give boxes that differ by a pixel on each
-# side; a drawn box by a hand's width. Beyond both, the box belongs to something else than the mask.
-MAX_DIFFERENCE_PIXELS = 2.0
-MAX_DIFFERENCE_SHARE = 0.1  # of the mask's width or height
 # Without masks corners show only in boxes that leave the image, as wrong boxes do too. In a file of corners, though,
 # every box would also be a box if read as corners.
 CORNER_SHARE = 0.9
@@ -25,29 +22,31 @@ def check_boxes(tables: SplitTables, findings: Findings, *, progress: bool = Tru
     Args:
         progress: shows a bar where standard error is a terminal.
     """
+    pairs = [
+        pair_of(row, int(image["height"]), int(image["width"]))
+        for image, rows in tables.images_with_annotations("Checking the boxes", progress)
+        for row in rows
+    ]
+    framed = set()
+    for rule_id, (detail, rows) in frame_faults(pairs).items():
+        for row in rows:
+            findings.add(rule_id, tables.split, detail, **tables.place(row))
+            framed.add(id(row))
     likely_corners = reads_as_corners(tables)
     corners = []
-    for image, rows in tables.images_with_annotations("Checking the boxes", progress):
-        height, width = int(image["height"]), int(image["width"])
-        for annotation in rows:
-            mask_box = box_of_mask(annotation, height, width)
-            for rule_id, detail in box_faults(annotation, mask_box, height, width, likely_corners):
-                if rule_id == "box-corners":
-                    corners.append((detail, annotation))
-                else:
-                    findings.add(rule_id, tables.split, detail, **tables.place(annotation))
+    for pair in pairs:
+        if id(pair.row) in framed:
+            continue  # what its box has beside comes from there
+        mask_box = None if pair.mask_box is None else cut_box(pair.mask_box, pair.height, pair.width)
+        for rule_id, detail in box_faults(pair.row, mask_box, pair.height, pair.width, likely_corners):
+            if rule_id == "box-corners":
+                corners.append((detail, pair.row))
+            else:
+                findings.add(rule_id, tables.split, detail, **tables.place(pair.row))
     total = len(tables.sound_annotations)
     for detail, annotation in corners:
         detail += f"; so {len(corners)} of the {total} boxes of the file"
         findings.add("box-corners", tables.split, detail, **tables.place(annotation))
-
-
-def box_of_mask(annotation: Row, height: int, width: int) -> Box | None:
-    """x1, y1, x2, y2 round the mask, if the annotation has one that can be drawn and lies in the image."""
-    segmentation = annotation.get("segmentation")
-    if not segmentation or not can_be_drawn(form_faults(segmentation, height, width)):
-        return None
-    return form_box(segmentation, height, width)
 
 
 def reads_as_corners(tables: SplitTables) -> bool:
@@ -88,7 +87,7 @@ def box_faults(
         if mask_box is None:
             seems_so = outside and likely_corners
         else:
-            seems_so = _differ(as_written, mask_box) and not _differ((x, y, w, h), mask_box)
+            seems_so = differ(as_written, mask_box) and not differ((x, y, w, h), mask_box)
         if seems_so:
             why = "reaches beyond the image" if outside else "is not that of the mask"
             return [("box-corners", f"bbox {short_repr(box)} {why}, but fits as corners")]
@@ -98,7 +97,7 @@ def box_faults(
     if outside:
         faults.append(("box-outside", f"bbox {short_repr(box)} in an image of {height} x {width} (height x width)"))
     # a crowd's box may be that of a part of it
-    if mask_box is not None and not is_crowd(annotation) and _differ(cut(as_written, height, width), mask_box):
+    if mask_box is not None and not is_crowd(annotation) and differ(cut(as_written, height, width), mask_box):
         faults.append(
             ("box-mask-differ", f"bbox {short_repr(box)}, but that of the mask is {short_repr(xywh(mask_box))}")
         )
@@ -120,15 +119,3 @@ def _are_corners(box: list[float], height: int, width: int) -> bool:
     """Whether [x1, y1, x2, y2] would be a box inside of the image."""
     x1, y1, x2, y2 = box
     return x2 > x1 and y2 > y1 and not is_outside((x1, y1, x2, y2), height, width)
-
-
-def _differ(box: Box, mask_box: Box) -> bool:
-    """Whether an edge of a box lies away from that of the mask."""
-    across = max(MAX_DIFFERENCE_PIXELS, MAX_DIFFERENCE_SHARE * (mask_box[2] - mask_box[0]))
-    down = max(MAX_DIFFERENCE_PIXELS, MAX_DIFFERENCE_SHARE * (mask_box[3] - mask_box[1]))
-    return (
-        abs(box[0] - mask_box[0]) > across
-        or abs(box[2] - mask_box[2]) > across
-        or abs(box[1] - mask_box[1]) > down
-        or abs(box[3] - mask_box[3]) > down
-    )

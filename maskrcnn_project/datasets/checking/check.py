@@ -17,7 +17,7 @@ def check_dataset(
     val: SplitTables | None = None,
     *,
     quick: bool = False,
-    detections_per_image: int = 100,
+    detections_per_image: int | None = 100,
     progress: bool = True,
 ) -> Findings:
     """
@@ -25,7 +25,7 @@ def check_dataset(
 
     Args:
         quick: only the rules that neither decode images nor draw masks (``Rule.quick``).
-        detections_per_image: ``TEST.DETECTIONS_PER_IMAGE`` of the model to be trained.
+        detections_per_image: ``TEST.DETECTIONS_PER_IMAGE`` of the model to be trained; None: chosen from the data.
         progress: shows bars where standard error is a terminal.
     """
     findings = Findings()

@@ -11,7 +11,8 @@ from typing import Any
 
 from maskrcnn_project.datasets.checking.findings import Example, Finding, Findings
 from maskrcnn_project.datasets.checking.fixes import Change
-from maskrcnn_project.datasets.checking.rules import SEVERITIES
+from maskrcnn_project.datasets.checking.rule import SEVERITIES
+from maskrcnn_project.datasets.checking.rules import UNDECIDED_RULES
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 
 TOOL = "python tools/check_dataset.py"
@@ -33,7 +34,7 @@ def as_text(findings: Findings, train: SplitTables, val: SplitTables | None = No
         for finding in found:
             lines += _paragraph(finding, with_split=val is not None)
     lines += ["", check_summary(findings)]
-    if any(map(_is_worth_fixing, findings)):
+    if fixable_splits(findings):
         lines.append("What can be fixed, this fixes in a copy, and lists every change:")
         lines.append(f"  {fix_command(findings, train, val)}")
     return "\n".join(lines)
@@ -95,12 +96,18 @@ def show_command(train: SplitTables, val: SplitTables | None = None) -> str:
 
 def fix_command(findings: Findings, train: SplitTables, val: SplitTables | None = None) -> str:
     """The command that fixes the splits with anything to fix."""
-    splits = {finding.split for finding in findings if _is_worth_fixing(finding)}
+    splits = fixable_splits(findings)
     flags = []
     for tables, flag in ((train, "--fix"), (val, "--val-fix")):
         if tables is not None and tables.split in splits:
             flags += [flag, str(new_name(tables.json_file))]
     return f"{show_command(train, val)} {shlex.join(flags)}"
+
+
+def fixable_splits(findings: Findings) -> set[str]:
+    """The splits with anything to fix; none whose boxes and masks do not belong together, which ``fix`` refuses."""
+    refused = {finding.split for finding in findings if finding.rule.id in UNDECIDED_RULES}
+    return {finding.split for finding in findings if _is_worth_fixing(finding)} - refused
 
 
 def new_name(json_file: Path) -> Path:
@@ -111,6 +118,18 @@ def new_name(json_file: Path) -> Path:
         if not name.exists() and not name.with_suffix(".changes.json").exists():
             return name
         number += 1
+
+
+def removals_line(changes: Collection[Change], totals: Mapping[str, int]) -> str:
+    """
+    How many rows of each table go; "" where none does.
+
+    Args:
+        totals: {table: rows before}.
+    """
+    gone = Counter(change.table for change in changes if change.key is None)
+    parts = [f"{gone[table]} of {totals[table]} {table}" for table in totals if gone[table]]
+    return f"Going to be removed: {', '.join(parts)}." if parts else "No row is going to be removed."
 
 
 def changes_table(changes: Collection[Change]) -> str:

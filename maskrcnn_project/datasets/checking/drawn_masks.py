@@ -14,20 +14,13 @@ from pycocotools import mask as mask_util
 from maskrcnn_project.datasets.checking.polygons import shapes_of
 from maskrcnn_project.datasets.coco_rows import Row, is_crowd
 from maskrcnn_project.datasets.segmentations import NUMBERS, polygons_box
-from maskrcnn_project.masks.coding import Rle, Segmentation, as_rle
+from maskrcnn_project.masks.coding import Rle, Segmentation
 from maskrcnn_project.masks.run_lengths import columns_of, read_run_lengths
 
 DUPLICATE_IOU = 0.9  # two careful outlines of one object agree so far; two objects hardly do
 MAX_PARTS = 200  # a mask of more parts is noise; the largest tell
 ROWS = 256  # of a matrix of overlaps at a time, so that ten thousand instances of an image do not fill the memory
 AREA_SHARE, AREA_PIXELS = 0.05, 4.0  # rounding of corners to pixels, in large and in small masks
-
-
-def draw(segmentation: Segmentation, height: int, width: int) -> Rle | None:
-    """Run lengths of a segmentation whose form is sound; None if its own run lengths cannot be read."""
-    if isinstance(segmentation, dict) and read_run_lengths(segmentation["counts"], height * width) is None:
-        return None
-    return as_rle(segmentation, height, width)
 
 
 def duplicates(annotations: Sequence[Row], rles: Sequence[Rle]) -> Iterator[tuple[int, int, float]]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from maskrcnn_project.datasets.checking.rules import RULES, SEVERITIES, Rule
+from maskrcnn_project.datasets.checking.rule import SEVERITIES, Rule
+from maskrcnn_project.datasets.checking.rules import RULES
 
 MAX_EXAMPLES = 5  # of one rule in one split; the rest is counted
 

@@ -6,16 +6,18 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from maskrcnn_project.datasets.checking.box_rules import reads_as_corners
-from maskrcnn_project.datasets.checking.drawn_masks import area_is_wrong, draw, duplicates
+from maskrcnn_project.datasets.checking.drawn_masks import area_is_wrong, duplicates
 from maskrcnn_project.datasets.checking.findings import Findings
-from maskrcnn_project.datasets.checking.fix_instances import REMOVED, box_of_drawn, box_steps, mask_steps
+from maskrcnn_project.datasets.checking.fix_files import fix_file_names
+from maskrcnn_project.datasets.checking.fix_frames import fix_frames
+from maskrcnn_project.datasets.checking.fix_instances import REMOVED, box_of_drawn, box_steps, mask_steps, reform
 from maskrcnn_project.datasets.checking.fix_tables import fix_categories, fix_images, fix_references, fix_rows
 from maskrcnn_project.datasets.checking.fixes import Change, Fixes
 from maskrcnn_project.datasets.checking.mask_rules import wrong_crowds
@@ -24,7 +26,7 @@ from maskrcnn_project.datasets.coco_rows import Row
 from maskrcnn_project.datasets.segmentations import can_be_drawn, form_faults
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import write_text
-from maskrcnn_project.masks.coding import Rle, areas_of
+from maskrcnn_project.masks.coding import Rle, areas_of, as_rle
 
 
 def fix(
@@ -43,15 +45,15 @@ def fix(
         the content of the fixed COCO file, and all changes in the order they were made.
 
     Raises:
-        DatasetError: nothing would be left, as where all images are looked for in a wrong folder.
+        DatasetError: nothing would be left, as where all images are looked for in a wrong folder; or boxes and masks
+            do not belong together, and which are wrong cannot be told.
     """
-    likely_corners = reads_as_corners(tables)
     work = Fixes.of(tables)
-    fix_rows(work)
-    files = None if findings is None else findings.image_faults.get(tables.split)
-    fix_images(work, files.unusable if files else {}, files.sizes if files else {})
-    fix_references(work)
+    _fix_tables(work, tables, findings)
     images = {row["id"]: (int(row["height"]), int(row["width"])) for row in work.images}
+    _reform_masks(work, images)
+    fix_frames(work, images, tables.json_file)
+    likely_corners = reads_as_corners(replace(tables, images=work.images, annotations=work.annotations))
     while True:
         _fix_masks(work, images, progress)
         _fix_crowds(work)
@@ -63,6 +65,18 @@ def fix(
     _refuse_nothing_left(work, tables)
     coco = {**tables.other, "images": work.images, "annotations": work.annotations, "categories": work.categories}
     return coco, work.changes
+
+
+def _fix_tables(work: Fixes, tables: SplitTables, findings: Findings | None) -> None:
+    """Rows, files, ids and references: after this, every annotation has its image and its class."""
+    root = None if findings is None else tables.image_root
+    found = set() if root is None else fix_file_names(work, root)
+    fix_rows(work, root)
+    files = None if findings is None else findings.image_faults.get(tables.split)
+    named = {row["id"] for row in work.images if id(row) in found}
+    unusable = {key: rule for key, rule in files.unusable.items() if key not in named} if files else {}
+    fix_images(work, unusable, files.sizes if files else {})
+    fix_references(work)
 
 
 def write_fixed(coco: Mapping[str, Any], changes: list[Change], output: str | Path) -> tuple[Path, Path]:
@@ -131,6 +145,14 @@ def _fix_masks(work: Fixes, images: Mapping[int, tuple[int, int]], progress: boo
         work.remove(rule_id, "annotations", rows)
 
 
+def _reform_masks(work: Fixes, images: Mapping[int, tuple[int, int]]) -> None:
+    """Masks in other forms than COCO's, first of all: what is wrong with most of them shows only then."""
+    for row in work.annotations:
+        step = reform(row.get("segmentation"), *images[row["image_id"]])
+        if step is not None:
+            work.set(step[0], "annotations", row, "segmentation", step[1])
+
+
 def _fix_crowds(work: Fixes) -> None:
     for row in wrong_crowds(work.annotations):
         work.set("rle-all-crowd", "annotations", row, "iscrowd", 0)
@@ -163,7 +185,7 @@ def _fix_instances(work: Fixes, images: Mapping[int, tuple[int, int]], likely_co
 
 def _draw(annotation: Row, height: int, width: int) -> Rle | None:
     segmentation: Any = annotation.get("segmentation")
-    return draw(segmentation, height, width) if can_be_drawn(form_faults(segmentation, height, width)) else None
+    return as_rle(segmentation, height, width) if can_be_drawn(form_faults(segmentation, height, width)) else None
 
 
 def _fix_box(work: Fixes, row: Row, rle: Rle | None, size: tuple[int, int], likely_corners: bool) -> str | None:

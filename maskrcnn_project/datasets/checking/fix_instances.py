@@ -8,11 +8,11 @@ from typing import Any
 from pycocotools import mask as mask_util
 
 from maskrcnn_project.datasets.checking.box_rules import EMPTY_SIDE, box_faults, cut, xywh
-from maskrcnn_project.datasets.checking.drawn_masks import draw
+from maskrcnn_project.datasets.checking.fix_forms import unwrapped, without_bytes
 from maskrcnn_project.datasets.checking.fixes import REMOVED
 from maskrcnn_project.datasets.checking.polygons import clip_polygon, crossings, shapes_of, split_parts
 from maskrcnn_project.datasets.coco_rows import Row, is_number
-from maskrcnn_project.datasets.segmentations import Box, can_be_drawn, form_box, form_faults, is_short
+from maskrcnn_project.datasets.segmentations import Box, can_be_drawn, form_box, form_faults, without_short
 from maskrcnn_project.masks.coding import Rle, areas_of, as_rle
 
 FixStep = tuple[str, Any]  # a rule, and what its fix makes of a mask or a box; REMOVED if nothing
@@ -33,6 +33,16 @@ def mask_steps(segmentation: Any, height: int, width: int) -> Iterator[FixStep]:
         if segmentation is REMOVED:
             return
         done.add(rule_id)
+
+
+def reform(segmentation: Any, height: int, width: int) -> FixStep | None:
+    """The rule and the segmentation in COCO's form, where it is a mask in another form only; None if it is not."""
+    for rule_id, _ in form_faults(segmentation, height, width):
+        if rule_id in FORM_FIXES:
+            fixed = MASK_FIXES[rule_id](segmentation, height, width)
+            if fixed is not REMOVED and can_be_drawn(form_faults(fixed, height, width)):
+                return rule_id, fixed
+    return None
 
 
 def box_steps(
@@ -70,9 +80,9 @@ def _first_fault(segmentation: Any, height: int, width: int) -> str | None:
     found = [rule_id for rule_id, _ in faults if rule_id in MASK_FIXES]
     if not can_be_drawn(faults):
         return found[0] if found else None
-    rle = draw(segmentation, height, width)
-    if rle is None:
-        return "rle-malformed"
+    if "polygon-part-short" in found:
+        return "polygon-part-short"
+    rle = as_rle(segmentation, height, width)
     if isinstance(segmentation, list) and crossings(shapes_of(segmentation)).any():
         return "polygon-crossing"
     if found:
@@ -100,7 +110,12 @@ def _without_points(polygons: list, height: int, width: int) -> list:
 
 
 def _without_short(polygons: list, height: int, width: int) -> list | None:
-    return [polygon for polygon in polygons if not is_short(polygon)] or REMOVED
+    return without_short(polygons) or REMOVED
+
+
+def _joined_points(polygons: list, height: int, width: int) -> list | None:
+    """A polygon whose points are lists of their own: [[x, y], [x, y], ...]."""
+    return unwrapped(polygons, height, width) if all(len(point) == 2 for point in polygons) else REMOVED
 
 
 def _without_crossings(polygons: list, height: int, width: int) -> list | None:
@@ -122,15 +137,17 @@ def _remove(segmentation: Any, height: int, width: int) -> None:
     return REMOVED
 
 
+FORM_FIXES = ("mask-malformed", "polygon-flat", "polygon-short", "rle-malformed")
 MASK_FIXES: dict[str, Callable[[Any, int, int], Any]] = {
-    "mask-malformed": _remove,
+    "mask-malformed": unwrapped,
     "polygon-flat": lambda polygon, height, width: [polygon],
     "polygon-not-finite": _without_points,
-    "polygon-short": _without_short,
+    "polygon-short": _joined_points,
+    "polygon-part-short": _without_short,
     "polygon-crossing": _without_crossings,
     "mask-outside": _within,
     "rle-size": _remove,
-    "rle-malformed": _remove,
+    "rle-malformed": without_bytes,
     "rle-uncompressed": _compress,
     "mask-empty": _remove,
 }

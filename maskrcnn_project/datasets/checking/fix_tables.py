@@ -2,30 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from maskrcnn_project.datasets.checking.fix_files import measure_sizes
 from maskrcnn_project.datasets.checking.fixes import Fixes
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.checking.table_rules import FAULTS, crowd_fault, file_key, root_categories
-from maskrcnn_project.datasets.coco_rows import Row, is_box
+from maskrcnn_project.datasets.coco_rows import (
+    MAX_CATEGORY_ID,
+    MAX_ID,
+    Row,
+    is_box,
+    is_category_id,
+    is_class_name,
+    is_control,
+    is_id,
+    is_image_id,
+    is_thin,
+    is_whole,
+    short_repr,
+)
 from maskrcnn_project.datasets.segmentations import form_faults, is_outside
 
 WHOLE_NUMBERS = ("id", "image_id", "category_id", "height", "width")
+IDS = {"images": is_image_id, "annotations": is_id, "categories": is_category_id}
 READS_AS_CROWD = ("1", "true")  # in lower case, written as a text
 
 
-def fix_rows(work: Fixes) -> None:
-    """After this, every row is sound."""
+def fix_rows(work: Fixes, root: Path | None = None) -> None:
+    """
+    After this, every row is sound. Removed is only what refers to nothing, and images whose size nobody knows.
+
+    Args:
+        root: folder of the images, to measure those without a size; None leaves them.
+    """
     for table, fault_of in FAULTS.items():
-        rows = getattr(work, table)
-        for row in rows:
+        for row in getattr(work, table):
             if isinstance(row, dict) and fault_of(row) is not None:
                 for key in WHOLE_NUMBERS:
                     number = _as_integer(row.get(key))
                     if number is not None:
                         work.set("row-malformed", table, row, key, number)
-        work.remove("row-malformed", table, [row for row in rows if fault_of(row) is not None])
+    for table, reference in (("images", "image_id"), ("categories", "category_id"), ("annotations", "")):
+        _fix_ids(work, table, reference)
+    _fix_names(work)
+    if root is not None:
+        measure_sizes(work, root)
+    for table, fault_of in FAULTS.items():
+        work.remove("row-malformed", table, [row for row in getattr(work, table) if fault_of(row) is not None])
+
+
+def _fix_ids(work: Fixes, table: str, reference: str) -> None:
+    """Numbers for rows whose id is none, or too long; what refers to such an id by its text follows."""
+    is_right = IDS[table]
+    rows = [row for row in getattr(work, table) if isinstance(row, dict)]
+    free = _free_ids(row["id"] for row in rows if is_right(row.get("id")))
+    numbers: dict[str, int] = {}
+    for row in rows:
+        value = row.get("id")
+        if not is_right(value):
+            key = _key(value)
+            number = next(free) if key is None or key not in numbers else numbers[key]
+            if key is not None:
+                numbers[key] = number
+            work.set("row-malformed", table, row, "id", number)
+    if not reference or not numbers:
+        return
+    for row in work.annotations:
+        if isinstance(row, dict) and not is_right(row.get(reference)) and (key := _key(row.get(reference))) in numbers:
+            work.set("row-malformed", "annotations", row, reference, numbers[str(key)])
+
+
+def _key(value: Any) -> str | None:
+    """What an unusable id is known by; None if it is nothing that another row can refer to."""
+    if isinstance(value, (str, float)) or is_whole(value):
+        return short_repr(value) if isinstance(value, float) else str(value)
+    return None
+
+
+def _free_ids(used: Iterable[int]) -> Iterator[int]:
+    """Numbers that no row has: above the largest, or from 1 on where there is little room above."""
+    taken = set(used)
+    start = max(taken, default=0) + 1
+    return (number for number in itertools.count(start if start < MAX_CATEGORY_ID // 2 else 1) if number not in taken)
+
+
+def _fix_names(work: Fixes) -> None:
+    """Class names that are numbers become texts, of several lines one; a class without a name is called by its id."""
+    for row in work.categories:
+        if isinstance(row, dict) and not is_class_name(row.get("name")):
+            name = row.get("name")
+            text = str(name) if isinstance(name, (str, float)) or is_whole(name) else ""
+            line = " ".join("".join(" " if is_control(letter) else letter for letter in text).split())
+            work.set("row-malformed", "categories", row, "name", line or f"class {row['id']}")
 
 
 def fix_images(work: Fixes, unusable: Mapping[int, str], true_sizes: Mapping[int, tuple[int, int]]) -> None:
@@ -41,6 +113,9 @@ def fix_images(work: Fixes, unusable: Mapping[int, str], true_sizes: Mapping[int
         work.remove(rule_id, "images", [row for row in work.images if row["id"] in bad])
         work.remove(rule_id, "annotations", [row for row in work.annotations if row["image_id"] in bad])
     _fix_sizes(work, true_sizes)
+    thin = {row["id"] for row in work.images if is_thin(int(row["height"]), int(row["width"]))}
+    work.remove("image-thin", "images", [row for row in work.images if row["id"] in thin])
+    work.remove("image-thin", "annotations", [row for row in work.annotations if row["image_id"] in thin])
     _fix_image_ids(work)
     _fix_files(work)
 
@@ -59,11 +134,10 @@ def fix_references(work: Fixes) -> None:
     strays = [row for row in work.annotations if row["category_id"] not in categories]
     work.remove("category-unknown", "annotations", strays)
     seen: set[int] = set()
-    free = max((row["id"] for row in work.annotations), default=0) + 1
+    free = _free_ids(row["id"] for row in work.annotations)
     for row in work.annotations:
         if row["id"] in seen:
-            work.set("annotation-id-repeated", "annotations", row, "id", free)
-            free += 1
+            work.set("annotation-id-repeated", "annotations", row, "id", next(free))
         seen.add(row["id"])
         if "iscrowd" not in row:
             work.set("key-missing", "annotations", row, "iscrowd", 0)
@@ -97,7 +171,7 @@ def _lies_within(annotation: Row, height: int, width: int) -> bool:
 def _fix_image_ids(work: Fixes) -> None:
     first: dict[int, Row] = {}
     again: list[Row] = []
-    free = max((row["id"] for row in work.images), default=0) + 1
+    free = _free_ids(row["id"] for row in work.images)
     for row in work.images:
         listed = first.setdefault(row["id"], row)
         if listed is row:
@@ -105,8 +179,7 @@ def _fix_image_ids(work: Fixes) -> None:
         if file_key(listed) == file_key(row):
             again.append(row)
         else:
-            work.set("image-id-repeated", "images", row, "id", free)
-            free += 1
+            work.set("image-id-repeated", "images", row, "id", next(free))
     work.remove("image-id-repeated", "images", again)
 
 
@@ -124,5 +197,6 @@ def _as_integer(value: Any) -> int | None:
     """The integer that a text or a number without a fraction stands for; None if it is one already, or none."""
     if isinstance(value, str):
         text = value.strip()
-        return int(text) if text.isascii() and text.removeprefix("-").isdigit() else None
+        is_number = text.isascii() and text.removeprefix("-").isdigit() and len(text) <= len(str(MAX_ID))
+        return int(text) if is_number else None
     return int(value) if isinstance(value, float) and value.is_integer() else None

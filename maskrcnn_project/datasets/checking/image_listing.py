@@ -77,18 +77,40 @@ class LikelyNames:
     def __len__(self) -> int:
         return sum(map(len, self._by_name.values()))
 
+    def find(self, file_name: str) -> str | None:
+        """The one file that a name may mean, relative to the folder; None if there is none, or several."""
+        name = _as_path(file_name)
+        alike = self._by_name.get(_fold(os.path.basename(name)), [])
+        for is_same in (str.__eq__, lambda found, wanted: _fold(found) == _fold(wanted)):
+            same = [found for found in alike if is_same(found, name)]
+            if len(same) == 1:
+                return same[0]
+        # of several in folders of their own, the one whose path agrees furthest from its end
+        shared = {found: _shared_parts(found, name) for found in alike}
+        best = [found for found in alike if shared[found] == max(shared.values())]
+        return best[0] if len(best) == 1 else None
+
     def hint(self, file_name: str) -> str:
         """What the folder holds instead, as a phrase; empty if nothing resembles it."""
-        name = os.path.normpath(file_name.replace("\\", "/"))  # so exporters on Windows write it
-        alike = self._by_name.get(_fold(os.path.basename(name)), [])
-        for found in alike:
-            if found == name:
-                return f"the folder holds {found!r}"
-            if _fold(found) == _fold(name):
-                accents = _compose(found) == _compose(name)
-                difference = "how accents are encoded" if accents else "upper and lower case"
-                return f"the folder holds {found!r}, which differs in {difference}"
-        return f"the folder holds {alike[0]!r}" if len(alike) == 1 else ""
+        name, found = _as_path(file_name), self.find(file_name)
+        if found is None:
+            return ""
+        if found != name and _fold(found) == _fold(name):
+            accents = _compose(found) == _compose(name)
+            difference = "how accents are encoded" if accents else "upper and lower case"
+            return f"the folder holds {found!r}, which differs in {difference}"
+        return f"the folder holds {found!r}"
+
+
+def _as_path(file_name: str) -> str:
+    """A name as this system writes it; exporters on Windows write backslashes."""
+    return os.path.normpath(file_name.replace("\\", "/"))
+
+
+def _shared_parts(found: str, name: str) -> int:
+    """How many parts of two paths agree, from the end on."""
+    pairs = list(zip(reversed(_fold(found).split(os.sep)), reversed(_fold(name).split(os.sep)), strict=False))
+    return next((number for number, (one, other) in enumerate(pairs) if one != other), len(pairs))
 
 
 def _fold(name: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from maskrcnn_project.datasets.checking.drawn_masks import area_is_wrong, draw, duplicates, groups_of, parts_of
+from maskrcnn_project.datasets.checking.drawn_masks import area_is_wrong, duplicates, groups_of, parts_of
 from maskrcnn_project.datasets.checking.findings import Findings
 from maskrcnn_project.datasets.checking.polygons import crossings, shapes_of
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.coco_rows import Row, is_crowd, short_repr
-from maskrcnn_project.datasets.segmentations import can_be_drawn, form_faults, points_of
-from maskrcnn_project.masks.coding import Rle, areas_of
+from maskrcnn_project.datasets.segmentations import can_be_drawn, form_faults, points_of, without_short
+from maskrcnn_project.masks.coding import Rle, areas_of, as_rle
 
 FULL_SHARE = 0.99  # of the image; hand-drawn outlines stop a little before the edge
 # Rectangles are the masks of a tool that had only boxes. A set of panels or books may have many; not nearly all.
@@ -37,7 +37,7 @@ def check_masks(tables: SplitTables, findings: Findings, *, quick: bool = False,
             for rule_id, detail in faults:
                 findings.add(rule_id, tables.split, detail, **tables.place(annotation))
             if can_be_drawn(faults):
-                sound.append(annotation)
+                sound.append(_as_drawn(annotation, faults))
         masks += len(sound)
         rectangles += sum(map(_is_rectangle, sound))
         if not quick and sound:
@@ -63,6 +63,13 @@ def wrong_crowds(annotations: Iterable[Row]) -> list[Row]:
     return crowds
 
 
+def _as_drawn(annotation: Row, faults: list[tuple[str, str]]) -> Row:
+    """The annotation without the parts of its mask that training leaves out."""
+    if all(rule_id != "polygon-part-short" for rule_id, _ in faults):
+        return annotation
+    return {**annotation, "segmentation": without_short(annotation["segmentation"])}
+
+
 def _is_rectangle(annotation: Row) -> bool:
     """Whether a mask that can be drawn is one upright rectangle."""
     polygons = annotation["segmentation"]
@@ -73,24 +80,15 @@ def _is_rectangle(annotation: Row) -> bool:
 
 def _check_pixels(tables: SplitTables, annotations: list[Row], height: int, width: int, findings: Findings) -> None:
     """The rules that need pixels, on the annotations of one image whose masks have a sound form."""
-    drawn: list[Row] = []
-    rles: list[Rle] = []
-    for annotation in annotations:
-        rle = draw(annotation["segmentation"], height, width)
-        if rle is None:
-            detail = f"they do not fill the {height} x {width} pixels of the image, or cannot be read"
-            findings.add("rle-malformed", tables.split, detail, **tables.place(annotation))
-        else:
-            drawn.append(annotation)
-            rles.append(rle)
-    _check_crossings(tables, drawn, findings)
+    rles: list[Rle] = [as_rle(annotation["segmentation"], height, width) for annotation in annotations]
+    _check_crossings(tables, annotations, findings)
     areas = areas_of(rles)
-    for annotation, area in zip(drawn, areas.tolist(), strict=True):
+    for annotation, area in zip(annotations, areas.tolist(), strict=True):
         _check_extent(tables, annotation, area, height, width, findings)
-    for later, earlier, iou in duplicates(drawn, rles):
+    for later, earlier, iou in duplicates(annotations, rles):
         if areas[later]:
-            detail = f"as annotation {drawn[earlier]['id']}, IoU {iou:.2f}"
-            findings.add("instance-duplicate", tables.split, detail, **tables.place(drawn[later]))
+            detail = f"as annotation {annotations[earlier]['id']}, IoU {iou:.2f}"
+            findings.add("instance-duplicate", tables.split, detail, **tables.place(annotations[later]))
 
 
 def _check_crossings(tables: SplitTables, annotations: list[Row], findings: Findings) -> None:

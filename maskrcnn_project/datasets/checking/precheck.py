@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from maskrcnn_project.datasets.checking.check import check_dataset
-from maskrcnn_project.datasets.checking.check_report import fix_command, place_and_detail, show_command
+from maskrcnn_project.datasets.checking.check_report import (
+    fix_command,
+    fixable_splits,
+    place_and_detail,
+    show_command,
+)
 from maskrcnn_project.datasets.checking.findings import Findings
 from maskrcnn_project.datasets.checking.image_listing import image_path
 from maskrcnn_project.datasets.checking.image_reading import read_pictures
@@ -13,21 +18,33 @@ from maskrcnn_project.datasets.coco_file import CocoFile
 from maskrcnn_project.errors import DatasetError
 
 MAX_RULES_NAMED = 4  # in the sentence; the page shows all
+MAX_WARNINGS = 6  # lines before a training
 MAX_IMAGES_NAMED = 3  # so many examples make an error readable; the rest is counted
 
 
-def refuse_errors(train: SplitTables, val: SplitTables | None = None, detections_per_image: int = 100) -> Findings:
+def refuse_errors(
+    train: SplitTables,
+    val: SplitTables | None = None,
+    detections_per_image: int | None = 100,
+    *,
+    masks: bool = True,
+) -> Findings:
     """
     Runs the quick rules, which read no image and draw no mask.
 
+    Args:
+        detections_per_image: ``TEST.DETECTIONS_PER_IMAGE``; None where it is chosen from the data.
+        masks: False for a model of boxes only (``MODEL.MASK_ON`` False), which needs no masks.
+
     Returns:
-        The findings, of which none is an error.
+        The findings, of which none is an error, but for missing masks where none are needed.
 
     Raises:
         DatasetError: there are errors; it names the rules, and the commands that show and fix them.
     """
     findings = check_dataset(train, val, quick=True, detections_per_image=detections_per_image, progress=False)
-    errors = [finding for finding in findings if finding.rule.severity == "error"]
+    needless = () if masks else ("mask-missing",)
+    errors = [finding for finding in findings if finding.rule.severity == "error" and finding.rule.id not in needless]
     if not errors:
         return findings
     named = "; ".join(
@@ -35,12 +52,26 @@ def refuse_errors(train: SplitTables, val: SplitTables | None = None, detections
         for finding in errors[:MAX_RULES_NAMED]
     )
     more = f"; and {len(errors) - MAX_RULES_NAMED} more rules" if len(errors) > MAX_RULES_NAMED else ""
-    fix = fix_command(findings, train, val)
-    fixing = f" Fix what can be fixed: {fix}." if fix != f"{show_command(train, val)} " else ""
+    fixing = f" Fix what can be fixed: {fix_command(findings, train, val)}." if fixable_splits(findings) else ""
     raise DatasetError(
         f"The annotations have errors: {named}{more}. See them: {show_command(train, val)}.{fixing} Or train past "
         "them with --skip-data-check."
     )
+
+
+def warning_lines(findings: Findings) -> list[str]:
+    """The warnings of a check that has passed, a line for each rule, so that they are seen before the training."""
+    counts: dict[str, int] = {}
+    titles: dict[str, str] = {}
+    for finding in findings:
+        if finding.rule.severity == "warning":
+            counts[finding.rule.id] = counts.get(finding.rule.id, 0) + finding.count
+            titles[finding.rule.id] = finding.rule.title
+    lines = [f"Warning: {titles[rule_id]} ({rule_id}: {count})" for rule_id, count in counts.items()]
+    if len(lines) > MAX_WARNINGS:
+        rest = ", ".join(list(counts)[MAX_WARNINGS - 1 :])
+        lines = [*lines[: MAX_WARNINGS - 1], f"Warning: and {rest} (tools/check_dataset.py tells more)"]
+    return lines
 
 
 def check_images(data: CocoFile) -> None:

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-# error: training would stop, or learn something false. warning: likely a mistake. note: good to know.
-SEVERITIES = ("error", "warning", "note")
-
-
-@dataclass(frozen=True)
-class Rule:
-    """``quick`` rules read the JSON and the folder's listing only; the others decode images or masks."""
-
-    id: str
-    severity: str
-    title: str  # what is found, as a phrase
-    advice: str  # what to do, as a phrase
-    quick: bool = True
-    fixes: str = ""  # what ``--fix`` does; empty: nothing
+from maskrcnn_project.datasets.checking.instance_rules import INSTANCE_RULES
+from maskrcnn_project.datasets.checking.rule import Rule
+from maskrcnn_project.datasets.coco_rows import TEST_LONG_EDGE, TEST_SHORT_EDGE
 
 
 def _rules(*rules: Rule) -> dict[str, Rule]:
@@ -27,11 +14,24 @@ def _rules(*rules: Rule) -> dict[str, Rule]:
 RULES = _rules(
     # The tables of the file.
     Rule(
+        "table-empty",
+        "error",
+        "tables without a row",
+        "there is nothing to learn from: name the file that has them",
+    ),
+    Rule(
+        "values-tidied",
+        "note",
+        "values written otherwise than COCO wants, with one meaning only",
+        "nothing: they are read as they are meant",
+    ),
+    Rule(
         "row-malformed",
         "error",
         "rows without a usable id, name, size or reference",
         "write the row anew, or remove it",
-        fixes="numbers written as text are written as numbers; otherwise the row is removed",
+        fixes="ids and their references are numbered anew, sizes are measured, names written as text; what refers to "
+        "nothing is removed",
     ),
     Rule(
         "image-id-repeated",
@@ -58,6 +58,12 @@ RULES = _rules(
         "error",
         "names shared by several categories",
         "give every category a name of its own, or merge them",
+    ),
+    Rule(
+        "category-name-case",
+        "warning",
+        "names that differ in upper and lower case only",
+        "give one class one name, if it is one (keep_classes and merge_classes of the description)",
     ),
     Rule(
         "file-repeated",
@@ -113,6 +119,13 @@ RULES = _rules(
         "error",
         "images that are not in the folder",
         "check --images, or remove the entries",
+        fixes="the only file of that name in the folder is named; otherwise the image and its annotations are removed",
+    ),
+    Rule(
+        "image-thin",
+        "error",
+        f"images so thin that they round to no pixel at the test size {TEST_SHORT_EDGE}/{TEST_LONG_EDGE}",
+        "cut them into tiles, or remove them",
         fixes="the image and its annotations are removed",
     ),
     Rule(
@@ -159,152 +172,7 @@ RULES = _rules(
         "keep one: the same picture on both sides of a split makes the validation too good",
         quick=False,
     ),
-    # Boxes, [x, y, width, height].
-    Rule(
-        "box-malformed",
-        "error",
-        "boxes that are not four finite numbers",
-        "write [x, y, width, height]",
-        fixes="the box of the mask is written; without a mask the annotation is removed",
-    ),
-    Rule(
-        "box-empty",
-        "error",
-        "boxes of no width or height",
-        "remove the annotation",
-        fixes="the box of the mask is written; without one the annotation is removed",
-    ),
-    Rule(
-        "box-outside",
-        "warning",
-        "boxes that reach beyond their image",
-        "clip them",
-        fixes="the box is clipped; wholly outside, as one that is empty",
-    ),
-    Rule(
-        "box-corners",
-        "error",
-        "boxes that seem written as [x1, y1, x2, y2]",
-        "write [x, y, width, height]",
-        fixes="width and height are computed from the corners",
-    ),
-    Rule(
-        "box-mask-differ",
-        "warning",
-        "boxes that are not the box of their mask",
-        "write the box of the mask",
-        fixes="the box of the mask is written",
-    ),
-    # Masks.
-    Rule("mask-missing", "warning", "annotations without a mask", "draw the mask, or remove the annotation"),
-    Rule(
-        "mask-malformed",
-        "error",
-        "segmentations that are neither polygons nor run lengths",
-        'write [[x, y, ...]] or {"size", "counts"}',
-        fixes="the annotation is removed",
-    ),
-    Rule(
-        "polygon-flat", "error", "polygons written as one flat list", "write [[x, y, ...]]", fixes="wrapped in a list"
-    ),
-    Rule(
-        "polygon-short",
-        "error",
-        "polygons of fewer than three points, or with an odd number of values",
-        "remove them",
-        fixes="the polygon is removed, and the annotation with its last one",
-    ),
-    Rule(
-        "polygon-not-finite",
-        "error",
-        "polygons with NaN or infinite values",
-        "write finite numbers",
-        fixes="the point is removed",
-    ),
-    Rule(
-        "polygon-crossing",
-        "warning",
-        "polygons that cross themselves",
-        "draw them without crossing",
-        quick=False,
-        fixes="parted at the crossings, with the same area under the even-odd rule",
-    ),
-    Rule(
-        "mask-outside", "warning", "polygons that reach beyond their image", "clip them", fixes="clipped to the image"
-    ),
-    Rule(
-        "rle-size",
-        "error",
-        "run lengths of another size than their image",
-        "encode the mask at the size of the image",
-        fixes="the annotation is removed",
-    ),
-    Rule(
-        "rle-malformed",
-        "error",
-        "run lengths that do not fill their size or cannot be read",
-        "encode the mask again",
-        quick=False,
-        fixes="the annotation is removed",
-    ),
-    Rule(
-        "rle-uncompressed",
-        "note",
-        "run lengths as lists of numbers",
-        "nothing: they are read too, though slower",
-        fixes="compressed",
-    ),
-    Rule(
-        "rle-all-crowd",
-        "error",
-        "masks all marked iscrowd, as some tools mark all run lengths: training would see nothing",
-        "set iscrowd to 0 where the mask is one object",
-        fixes="iscrowd is set to 0",
-    ),
-    Rule(
-        "masks-all-boxes",
-        "warning",
-        "masks that are upright rectangles, nearly all of them: probably drawn from boxes",
-        "export the outlines, or annotate them: from rectangles the model learns to draw rectangles",
-    ),
-    Rule(
-        "mask-empty",
-        "error",
-        "masks without a pixel",
-        "remove the annotation",
-        quick=False,
-        fixes="the annotation is removed",
-    ),
-    Rule(
-        "mask-full",
-        "warning",
-        "masks that cover their whole image",
-        "check that an object, and not the background, was annotated",
-        quick=False,
-    ),
-    Rule(
-        "mask-parts",
-        "warning",
-        "masks of several parts far from each other: several objects in one",
-        "annotate each object by itself",
-        quick=False,
-    ),
-    Rule(
-        "instance-duplicate",
-        "warning",
-        "instances annotated more than once (same class, nearly the same mask)",
-        "keep one",
-        quick=False,
-        fixes="the later ones are removed",
-    ),
-    Rule(
-        "area-wrong",
-        "warning",
-        "areas that are not those of the mask",
-        "write the area of the mask: the small, medium and large AP depend on it",
-        quick=False,
-        fixes="the area of the mask is written",
-    ),
+    *INSTANCE_RULES,
     # All of a set at once.
     Rule(
         "image-too-crowded",
@@ -337,3 +205,6 @@ RULES = _rules(
     ),
     Rule("image-in-both", "error", "the same picture in train and val", "remove it from one of them", quick=False),
 )
+
+# Of these nobody can tell which of two is wrong, so that nothing may be built on either.
+UNDECIDED_RULES = frozenset(("axes-differ", "scale-differs"))

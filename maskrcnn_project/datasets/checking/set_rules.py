@@ -17,18 +17,18 @@ MIN_INSTANCES = 1000  # of each class
 RAREST_SHARE = 0.05
 
 
-def check_set(tables: SplitTables, findings: Findings, detections_per_image: int = 100) -> None:
+def check_set(tables: SplitTables, findings: Findings, detections_per_image: int | None = 100) -> None:
     """
     Counts against what training advises and what the model can find.
 
     Args:
-        detections_per_image: ``TEST.DETECTIONS_PER_IMAGE``; the default is Detectron2's.
+        detections_per_image: ``TEST.DETECTIONS_PER_IMAGE``; the default is Detectron2's. None: chosen from the data.
     """
     for image in tables.image_by_id.values():
         rows = tables.annotations_by_image.get(image["id"], [])
         where = {"image_id": image["id"], "file_name": image["file_name"]}
         objects = sum(not is_crowd(row) for row in rows)
-        if objects > detections_per_image:
+        if detections_per_image is not None and objects > detections_per_image:
             detail = f"{objects} instances, but at most {detections_per_image} are detected"
             findings.add("image-too-crowded", tables.split, detail, **where)
         elif not objects:

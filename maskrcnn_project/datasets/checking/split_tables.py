@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from maskrcnn_project.datasets.coco_file import TABLES, read_json
 from maskrcnn_project.datasets.coco_rows import Row, annotation_fault, category_fault, image_fault
+from maskrcnn_project.datasets.coco_tidying import tidy
 from maskrcnn_project.errors import DatasetError
 
 
@@ -31,6 +32,7 @@ class SplitTables:
     annotations: list[Any]
     categories: list[Any]
     other: dict[str, Any] = field(default_factory=dict)  # what else the file holds: info, licenses, ...
+    notes: list[str] = field(default_factory=list)  # what is read otherwise than the file has it, see ``tidy``
 
     @classmethod
     def read(cls, split: str, json_file: str | Path, image_root: str | Path | None = None) -> SplitTables:
@@ -56,9 +58,12 @@ class SplitTables:
                 )
         if image_root is not None and not Path(image_root).is_dir():
             raise DatasetError(f"The image folder {image_root} does not exist: name the folder of the {split} images.")
+        coco, notes = tidy(coco, Path(json_file))
         tables = {key: coco[key] for key in TABLES}
         other = {key: value for key, value in coco.items() if key not in TABLES}
-        return cls(split, Path(json_file), None if image_root is None else Path(image_root), **tables, other=other)
+        return cls(
+            split, Path(json_file), None if image_root is None else Path(image_root), **tables, other=other, notes=notes
+        )
 
     @cached_property
     def sound_images(self) -> list[Row]:

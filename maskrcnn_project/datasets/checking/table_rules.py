@@ -9,7 +9,15 @@ from typing import Any
 from maskrcnn_project.datasets.categories import find_roots
 from maskrcnn_project.datasets.checking.findings import Findings
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
-from maskrcnn_project.datasets.coco_rows import Row, annotation_fault, category_fault, image_fault, is_id, short_repr
+from maskrcnn_project.datasets.coco_rows import (
+    Row,
+    annotation_fault,
+    category_fault,
+    image_fault,
+    is_id,
+    is_thin,
+    short_repr,
+)
 
 # Names that exporters (LabelMe's among them) give to a category that stands for no object.
 BACKGROUND_NAMES = frozenset(("background", "_background_", "__background__", "__ignore__", "_ignore_", "root"))
@@ -21,6 +29,8 @@ def check_tables(tables: SplitTables, findings: Findings, other: SplitTables | N
     Args:
         other: the other split; a category that has annotations there is no root.
     """
+    for note in tables.notes:
+        findings.add("values-tidied", tables.split, note)
     _check_rows(tables, findings)
     _check_images(tables, findings)
     _check_categories(tables, findings, other)
@@ -57,6 +67,10 @@ def missing_keys(annotation: Row) -> list[str]:
 
 
 def _check_rows(tables: SplitTables, findings: Findings) -> None:
+    for table in FAULTS:
+        # validation may be without an object
+        if not getattr(tables, table) and (table != "annotations" or tables.split == "train"):
+            findings.add("table-empty", tables.split, f"no {table}")
     for table, fault_of in FAULTS.items():
         for index, row in enumerate(getattr(tables, table)):
             fault = fault_of(row)
@@ -78,6 +92,8 @@ def _check_images(tables: SplitTables, findings: Findings) -> None:
     first_of_file: dict[str, Row] = {}
     for row in tables.sound_images:
         where = {"image_id": row["id"], "file_name": row["file_name"]}
+        if is_thin(int(row["height"]), int(row["width"])):
+            findings.add("image-thin", tables.split, f"{row['height']}x{row['width']} (height x width)", **where)
         first = tables.image_by_id[row["id"]]
         if first is not row:
             detail = "the same file again" if file_key(first) == file_key(row) else f"also {first['file_name']}"
@@ -95,6 +111,11 @@ def _check_categories(tables: SplitTables, findings: Findings, other: SplitTable
             first = seen.setdefault(row[key], row)
             if first is not row:
                 findings.add(rule_id, tables.split, f"{key} {row[key]!r}: {told} {first[told]!r} and {row[told]!r}")
+    spellings: dict[str, str] = {}
+    for row in rows:
+        first_name = spellings.setdefault(row["name"].strip().casefold(), row["name"])
+        if first_name != row["name"]:
+            findings.add("category-name-case", tables.split, f"{first_name!r} and {row['name']!r}")
     roots = {row["id"] for row in root_categories(tables, other)}
     for row in rows:
         title = f"{row['name']!r} (id {row['id']})"
@@ -106,8 +127,12 @@ def _check_categories(tables: SplitTables, findings: Findings, other: SplitTable
 
 
 def _check_annotations(tables: SplitTables, findings: Findings) -> None:
-    split, images = tables.split, tables.image_by_id
-    categories = {row["id"] for row in tables.sound_categories}
+    split = tables.split
+    # a row that is malformed otherwise is listed all the same
+    images, categories = (
+        {row["id"] for row in table if isinstance(row, dict) and is_id(row.get("id"))}
+        for table in (tables.images, tables.categories)
+    )
     times = Counter(row["id"] for row in tables.sound_annotations)
     seen: set[int] = set()
     for row in tables.sound_annotations:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maskrcnn_project.datasets.coco_file import MAX_NAMED
+from maskrcnn_project.datasets.coco_annotations import MAX_NAMED
 
 
 class Counts:

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from maskrcnn_project.datasets.coco_file import MAX_NAMED, CocoFile
+from maskrcnn_project.datasets.coco_annotations import MAX_NAMED
+from maskrcnn_project.datasets.coco_file import CocoFile
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import atomic_files

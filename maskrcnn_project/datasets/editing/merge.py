@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maskrcnn_project.datasets.coco_file import MAX_NAMED, TABLES, CocoFile, read_coco_file
+from maskrcnn_project.datasets.coco_annotations import MAX_NAMED
+from maskrcnn_project.datasets.coco_file import TABLES, CocoFile, read_coco_file
 from maskrcnn_project.datasets.editing.grouping import MERGED_NAME_KEY
 from maskrcnn_project.datasets.editing.same_images import ImageLocation, find_same_images
 from maskrcnn_project.errors import DatasetError

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maskrcnn_project.datasets.coco_file import MAX_NAMED, read_coco_file
+from maskrcnn_project.datasets.coco_annotations import MAX_NAMED
+from maskrcnn_project.datasets.coco_file import read_coco_file
 from maskrcnn_project.datasets.editing.stratification import PART, Sharing, strata_of
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import write_text

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskrcnn_project.datasets import coco_file
+from maskrcnn_project.datasets import coco_annotations
 from maskrcnn_project.datasets.coco_file import (
     CocoFile,
     class_names,
@@ -208,11 +208,11 @@ def test_the_quick_check_passes_what_the_slow_one_passes(data):
     row, file = coco["annotations"][0], CocoFile("set.json", coco["images"], coco["annotations"], coco["categories"])
     sizes, names = {1: [4, 6], 2: [4, 6]}, {7: "nut", 3: "screw"}
     try:
-        coco_file._check_annotation(file.path, 0, row, {image["id"]: image for image in file.images}, names)
+        coco_annotations._check_annotation(file.path, 0, row, {image["id"]: image for image in file.images}, names)
     except DatasetError:
-        assert not coco_file._is_sound(row, sizes, names)
+        assert not coco_annotations._is_sound(row, sizes, names)
     else:
-        assert coco_file._is_sound(row, sizes, names)
+        assert coco_annotations._is_sound(row, sizes, names)
 
 
 def change(path, value):

@@ -17,7 +17,7 @@ MASKS = [
     {"segmentation": [POLYGON, [1, 1, 2, 2]]},  # the second part is no polygon
     {"segmentation": [[1, 1, 2, 2]]},  # none is: the annotation is left out
     {"segmentation": {"size": [5, 6], "counts": [3, 4, 23]}},
-    {"segmentation": {"size": [5, 6], "counts": "34G0"}, "iscrowd": 1},
+    {"segmentation": {"size": [5, 6], "counts": "34g0"}, "iscrowd": 1},
     {"segmentation": []},
     {"segmentation": None},
     {},

@@ -12,7 +12,7 @@ from maskrcnn_project.datasets.segmentations import (
 )
 
 SQUARE = [10, 10, 20, 10, 20, 20, 10, 20]
-RLE = {"size": [50, 80], "counts": "abc"}
+RLE = {"size": [50, 80], "counts": "Pm3"}
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ RLE = {"size": [50, 80], "counts": "abc"}
         ([[[1, 2], [3, 4], [5, 6]]], ["mask-malformed"], False),
         (SQUARE, ["polygon-flat"], False),
         ([[]], ["polygon-short"], False),
-        ([SQUARE, [1, 2, 3, 4]], ["polygon-short"], False),
+        ([SQUARE, [1, 2, 3, 4]], ["polygon-part-short"], True),  # training leaves the part out
         ([SQUARE[:7]], ["polygon-short"], False),
         ([[1, 2, 3, 4, 1, 2]], ["polygon-short"], False),  # closed: two points
         ([[1, 2, 3, 4, 5, float("nan")]], ["polygon-not-finite"], False),
@@ -44,6 +44,9 @@ RLE = {"size": [50, 80], "counts": "abc"}
         ([[10, -0.6, 20, 10, 20, 20]], ["mask-outside"], True),
         ({**RLE, "size": [80, 50]}, ["rle-size"], False),
         ({**RLE, "size": 80}, ["mask-malformed"], False),
+        ({**RLE, "counts": "abc"}, ["rle-malformed"], False),
+        ({**RLE, "counts": ""}, ["rle-malformed"], False),
+        ({**RLE, "counts": [3999]}, ["rle-malformed"], False),
         ({**RLE, "counts": None}, ["mask-malformed"], False),
         ({**RLE, "counts": [4000]}, ["rle-uncompressed"], True),
         ({"size": [80, 50], "counts": [4000]}, ["rle-size", "rle-uncompressed"], False),

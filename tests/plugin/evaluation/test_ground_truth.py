@@ -104,7 +104,9 @@ def test_a_cache_that_cannot_be_written_is_told_and_done_without(tmp_path, monke
 
 
 def test_run_lengths_that_do_not_fill_the_image(tmp_path):
-    with pytest.raises(DatasetError, match=r"run lengths of annotation 4 \(image 1\) do not fill .* \[20, 20\]"):
+    with pytest.raises(
+        DatasetError, match=r"annotation 4 \(image 1\) .*its run lengths do not fill the 20 x 20 pixels"
+    ):
         read(tmp_path, {**SQUARE, "segmentation": {"size": [20, 20], "counts": [3, 4]}})
 
 

@@ -148,3 +148,30 @@ def test_a_used_folder_is_refused_unless_resumed(tmp_path):
     with pytest.raises(ValueError, match="already holds a run"):
         refuse_used_folder(str(tmp_path), SimpleNamespace(resume=False))
     refuse_used_folder(str(tmp_path), SimpleNamespace(resume=True))
+
+
+def test_a_file_with_notes_is_written_into_the_run_as_it_is_read(photos, capsys):
+    """Evaluators read the file that the description names: there, sizes are whole numbers and nothing is ignored."""
+    content = json.loads((photos / "photos.json").read_text())
+    for image in content["images"]:
+        image["height"] = 48.0
+    content["annotations"][0]["ignore"] = 1
+    (photos / "photos.json").write_text(json.dumps(content), encoding="utf-8-sig")
+    val = ["--val-images", str(photos / "photos"), "--val-annotations", str(photos / "photos.json")]
+    cfg = prepare(arguments(photos, *val))
+    assert "Warning: fewer images than the advised 500 (images-few: 1)" in capsys.readouterr().out
+    written = json.loads((photos / "run/dataset/val.json").read_text(encoding="utf-8"))
+    assert written["annotations"][0]["iscrowd"] == 1 and type(written["images"][0]["height"]) is int
+    assert MetadataCatalog.get(cfg.DATASETS.TEST[0]).json_file == str(photos / "run/dataset/val.json")
+
+
+@pytest.mark.parametrize(("options", "refused"), [([], True), (["MODEL.MASK_ON", "False"], False)])
+def test_objects_without_masks_train_boxes_only(photos, options, refused):
+    content = json.loads((photos / "photos.json").read_text())
+    content["annotations"][3]["segmentation"] = []
+    (photos / "photos.json").write_text(json.dumps(content))
+    if refused:
+        with pytest.raises(DatasetError, match="mask-missing"):
+            prepare(arguments(photos, *options))
+    else:
+        assert not prepare(arguments(photos, *options)).MODEL.MASK_ON

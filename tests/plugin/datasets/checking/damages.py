@@ -4,8 +4,11 @@ import copy
 
 import numpy as np
 
-from maskrcnn_project.masks.coding import encode
+from maskrcnn_project.datasets.segmentations import can_be_drawn, form_faults
+from maskrcnn_project.masks.coding import decode, encode
 from tests.plugin.datasets.checking.sound_set import HEIGHT, WIDTH, annotation, ring, row_of, square
+
+ANYWHERE = None  # in most rows
 
 
 def _set(number, key, value):
@@ -16,7 +19,8 @@ def _set(number, key, value):
 
 
 def _malformed_rows(coco):
-    coco["annotations"] += ["nothing", {**row_of(coco, 11), "id": None}]
+    polygon, box = square(40, 60, 10)
+    coco["annotations"] += ["nothing", annotation(None, 1, 1, [polygon], box, 100)]
     coco["images"].append({"id": 4, "file_name": "4.png", "height": 0, "width": 5})
 
 
@@ -71,8 +75,11 @@ def _flat(coco):
     row["segmentation"] = row["segmentation"][0]
 
 
-def _short(coco):
+def _part_short(coco):
     row_of(coco, 11)["segmentation"].append([1, 2, 3, 4])
+
+
+def _short(coco):
     row_of(coco, 12)["segmentation"] = [[50, 20, 80, 20, 80, 50, 50]]
     row_of(coco, 13)["segmentation"] = [[1, 2, 3, 4, 1, 2]]  # closed: two points
 
@@ -161,8 +168,76 @@ def _no_objects(coco):
     coco["annotations"] = [row for row in coco["annotations"] if row["image_id"] != 3]
 
 
+def _ignored(coco):
+    row_of(coco, 12)["ignore"] = 0
+
+
+def _no_annotations(coco):
+    coco["annotations"] = []
+
+
+def _thin(coco):
+    coco["images"].append({"id": 4, "file_name": "4.png", "height": 1, "width": 5000})
+    coco["annotations"].append(annotation(41, 4, 1, [[10, 0, 30, 0, 30, 1, 10, 1]], [10, 0, 20, 1], 20))
+
+
+def _two_spellings(coco):
+    coco["categories"].append({"id": 6, "name": "NUT"})
+    row_of(coco, 12)["category_id"] = 6
+
+
+def _each_box(change):
+    def damage(coco):
+        for row in coco["annotations"]:
+            row["bbox"] = change(*row["bbox"])
+
+    return damage
+
+
+def _each_polygon(change):
+    def damage(coco):
+        for row in coco["annotations"]:
+            if isinstance(row["segmentation"], list):
+                points = [list(zip(*[iter(polygon)] * 2, strict=True)) for polygon in row["segmentation"]]
+                row["segmentation"] = [[value for point in polygon for value in change(*point)] for polygon in points]
+
+    return damage
+
+
+def _without_rle(coco):
+    coco["annotations"] = [row for row in coco["annotations"] if isinstance(row["segmentation"], list)]
+
+
+def _exchanged_somewhere(coco):
+    """Neither the boxes nor the polygons leave the image."""
+    _without_rle(coco)
+    row_of(coco, 13).update(segmentation=[square(70, 60, 30)[0]], bbox=[70, 60, 30, 30])
+    _each_box(lambda x, y, w, h: [y, x, h, w])(coco)
+
+
+def _row_major(coco):
+    """Four masks along the rows; those of polygons become run lengths."""
+    for number in (11, 12, 13, 22):
+        row = row_of(coco, number)
+        if not can_be_drawn(form_faults(row["segmentation"], HEIGHT, WIDTH)):
+            raise ValueError("another damage has been here")
+        mask = decode(row["segmentation"], HEIGHT, WIDTH)
+        row["segmentation"] = {"size": [HEIGHT, WIDTH], "counts": encode(mask.T)["counts"]}
+
+
 # rule -> what breaks it, and (image id, annotation id) of every place where it has to be found
 DAMAGES = {
+    "table-empty": (_no_annotations, [(None, None)]),
+    "values-tidied": (_ignored, [(None, None)]),
+    "image-thin": (_thin, [(4, None)]),
+    "category-name-case": (_two_spellings, [(None, None)]),
+    "boxes-normalised": (_each_box(lambda x, y, w, h: [x / WIDTH, y / HEIGHT, w / WIDTH, h / HEIGHT]), ANYWHERE),
+    "polygons-normalised": (_each_polygon(lambda x, y: (x / WIDTH, y / HEIGHT)), ANYWHERE),
+    "boxes-swapped": (_each_box(lambda x, y, w, h: [y, x, h, w]), ANYWHERE),
+    "polygons-swapped": (_each_polygon(lambda x, y: (y, x)), ANYWHERE),
+    "rle-row-major": (_row_major, ANYWHERE),
+    "axes-differ": (_exchanged_somewhere, ANYWHERE),
+    "scale-differs": (_each_box(lambda x, y, w, h: [x / 2, y / 2, w / 2, h / 2]), ANYWHERE),
     "row-malformed": (_malformed_rows, [(4, None), (None, None), (1, None)]),
     "image-id-repeated": (_image_id_again, [(1, None)]),
     "annotation-id-repeated": (_annotation_id_again, [(1, 11)]),
@@ -183,7 +258,8 @@ DAMAGES = {
     "mask-missing": (_no_mask, [(1, 11), (1, 12)]),
     "mask-malformed": (_set(22, "segmentation", {"counts": "abc"}), [(2, 22)]),
     "polygon-flat": (_flat, [(1, 11)]),
-    "polygon-short": (_short, [(1, 11), (1, 12), (1, 13)]),
+    "polygon-part-short": (_part_short, [(1, 11)]),
+    "polygon-short": (_short, [(1, 12), (1, 13)]),
     "polygon-not-finite": (_not_finite, [(1, 11), (1, 12)]),
     "polygon-crossing": (_crossing, [(1, 11)]),
     "mask-outside": (_outside, [(1, 13)]),

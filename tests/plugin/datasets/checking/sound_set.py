@@ -2,7 +2,6 @@
 
 import copy
 import json
-from pathlib import Path
 
 import numpy as np
 
@@ -68,9 +67,7 @@ def row_of(coco, number):
 
 def side_of(coco, split="train"):
     """A side that has nothing in common with ``coco``, as if read from a file; no image folder."""
-    coco = copy.deepcopy(coco)
-    tables = {key: coco.pop(key) for key in ("images", "annotations", "categories")}
-    return SplitTables(split, Path(f"{split}.json"), None, **tables, other=coco)
+    return SplitTables.of_content(split, f"{split}.json", None, copy.deepcopy(coco))
 
 
 def found_in(coco, val=None, **options):

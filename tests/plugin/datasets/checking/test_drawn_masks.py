@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from maskrcnn_project.datasets.checking.drawn_masks import ROWS, area_is_wrong, draw, duplicates, groups_of, parts_of
-from maskrcnn_project.masks.coding import areas_of, encode
+from maskrcnn_project.datasets.checking.drawn_masks import ROWS, area_is_wrong, duplicates, groups_of, parts_of
+from maskrcnn_project.masks.coding import encode
 
 SIZE = (60, 60)
 
@@ -17,12 +17,6 @@ def block(x1, y1, x2, y2):
 
 def of_class(category_id, iscrowd=0):
     return {"category_id": category_id, "iscrowd": iscrowd}
-
-
-def test_draw_refuses_run_lengths_that_do_not_fill_the_image():
-    assert draw({"size": [2, 2], "counts": [3]}, 2, 2) is None
-    assert areas_of([draw({"size": [2, 2], "counts": [1, 3]}, 2, 2)]).tolist() == [3]
-    assert areas_of([]).shape == (0,)
 
 
 def test_duplicates_are_of_one_class_and_no_crowds():

@@ -3,7 +3,8 @@
 import pytest
 
 from maskrcnn_project.datasets.checking.findings import MAX_EXAMPLES, Findings
-from maskrcnn_project.datasets.checking.rules import RULES, SEVERITIES
+from maskrcnn_project.datasets.checking.rule import SEVERITIES
+from maskrcnn_project.datasets.checking.rules import RULES
 
 
 @pytest.mark.parametrize("rule_id", RULES)

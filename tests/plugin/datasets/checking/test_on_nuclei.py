@@ -49,7 +49,7 @@ DAMAGES = [
     ("box-mask-differ", dict, lambda row: row["bbox"].__setitem__(3, 3 * row["bbox"][3])),
     ("mask-malformed", dict, lambda row: row["segmentation"].pop("counts")),
     ("polygon-flat", list, lambda row: row.update(segmentation=row["segmentation"][0])),
-    ("polygon-short", list, lambda row: row["segmentation"].append([5, 5, 6, 6])),
+    ("polygon-part-short", list, lambda row: row["segmentation"].append([5, 5, 6, 6])),
     ("polygon-not-finite", list, lambda row: row["segmentation"][0].__setitem__(0, float("nan"))),
     ("polygon-crossing", list, crossed),
     ("rle-size", dict, lambda row: row["segmentation"].update(size=[520, 696])),

@@ -78,6 +78,7 @@ def test_what_is_wrong_with_the_files_is_fixed_too(tool, dataset, tmp_path):
     (tmp_path / "images/3.png").unlink()
     code, said = tool(*arguments, "--fix", tmp_path / "fixed.json")
     assert code == 1 and "image-missing (1)" in said and "image-truncated (1)" in said
+    assert "Going to be removed: 2 of 3 images, 4 of 7 annotations." in said
     fixed = json.loads((tmp_path / "fixed.json").read_text())
     assert [image["id"] for image in fixed["images"]] == [1]
     assert {row["image_id"] for row in fixed["annotations"]} == {1}

@@ -1,0 +1,134 @@
+"""What --fix mends without removing a row: the finding has said already what is meant."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskrcnn_project.datasets.checking.check import check_dataset
+from maskrcnn_project.datasets.checking.fix import fix
+from maskrcnn_project.datasets.checking.split_tables import SplitTables
+from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.masks.coding import decode, encode
+from tests.plugin.datasets.odd_sets import (
+    HEIGHT,
+    IMAGES,
+    WIDTH,
+    along_rows,
+    boxes,
+    each,
+    points,
+    polygons,
+    put,
+    renumbered,
+    run_lengths,
+    segmentations,
+    sound,
+    without,
+)
+
+LARGE = 2**70
+
+
+def in_two(rle):
+    """The mask as two run lengths in a list, the left part and the right one."""
+    mask = decode(rle, HEIGHT, WIDTH)
+    parts = mask.copy(), mask.copy()
+    parts[0][:, 35:], parts[1][:, :35] = False, False
+    return [encode(part) for part in parts]
+
+
+def pairs(segmentation):
+    return [list(zip(polygon[::2], polygon[1::2], strict=True)) for polygon in segmentation]
+
+
+# name -> (builder, the masks of the sound set)
+MENDED = {
+    "backslashes": (put("images", "file_name", "..\\label\\1.png"), "both"),
+    "a prefix": (each("images", lambda row: row.update(file_name="data/" + row["file_name"])), "both"),
+    "capitals": (each("images", lambda row: row.update(file_name=row["file_name"].upper())), "both"),
+    "no annotation ids": (without("annotations", "id", only=(1, 4)), "both"),
+    "annotation ids null": (put("annotations", "id", None, only=range(12)), "both"),
+    "no sizes": (without("images", "height", only=(0, 2)), "both"),
+    "sizes null": (each("images", lambda row: row.update(width=None)), "both"),
+    "text ids": (renumbered("images", "image_id", lambda i: f"image-{i}"), "both"),
+    "text ids of classes": (renumbered("categories", "category_id", lambda i: f"c{i}"), "both"),
+    "image ids of 71 bits": (renumbered("images", "image_id", lambda i: LARGE + i), "both"),
+    "category ids of 71 bits": (renumbered("categories", "category_id", lambda i: LARGE + i), "both"),
+    "annotation ids of 71 bits": (renumbered("annotations", "", lambda i: LARGE + i), "both"),
+    "negative image ids": (renumbered("images", "image_id", lambda i: -i), "both"),
+    "a class called 7": (put("categories", "name", 7), "both"),
+    "a class of two lines": (put("categories", "name", "nut\nM3"), "both"),
+    "a class without a name": (put("categories", "name", None), "both"),
+    "pairs of points": (polygons(pairs), "polygons"),
+    "pairs of points, one polygon": (polygons(lambda s: pairs(s)[0]), "polygons"),
+    "points as objects": (polygons(lambda s: [[{"x": x, "y": y} for x, y in pairs(s)[0]]]), "polygons"),
+    "one list too many": (polygons(lambda s: [s]), "polygons"),
+    "polygons as a text": (polygons(json.dumps), "polygons"),
+    "a flat polygon": (polygons(lambda s: s[0]), "polygons"),
+    "run lengths of bytes": (run_lengths(lambda rle: {**rle, "counts": str(rle["counts"].encode())}), "rle"),
+    "run lengths in a list": (run_lengths(lambda rle: [rle]), "rle"),
+    "two run lengths in a list": (run_lengths(in_two), "rle"),
+    "boxes in 0..1": (boxes(lambda x, y, w, h: [x / WIDTH, y / HEIGHT, w / WIDTH, h / HEIGHT]), "both"),
+    "polygons in 0..1": (points(lambda x, y: (x / WIDTH, y / HEIGHT), "polygons"), "polygons"),
+    "boxes of y, x": (boxes(lambda x, y, w, h: [y, x, h, w]), "both"),
+    "polygons of y, x": (points(lambda x, y: (y, x)), "both"),
+    "run lengths along the rows": (segmentations(along_rows, "rle"), "rle"),
+}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    for number in range(1, IMAGES + 1):
+        Image.fromarray(np.full((HEIGHT, WIDTH, 3), 40 * number, np.uint8)).save(folder / f"{number}.png")
+    return folder
+
+
+def checked(content, images):
+    """The tables, and the ids of the broken rules but for those on amounts."""
+    tables = SplitTables.of_content("train", "set.json", images, content)
+    findings = check_dataset(tables, progress=False)
+    return tables, findings, {f.rule.id for f in findings if f.rule.severity == "error"}
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_no_row_is_removed_and_every_mask_and_box_is_right(name, images):
+    build, masks = MENDED[name]
+    tables, findings, errors = checked(json.loads(build()), images)
+    assert errors
+    fixed, changes = fix(tables, findings, progress=False)
+    assert not [change for change in changes if change.key is None]
+    assert checked(fixed, images)[2] == set()
+    assert len(fixed["annotations"]) == 12
+    for row, was in zip(fixed["annotations"], sound(masks)["annotations"], strict=True):
+        assert np.allclose(row["bbox"], was["bbox"], atol=1e-6)
+        same = decode(row["segmentation"], HEIGHT, WIDTH) == decode(was["segmentation"], HEIGHT, WIDTH)
+        assert same.mean() > 0.999
+    assert [(row["height"], row["width"]) for row in fixed["images"]] == [(HEIGHT, WIDTH)] * IMAGES
+    files = {row["id"]: row["file_name"] for row in fixed["images"]}
+    assert [files[row["image_id"]] for row in fixed["annotations"]] == [
+        f"{row['image_id']}.png" for row in sound()["annotations"]
+    ]
+
+
+def test_a_name_that_several_images_mean_is_not_given_twice(images):
+    content = json.loads(put("images", "file_name", "x/2.png", only=(0, 1))())
+    tables, findings, _ = checked(content, images)
+    fixed, changes = fix(tables, findings, progress=False)
+    assert {change.rule for change in changes} == {"image-missing"} and len(fixed["images"]) == IMAGES - 2
+
+
+@pytest.mark.parametrize(
+    ("build", "rule_id"),
+    [
+        (boxes(lambda *box: [side / 2 for side in box]), "scale-differs"),
+        (points(lambda x, y: (x / 2, y / 2), "polygons"), "scale-differs"),
+    ],
+)
+def test_no_box_is_written_for_a_mask_that_may_be_wrong(build, rule_id, images):
+    tables, findings, errors = checked(json.loads(build()), images)
+    assert errors == {rule_id}
+    with pytest.raises(DatasetError, match=f"nothing is written: .*{rule_id}"):
+        fix(tables, findings, progress=False)
