@@ -1,9 +1,10 @@
 """
 LabelMe (https://labelme.io), version 5: a JSON file for each image, with a list of shapes.
 
-What its shapes mean stands in ``labelme_shapes.py`` and, for what is written, in ``labelme_file.py``. LabelMe has no list of classes of its own; ``labels.txt``, a name a
-line, is the file that its ``--labels`` takes. It is read from the input folder where it is there, and written, so that
-the order of the classes survives. An object that COCO calls a crowd carries the flag ``crowd``.
+What its shapes mean stands in ``labelme_shapes.py``, what is written in ``labelme_file.py``. LabelMe has no list of
+classes of its own; ``labels.txt``, a name a line, is the file that its ``--labels`` takes. It is read from the input
+folder where it is there, and written, so that the order of the classes survives. An object that COCO calls a crowd
+carries the flag ``crowd``.
 """
 
 from __future__ import annotations
