@@ -117,7 +117,7 @@ def _masks_by_image(source: Path, owners: _Owners, left_out: Counts) -> dict[str
 
 def _objects(path: Path, layout: str, size: tuple[int, int]) -> Iterator[tuple[str, MaskInBox]]:
     """The objects of one mask, each with its place in words."""
-    numbers, _ = read_numbers(path)
+    numbers = read_numbers(path).pixels
     if numbers.shape != size:
         raise DatasetError(
             f"The mask {path} is {numbers.shape[0]}x{numbers.shape[1]} (height x width), but its image is "
