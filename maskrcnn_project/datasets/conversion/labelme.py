@@ -18,6 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from maskrcnn_project.datasets.coco_file import CocoFile
+from maskrcnn_project.datasets.conversion.annotation_masks import check_run_lengths
 from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, ObjectPart, shift
 from maskrcnn_project.datasets.conversion.counts import Counts
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size
@@ -149,6 +150,7 @@ def write_labelme(data: CocoFile, output: Path) -> Counts:
     Raises:
         DatasetError: a file exists already, or an image is not as ``data`` says.
     """
+    check_run_lengths(data)
     names = stems_of(data, ".json")
     labels = "".join(f"{name}\n" for name in data.class_names)
     class_list = output / CLASS_LIST

@@ -13,6 +13,7 @@ import yaml
 from tqdm import tqdm
 
 from maskrcnn_project.datasets.coco_file import CocoFile
+from maskrcnn_project.datasets.conversion.annotation_masks import check_run_lengths
 from maskrcnn_project.datasets.conversion.collection import shift
 from maskrcnn_project.datasets.conversion.counts import Counts
 from maskrcnn_project.datasets.conversion.hole_bridges import join_rings
@@ -44,6 +45,7 @@ def write_yolo(data: CocoFile, output: Path, split: str = "train") -> Counts:
     """
     if split not in SPLITS:
         raise DatasetError(f"The split should be {', '.join(SPLITS)}, but is {split!r}.")
+    check_run_lengths(data)
     data_text = _data_file(output / DATA_FILE, split, data.class_names)
     place = _place_of_images(data.image_root, output, split)
     _check_places(stems_of(data, ".txt"), data.image_root)
