@@ -100,8 +100,8 @@ def from_coco(args: argparse.Namespace) -> None:
         if wanted := splits_wanted(output):
             print(f"Still wanted to train YOLO: a {wanted[0]} split (--split {wanted[0]}, with the same --output).")
     print("The classes, in this order: " + ", ".join(data.class_names))
-    crowds = " and crowd regions" if args.target == "yolo" else ""
-    print(f"Not kept, as the format has no place for it: the ids of images, annotations and classes{crowds}.")
+    crowds = ", crowd regions" if args.target == "yolo" else ""
+    print(f"Not kept, as the format has no place for it: ids of images, annotations and classes{crowds}.")
     if left_out.counts:
         print(f"Left out:\n{left_out.table()}")
 
