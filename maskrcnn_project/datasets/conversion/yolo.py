@@ -64,14 +64,24 @@ def read_yolo(
     folder = ImageFolder(images)
     paths = paths_of_split(data, split) if split else [folder.root / name for name in folder.file_names]
     file_names = [_file_name(folder, path) for path in paths]
+    collection = Collection(folder, classes)
     places = [_label_place(path, name, labels) for path, name in zip(paths, file_names, strict=True)]
+    _read_all(collection, places, file_names, names, source)
+    own = [names[number] for number in sorted(names)]
+    return collection.finish(own, annotated_only=annotated_only, among=file_names)
+
+
+def _read_all(
+    collection: Collection, places: Sequence[Path], file_names: Sequence[str], names: dict[int, str], source: Path
+) -> None:
+    """Adds the objects of those label files (one an image) that are there."""
     labelled = [pair for pair in zip(places, file_names, strict=True) if pair[0].is_file()]
     if not labelled:
         raise DatasetError(
-            f"None of the {len(paths)} images of {source} has a label file; the one of {paths[0]} would be "
-            f"{places[0]}: name the folder of the label files with --labels."
+            f"None of the {len(places)} images of {source} has a label file; the one of "
+            f"{collection.images.root / file_names[0]} would be {places[0]}: name the folder of the label files with "
+            "--labels."
         )
-    collection = Collection(folder, classes)
     outlined = 0
     for path, file_name in tqdm(labelled, desc="YOLO", unit="file", disable=None, leave=False):
         outlined += _read_labels(collection, path, file_name, names)
@@ -81,8 +91,6 @@ def read_yolo(
             f"{source} is a set of boxes: each of its objects ({boxes}) is a class and 4 numbers, none has a "
             "mask, which training needs: export the set for segmentation, or draw the masks."
         )
-    own = [names[number] for number in sorted(names)]
-    return collection.finish(own, annotated_only=annotated_only, among=file_names)
 
 
 def _names(data: YoloSet, source: Path, classes: Sequence[str] | None) -> dict[int, str]:
