@@ -37,6 +37,7 @@ VOCABULARY = {
     "--examples": "DIR",
     "--folder": "DIR",
     "--input": "PATH",
+    "--labels": "DIR",
     "--results": "FILE",
     "--samples": "PATH",
     "--source": "choice",

@@ -9,7 +9,7 @@ from maskrcnn_project.errors import run_tool
 SOURCES = ("labelme", "yolo", "voc", "cvat", "masks")
 TARGETS = ("labelme", "yolo")
 # Which of the options that not every format has are for which format.
-ONLY_FOR = {"split": ("yolo", "voc"), "layout": ("masks",), "class_from": ("masks",)}
+ONLY_FOR = {"split": ("yolo", "voc"), "layout": ("masks",), "class_from": ("masks",), "labels": ("yolo",)}
 EPILOG = """
 examples:
   convert_dataset.py --from labelme --input photos --output photos.json
@@ -37,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--output", required=True, metavar="PATH", help="the COCO file to write; with --to, a folder")
     p.add_argument("--classes", metavar="A,B,C", help="the classes wanted, in their order (default: the format's)")
     p.add_argument("--split", metavar="NAME", help="yolo, voc: only this split; --to yolo: the split written (train)")
+    p.add_argument("--labels", metavar="DIR", help="yolo: folder of the label files (default: where YOLO looks)")
     p.add_argument("--layout", choices=("ids", "instances", "binary"), help="masks: what their pixels mean")
     p.add_argument("--class-from", choices=("none", "folder", "suffix"), help="masks: what tells the class (none)")
     p.add_argument("--annotated-only", action="store_true", help="leave out images that nobody has annotated")
@@ -53,7 +54,7 @@ def check(args: argparse.Namespace) -> None:
     for option, formats in ONLY_FOR.items():
         if getattr(args, option) is not None and (args.source or args.target) not in formats:
             raise ValueError(f"--{option.replace('_', '-')} is for {', '.join(formats)} only: leave it out.")
-    if args.target and (args.classes or args.layout or args.class_from or args.annotated_only):
+    if args.target and (args.classes or args.layout or args.class_from or args.labels or args.annotated_only):
         raise ValueError("--to writes every class and image of the COCO file: leave out what chooses some of them.")
     if args.images is None and (args.target or args.source == "masks"):
         raise ValueError("Name the folder of the images: --images DIR.")
@@ -84,7 +85,8 @@ def to_coco(args: argparse.Namespace) -> None:
 def from_coco(args: argparse.Namespace) -> None:
     from maskrcnn_project.datasets.coco_file import read_coco_file
     from maskrcnn_project.datasets.conversion.labelme import CLASS_LIST, write_labelme
-    from maskrcnn_project.datasets.conversion.yolo import DATA_FILE, write_yolo
+    from maskrcnn_project.datasets.conversion.yolo_set import DATA_FILE
+    from maskrcnn_project.datasets.conversion.yolo_writer import splits_wanted, write_yolo
 
     data = read_coco_file(args.input, args.images, require_annotations=False)
     output = Path(args.output)
@@ -95,7 +97,11 @@ def from_coco(args: argparse.Namespace) -> None:
     else:
         left_out = write_yolo(data, output, args.split or "train")
         print(f"{len(data.images)} label files are in {output}, described by {output / DATA_FILE}.")
+        if wanted := splits_wanted(output):
+            print(f"Still wanted to train YOLO: a {wanted[0]} split (--split {wanted[0]}, with the same --output).")
     print("The classes, in this order: " + ", ".join(data.class_names))
+    crowds = ", crowd regions" if args.target == "yolo" else ""
+    print(f"Not kept, as the format has no place for it: ids of images, annotations and classes{crowds}.")
     if left_out.counts:
         print(f"Left out:\n{left_out.table()}")
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from pathlib import Path
 
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from maskrcnn_project.visualization.colours import Colour
+from maskrcnn_project.visualization.fonts import runs_of
 
 # Letters are a pixel higher for so many pixels of the longer side: to be read when a whole large picture is on the
 # screen.
@@ -79,13 +78,12 @@ def _draw_plate(region: np.ndarray, text: np.ndarray, colour: Colour) -> None:
 
 @lru_cache(maxsize=1024)  # labels repeat: a class and a score in percent
 def _letters(text: str, height: int) -> np.ndarray:
-    """``text`` as strengths of ink (h, w) uint8, in letters that come with matplotlib: Latin, Greek, Cyrillic."""
-    font = _font(height)
-    canvas = Image.new("L", (math.ceil(font.getlength(text)) + 6, sum(font.getmetrics()) + 2))
-    ImageDraw.Draw(canvas).text((3, 1), text, fill=255, font=font)
+    """``text`` as strengths of ink (h, w) uint8."""
+    runs = runs_of(text, height)
+    ascent, descent = (max(sides) for sides in zip(*(font.getmetrics() for font, _ in runs), strict=True))
+    canvas = Image.new("L", (math.ceil(sum(font.getlength(part) for font, part in runs)) + 6, ascent + descent + 2))
+    drawing, x = ImageDraw.Draw(canvas), 3.0
+    for font, part in runs:
+        drawing.text((x, 1 + ascent), part, fill=255, font=font, anchor="ls")  # x and the common baseline
+        x += font.getlength(part)
     return np.asarray(canvas)
-
-
-@lru_cache(maxsize=8)
-def _font(height: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), height)

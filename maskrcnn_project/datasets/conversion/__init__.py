@@ -2,9 +2,10 @@
 To COCO from other annotation formats, and back to two of them; one file a format.
 
 ``labelme``, ``yolo``, ``voc``, ``cvat`` and ``mask_folder`` each read into a ``collection``, which makes the COCO
-content; ``left_out`` counts what is left out. ``labelme`` and ``yolo`` also write. ``image_folder`` finds images and
-their sizes, ``figures`` draws shapes as polygons, ``index_picture`` reads pictures whose pixels are numbers, ``seams``
-joins several borders into one, ``new_files`` writes without overwriting. No image is ever copied or changed.
+content; ``counts`` tells what is left out. ``labelme`` and ``yolo_writer`` write. ``image_folder`` finds images and
+their sizes, ``primitive_shapes`` draws shapes as polygons, ``index_picture`` reads pictures whose pixels are numbers,
+``hole_bridges`` joins several borders into one, ``new_files`` writes without overwriting. No image is ever copied or
+changed.
 
 Why the readers are written here: each format is JSON, YAML, XML or a picture, and these are read by maintained
 libraries. Converters on top of them commonly keep the outer border of an object only, drop its holes or smaller parts,

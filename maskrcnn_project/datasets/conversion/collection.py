@@ -29,6 +29,8 @@ from maskrcnn_project.masks.coding import (
 from maskrcnn_project.masks.mask_in_box import MaskInBox, unite
 from maskrcnn_project.masks.window import Window
 
+MAX_REACH = 1_000_000  # of a corner, in pixels: pycocotools draws farther ones slowly, or ends the process
+
 ObjectPart = Polygon | MaskInBox  # an object is the union of its parts
 
 
@@ -144,6 +146,9 @@ class Collection:
             where: the file and the place in it.
             attributes: what else the format says of the object; the COCO key of that name.
         """
+        if any(abs(value) > MAX_REACH for part in parts if isinstance(part, list) for value in part):
+            self.left_out.add(f"object with a corner more than {MAX_REACH} pixels away", where)
+            return
         segmentation, box, area = _measure(parts, *self._sizes[file_name])
         if not area:
             self.left_out.add("object without a pixel in its image", where)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -23,10 +23,16 @@ Size = tuple[int, int]  # (height, width) in pixels
 class ImageFolder:
     """The images below ``root``, each known by its ``file_name``: the path from ``root``, with forward slashes."""
 
-    def __init__(self, root: Path, but_not: Path | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        but_not: Path | None = None,
+        are_masks: Callable[[Sequence[str]], set[str]] | None = None,
+    ) -> None:
         """
         Args:
             but_not: a folder whose pictures are no images of the dataset, such as masks that lie below ``root``.
+            are_masks: tells those of the file names that are masks of others (``masks``).
 
         Raises:
             DatasetError: no such folder, or no image in it.
@@ -40,7 +46,9 @@ class ImageFolder:
         if but_not is not None and but_not.is_dir() and not but_not.samefile(root):
             masks = Path(os.path.abspath(but_not))
             found = (file for file in found if masks not in Path(os.path.abspath(file)).parents)
-        self.file_names = sorted(file.relative_to(root).as_posix() for file in found)
+        names = sorted(file.relative_to(root).as_posix() for file in found)
+        self.masks = sorted(are_masks(names)) if are_masks else []
+        self.file_names = sorted(set(names).difference(self.masks))
         if not self.file_names:
             raise DatasetError(
                 f"The image folder {root} holds no image ({', '.join(IMAGE_SUFFIXES)}){remark and f'; {remark}'}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -13,28 +14,58 @@ from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 SUFFIXES = (".png", ".bmp", ".tif", ".tiff")  # JPEG would mix the numbers of neighbours
-COLOURED = ("RGB", "RGBA", "RGBX")
-NUMBERED = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "LA", "PA")
+LOSSY = ("JPEG", "MPO", "JPEG2000")
+COLOURED = ("RGB", "RGBX")
+TRANSPARENT = ("RGBA", "LA", "PA")
+NUMBERED = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L")
 
 
-def read_numbers(path: Path) -> tuple[np.ndarray, bool]:
+class Numbers(NamedTuple):
+    """The pixels of a picture as numbers."""
+
+    pixels: np.ndarray  # (H, W) int64: grey values, palette entries or colours (``pack``)
+    coloured: bool = False
+    deep: bool = False  # 16 bits or more a pixel
+    from_alpha: bool = False  # the colours are the same everywhere, and what varies is the alpha channel
+
+
+def read_numbers(path: Path) -> Numbers:
     """
-    Returns:
-        (H, W) int64 of grey values or palette entries, and False; or of colours (``pack``), and True.
+    The numbers of a picture; what is wholly transparent is 0.
 
     Raises:
-        DatasetError: no picture, or one of another kind.
+        DatasetError: no picture, one of another kind, or a JPEG, whatever its name is.
     """
     with _open(path) as picture:
+        if picture.format in LOSSY:
+            raise DatasetError(
+                f"{path} is a JPEG picture, which mixes the numbers of neighbouring pixels: wanted are masks as PNG."
+            )
+        deep = picture.mode.startswith("I")
+        if picture.mode in TRANSPARENT:
+            return _without_transparent(picture)
         if picture.mode in COLOURED:
-            return pack(np.asarray(picture.convert("RGB"))), True
+            return Numbers(pack(np.asarray(picture.convert("RGB"))), coloured=True)
         if picture.mode not in NUMBERED:
             raise DatasetError(
                 f"{path} is a picture of the kind {picture.mode}, whose pixels are no numbers: wanted are grey values, "
                 "a palette or colours."
             )
         numbers = np.asarray(picture)
-    return (numbers if numbers.ndim == 2 else numbers[:, :, 0]).astype(np.int64), False
+    return Numbers((numbers if numbers.ndim == 2 else numbers[:, :, 0]).astype(np.int64), deep=deep)
+
+
+def _without_transparent(picture: Image.Image) -> Numbers:
+    """A picture with an alpha channel: by its colours where they differ, else by how opaque it is."""
+    bands = np.asarray(picture)
+    coloured = picture.mode == "RGBA"
+    pixels, alpha = pack(bands) if coloured else bands[:, :, 0].astype(np.int64), bands[:, :, -1].astype(np.int64)
+    if alpha.size and alpha.min() < alpha.max():
+        visible = np.where(alpha > 0, pixels, 0)
+        if pixels.min() == pixels.max() or not visible.any():
+            return Numbers(alpha, from_alpha=True)
+        pixels = visible
+    return Numbers(pixels, coloured)
 
 
 def read_colours(path: Path) -> np.ndarray:

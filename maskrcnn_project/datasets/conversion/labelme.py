@@ -1,38 +1,35 @@
 """
 LabelMe (https://labelme.io), version 5: a JSON file for each image, with a list of shapes.
 
-What its shapes mean stands in ``labelme_file.py``. LabelMe has no list of classes of its own; ``labels.txt``, a name a
-line, is the file that its ``--labels`` takes. It is read from the input folder where it is there, and written, so that
-the order of the classes survives. An object that COCO calls a crowd carries the flag ``crowd``.
+What its shapes mean stands in ``labelme_shapes.py``, what is written in ``labelme_file.py``. LabelMe has no list of
+classes of its own; ``labels.txt``, a name a line, is the file that its ``--labels`` takes. It is read from the input
+folder where it is there, and written, so that the order of the classes survives. An object that COCO calls a crowd
+carries the flag ``crowd``.
 """
 
 from __future__ import annotations
 
-import base64
-import io
 import json
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from maskrcnn_project.datasets.coco_file import CocoFile
-from maskrcnn_project.datasets.conversion import primitive_shapes as figures
+from maskrcnn_project.datasets.conversion.annotation_masks import check_run_lengths
 from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, ObjectPart, shift
 from maskrcnn_project.datasets.conversion.counts import Counts
-from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size, open_picture
+from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size
 from maskrcnn_project.datasets.conversion.labelme_file import (
     CLASS_LIST,
-    CROWD_FLAG,
     file_content,
     free_group,
     mask_shape,
     polygon_shapes,
 )
+from maskrcnn_project.datasets.conversion.labelme_shapes import group_of, is_crowd, label_of, part_of
 from maskrcnn_project.datasets.conversion.new_files import new_files, stems_of
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import files_below
@@ -40,8 +37,6 @@ from maskrcnn_project.masks.coding import decode, outlines
 from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 NO_CLASSES = ("__ignore__", "_background_")  # stand first in the class lists of LabelMe's own examples
-CORNERED = ("polygon", "oriented_rectangle")  # their points are their corners; the latter from version 6 on
-NO_AREA = ("point", "points", "line", "linestrip")
 
 
 def read_labelme(
@@ -94,23 +89,38 @@ def _class_list(path: Path) -> list[str] | None:
 
 def _read_file(collection: Collection, source: Path, path: Path, content: dict[str, Any]) -> None:
     file_name = _image_of(collection.images, source, path, content.get("imagePath"))
-    stated = (content.get("imageHeight"), content.get("imageWidth"))
-    size = collection.open_image(file_name, str(path), stated if None not in stated else None)  # type: ignore[arg-type]
-    objects: dict[Any, list[tuple[str, dict[str, Any], ObjectPart]]] = defaultdict(list)
+    size = collection.open_image(file_name, str(path), _stated_size(content, path, collection.left_out))
+    objects: dict[tuple[str, ...], list[tuple[str, bool, ObjectPart]]] = defaultdict(list)
     for index, shape in enumerate(content["shapes"]):
         where = f"{path}, shapes[{index}]"
-        if not isinstance(shape, dict) or not isinstance(shape.get("label"), str) or not shape["label"].strip():
-            raise DatasetError(f"{where} should be an object with a 'label' that is a text, but has no such label.")
-        part = _part(shape, where, size, collection.left_out)
+        try:
+            label = label_of(shape, where)
+            part = part_of(shape, where, size, collection.left_out)
+        except DatasetError as error:
+            collection.left_out.add("shape that cannot be read", str(error).rstrip("."))
+            continue
         if part is not None:
-            group = shape.get("group_id")
-            objects[(shape["label"], "alone", index) if group is None else (shape["label"], group)].append(
-                (where, shape, part)
-            )
-    for shapes in objects.values():
-        where, first, _ = shapes[0]
-        crowd = bool((first.get("flags") or {}).get(CROWD_FLAG))
-        collection.add(file_name, first["label"].strip(), [part for _, _, part in shapes], where, crowd)
+            group = group_of(shape)
+            key = (label, "alone", str(index)) if group is None else (label, group)
+            objects[key].append((where, is_crowd(shape), part))
+    for (label, *_), found in objects.items():
+        where, crowd, _ = found[0]
+        collection.add(file_name, label, [part for _, _, part in found], where, crowd)
+
+
+def _stated_size(content: dict[str, Any], path: Path, left_out: Counts) -> Size | None:
+    """(height, width) that a file says its image has; None where it says none that is a number."""
+    stated = [content.get(key) for key in ("imageHeight", "imageWidth")]
+    if None in stated:
+        return None
+    try:
+        height, width = (float(side) for side in stated)  # type: ignore[arg-type]
+        if height.is_integer() and width.is_integer():
+            return int(height), int(width)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    left_out.add("file whose imageHeight and imageWidth are no whole numbers (the image's own count)", str(path))
+    return None
 
 
 def _image_of(images: ImageFolder, source: Path, path: Path, image_path: Any) -> str:
@@ -130,61 +140,6 @@ def _image_of(images: ImageFolder, source: Path, path: Path, image_path: Any) ->
     )
 
 
-def _part(shape: dict[str, Any], where: str, size: Size, left_out: Counts) -> ObjectPart | None:
-    """What a shape covers; None (and a word in the tally) if that is nothing."""
-    kind = shape.get("shape_type") or "polygon"
-    if kind in NO_AREA:
-        left_out.add(f"shape of type {kind!r}, which has no area", where)
-        return None
-    if kind not in (*CORNERED, "rectangle", "circle", "mask"):
-        left_out.add(f"shape of the unknown type {kind!r}", where)
-        return None
-    points = _points(shape.get("points"), where)
-    if kind in CORNERED:
-        if len(points) < 3:
-            left_out.add("polygon of fewer than 3 points", where)
-            return None
-        return figures.polygon(points)
-    if len(points) != 2:
-        raise DatasetError(f"{where} is a {kind}, which has 2 points, but there are {len(points)}.")
-    if kind == "rectangle":
-        return figures.rectangle(*points)
-    if kind == "circle":
-        radius = math.dist(*points)
-        return figures.ellipse(points[0], radius, radius)
-    return _mask_in_box(shape.get("mask"), points, where)
-
-
-def _points(points: Any, where: str) -> list[figures.Point]:
-    try:
-        pairs = [(float(x), float(y)) for x, y in points or []]
-    except (TypeError, ValueError) as error:
-        raise DatasetError(f"{where} should have 'points' [[x, y], ...], but has {str(points)[:60]}.") from error
-    if not all(math.isfinite(value) for pair in pairs for value in pair):
-        raise DatasetError(f"{where} has a point that is no finite number.")
-    return pairs
-
-
-def _mask_in_box(encoded: Any, points: list[figures.Point], where: str) -> MaskInBox:
-    """The picture of a mask shape at its place; its first corner is the upper left pixel."""
-    try:
-        with open_picture(io.BytesIO(base64.b64decode(encoded, validate=True))) as picture:
-            pixels = np.asarray(picture) != 0
-    except Exception as error:  # on damaged files Pillow's decoders raise nearly every type of error
-        raise DatasetError(f"{where} should have a 'mask' that is a PNG picture in base64, but has not.") from error
-    if pixels.ndim == 3:
-        pixels = pixels[:, :, :3].any(axis=2)
-    (left, top), (right, bottom) = ((int(x), int(y)) for x, y in points)
-    spans = (bottom - top, right - left)
-    # the last pixel is in the box; some versions wrote the corner behind it
-    if any(side - span not in (0, 1) for side, span in zip(pixels.shape, spans, strict=True)):
-        raise DatasetError(
-            f"{where} has a mask of {pixels.shape[0]}x{pixels.shape[1]} pixels (height x width), but a box of "
-            f"{spans[0] + 1}x{spans[1] + 1}."
-        )
-    return MaskInBox.at(left, top, pixels)
-
-
 def write_labelme(data: CocoFile, output: Path) -> Counts:
     """
     Writes a JSON file for each image of ``data`` and ``labels.txt``; images stay where they are and are pointed to.
@@ -195,6 +150,7 @@ def write_labelme(data: CocoFile, output: Path) -> Counts:
     Raises:
         DatasetError: a file exists already, or an image is not as ``data`` says.
     """
+    check_run_lengths(data)
     names = stems_of(data, ".json")
     labels = "".join(f"{name}\n" for name in data.class_names)
     class_list = output / CLASS_LIST

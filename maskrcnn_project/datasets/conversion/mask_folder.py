@@ -16,12 +16,15 @@ Where the class comes from (``class_from``), with STEM the path of the image in 
 - ``folder``: the same below a folder for each class: ``CLASS/STEM.png``, ``CLASS/STEM/anything.png``, ...;
 - ``suffix``: ``STEM_CLASS.png``; with ``instances`` ``STEM_CLASS_NUMBER.png``, ``STEM/CLASS_NUMBER.png``.
 
+Without ``suffix``, a name may also end as tools write it (``STEM_cp_masks.png``, ``mask_names.MASK_ENDINGS``), and the
+masks of ``ID/images/anything.png`` may lie in ``ID/masks``, as in the nuclei challenge of 2018.
+
 A pixel is a pixel: its upper left corner is where COCO has it.
 """
 
 from __future__ import annotations
 
-import re
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,15 +35,16 @@ from tqdm import tqdm
 
 from maskrcnn_project.datasets.conversion.collection import Collection, Conversion
 from maskrcnn_project.datasets.conversion.counts import Counts
-from maskrcnn_project.datasets.conversion.image_folder import ImageFolder
+from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size
 from maskrcnn_project.datasets.conversion.index_picture import SUFFIXES, masks_of_numbers, read_numbers
+from maskrcnn_project.datasets.conversion.mask_names import ONLY_CLASS, MaskOwners, masks_among
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import files_below
 from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 LAYOUTS = ("ids", "instances", "binary")
 CLASS_SOURCES = ("none", "folder", "suffix")
-ONLY_CLASS = "object"  # the name of the class if nobody gives one
+BINARY_VALUES = {1, 255, 65535, 0xFFFFFF}  # that pictures of black and white have for white
 CONNECTIVITY = 8  # as COCO's outlines: pixels that touch at a corner share a border
 
 
@@ -54,7 +58,7 @@ def read_mask_folder(
 ) -> Conversion:
     """
     Args:
-        source: the folder of the masks, which may lie in that of the images.
+        source: the folder of the masks, which may lie in that of the images, or be it.
         images: the folder of the images.
         classes: the classes wanted, in their order; with ``class_from`` ``none`` the name of the one class.
         annotated_only: leave out images without a mask.
@@ -64,6 +68,23 @@ def read_mask_folder(
     Raises:
         DatasetError: one sentence on the first thing that cannot be read.
     """
+    _check_options(source, classes, layout, class_from)
+    folder = ImageFolder(images, but_not=source, are_masks=masks_among)
+    collection = Collection(folder, classes)
+    owners = MaskOwners(folder, layout, class_from, classes)
+    masks = _masks_by_image(source, owners, collection.left_out)
+    if not masks:
+        image = folder.file_names[0]
+        told = f" Left out:\n{collection.left_out.table()}" if collection.left_out.counts else ""
+        raise DatasetError(
+            f"No mask in {source} has a name that belongs to an image of {images}: for {image} it would be "
+            f"{owners.example(image)}.{told}"
+        )
+    _read_masks(collection, masks, layout, source)
+    return collection.finish(*_own_classes(source, class_from), annotated_only=annotated_only)
+
+
+def _check_options(source: Path, classes: Sequence[str] | None, layout: str, class_from: str) -> None:
     if layout not in LAYOUTS:
         raise DatasetError(
             "What do the pixels of a mask mean? --layout ids: each number is an object; instances: one picture is one "
@@ -75,21 +96,20 @@ def read_mask_folder(
         raise DatasetError(
             f"{len(classes)} classes are named, but nothing says which mask shows which: --class-from folder or suffix."
         )
-    collection = Collection(ImageFolder(images, but_not=source), classes)
-    owners = _Owners(collection.images, layout, class_from, classes)
-    masks = _masks_by_image(source, owners, collection.left_out)
-    if not masks:
-        image = collection.images.file_names[0]
-        raise DatasetError(
-            f"No mask in {source} has a name that belongs to an image of {images}: for {image} it would be "
-            f"{owners.example(image)}."
-        )
+
+
+def _read_masks(collection: Collection, masks: dict[str, list[tuple[str, Path]]], layout: str, source: Path) -> None:
+    """Adds the objects of all masks."""
+    binary = _BinaryPictures()
     for file_name, found in tqdm(masks.items(), desc="Masks", unit="image", disable=None, leave=False):
         size = collection.open_image(file_name, str(found[0][1]))
         for label, path in found:
-            for where, mask in _objects(path, layout, size):
+            numbers = _numbers(path, size, collection.left_out)
+            if layout == "ids":
+                binary.note(numbers, path)
+            for where, mask in _objects(numbers, path, layout):
                 collection.add(file_name, label, [mask], where)
-    return collection.finish(*_own_classes(source, class_from), annotated_only=annotated_only)
+    binary.check(source, collection.left_out)
 
 
 def _own_classes(source: Path, class_from: str) -> tuple[list[str] | None, str]:
@@ -100,10 +120,16 @@ def _own_classes(source: Path, class_from: str) -> tuple[list[str] | None, str]:
     return [ONLY_CLASS] if class_from == "none" else None, "that of the one class there is"
 
 
-def _masks_by_image(source: Path, owners: _Owners, left_out: Counts) -> dict[str, list[tuple[str, Path]]]:
+def _masks_by_image(source: Path, owners: MaskOwners, left_out: Counts) -> dict[str, list[tuple[str, Path]]]:
     """For each image (its ``file_name``) the classes and files of its masks."""
     masks: dict[str, list[tuple[str, Path]]] = defaultdict(list)
+    for name in owners.images.masks:
+        if not _contains(source, owners.images.root / name):
+            left_out.add(f"picture among the images that is a mask by its name, outside of {source}", name)
+    shared = _contains(source, owners.images.root)
     for path in files_below(source, ("",)):
+        if shared and owners.images.file_name_of(path) is not None:
+            continue
         if path.suffix.lower() not in SUFFIXES:
             left_out.add(f"file that is no mask ({', '.join(SUFFIXES)})", str(path))
             continue
@@ -115,14 +141,27 @@ def _masks_by_image(source: Path, owners: _Owners, left_out: Counts) -> dict[str
     return masks
 
 
-def _objects(path: Path, layout: str, size: tuple[int, int]) -> Iterator[tuple[str, MaskInBox]]:
-    """The objects of one mask, each with its place in words."""
-    numbers, _ = read_numbers(path)
-    if numbers.shape != size:
+def _contains(folder: Path, path: Path) -> bool:
+    """Whether ``path`` is ``folder`` or lies below it."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def _numbers(path: Path, size: Size, left_out: Counts) -> np.ndarray:
+    """The numbers (H, W) of a mask, whose image has ``size``."""
+    picture = read_numbers(path)
+    if picture.pixels.shape != size:
+        height, width = picture.pixels.shape
         raise DatasetError(
-            f"The mask {path} is {numbers.shape[0]}x{numbers.shape[1]} (height x width), but its image is "
-            f"{size[0]}x{size[1]} upright: both should have one size."
+            f"The mask {path} is {height}x{width} (height x width), but its image is {size[0]}x{size[1]} upright: "
+            "both should have one size."
         )
+    if picture.from_alpha:
+        left_out.add("mask of one colour, which was read from its alpha channel", str(path))
+    return picture.pixels
+
+
+def _objects(numbers: np.ndarray, path: Path, layout: str) -> Iterator[tuple[str, MaskInBox]]:
+    """The objects of one mask, each with its place in words."""
     if layout == "ids":
         yield from ((f"{path}, number {number}", mask) for number, mask in masks_of_numbers(numbers))
         return
@@ -136,68 +175,43 @@ def _objects(path: Path, layout: str, size: tuple[int, int]) -> Iterator[tuple[s
     if layout == "instances":
         yield str(path), MaskInBox.at(0, 0, numbers != 0)
         return
-    _, parts = cv2.connectedComponents((numbers != 0).astype(np.uint8), connectivity=CONNECTIVITY)
-    yield from ((f"{path}, part {number}", mask) for number, mask in masks_of_numbers(parts))
+    yield from ((f"{path}, part {number}", mask) for number, mask in masks_of_numbers(connected_parts(numbers)))
 
 
-class _Owners:
-    """Finds out by the name of a mask which image and which class it belongs to."""
+def connected_parts(numbers: np.ndarray) -> np.ndarray:
+    """(H, W) int32: which of the connected parts of what is not 0 a pixel belongs to, from 1; 0 for none."""
+    return cv2.connectedComponents((numbers != 0).astype(np.uint8), connectivity=CONNECTIVITY)[1]
 
-    def __init__(self, images: ImageFolder, layout: str, class_from: str, classes: Sequence[str] | None) -> None:
-        self.images = images
-        self.several = layout == "instances"  # masks of an image and class
-        self.class_from = class_from
-        self.classes = classes
 
-    def find(self, path: Path, source: Path) -> tuple[str, str] | None:
+class _BinaryPictures:
+    """Notes, among pictures that should number objects, those that only part objects from background."""
+
+    def __init__(self) -> None:
+        self._values: set[int] = set()  # of the pictures that have one beside 0
+        self._numbering = False  # whether a picture has several
+        self._parts: list[tuple[Path, int, int]] = []  # picture, its value, its connected parts, where several
+
+    def note(self, numbers: np.ndarray, path: Path) -> None:
+        """Looks at one picture (H, W)."""
+        values = np.unique(numbers[numbers != 0]).tolist()
+        self._numbering |= len(values) > 1
+        if len(values) == 1:
+            self._values.add(values[0])
+            parts = int(connected_parts(numbers).max())
+            if parts > 1:
+                self._parts.append((path, values[0], parts))
+
+    def check(self, source: Path, left_out: Counts) -> None:
         """
-        The image's ``file_name`` and the class; None if there is no such image.
-
         Raises:
-            DatasetError: the name fits several images or classes.
+            DatasetError: no picture numbers objects, and one has several parts: that they are one object is unlikely.
         """
-        name = path.relative_to(source).with_suffix("").as_posix()
-        label = self.classes[0] if self.classes else ONLY_CLASS
-        if self.class_from == "folder":
-            label, _, name = name.partition("/")
-        found = []
-        for stem, rest in _cuts(name):
-            file_name = self.images.named(stem)
-            if file_name is None:
-                continue
-            if self.class_from == "suffix":
-                found += [(file_name, label) for label in self._labels(rest)]
-            elif self.several or not rest:
-                found.append((file_name, label))
-        if len(found) > 1:
-            told = " or ".join(f"{file_name} (class {label})" for file_name, label in found)
+        if self._parts and not self._numbering and (len(self._values) == 1 or self._values <= BINARY_VALUES):
+            path, value, parts = self._parts[0]
             raise DatasetError(
-                f"The name of the mask {path} fits {told}: name the classes (--classes), or sort the masks "
-                "into folders."
+                f"The masks in {source} number no objects: {path} has one value beside 0 ({value}) in {parts} parts, "
+                "and no other has more values; --layout binary makes each part an object, instances all of them one."
             )
-        return found[0] if found else None
-
-    def _labels(self, rest: str) -> list[str]:
-        """The class that the end of a name tells, if it does."""
-        number = r"(?:[_/][^_/]*)?" if self.several else ""
-        if not self.classes:
-            match = re.fullmatch(r"(.+?)(?:[_/]\d+)?" if self.several else r"([^/]+)", rest)
-            return [match.group(1)] if match else []
-        fitting = [label for label in self.classes if re.fullmatch(re.escape(label) + number, rest)]
-        return [max(fitting, key=len)] if fitting else []
-
-    def example(self, file_name: str) -> str:
-        """What a mask of an image could be called."""
-        name = file_name.rpartition(".")[0]
-        if self.class_from == "suffix":
-            name += "_CLASS"
-        if self.several:
-            name += "_1"
-        return f"CLASS/{name}.png" if self.class_from == "folder" else f"{name}.png"
-
-
-def _cuts(name: str) -> Iterator[tuple[str, str]]:
-    """``name`` whole, and cut in two at each ``_`` and ``/``."""
-    yield name, ""
-    for match in re.finditer("[_/]", name):
-        yield name[: match.start()], name[match.end() :]
+        for path, value, _ in self._parts:
+            if value in BINARY_VALUES - {1}:
+                left_out.add("mask that is white on black, whose parts were taken for one object", str(path))

@@ -27,6 +27,18 @@ def rectangle(corner: Point, opposite: Point) -> Polygon:
     return polygon([(left, top), (right, top), (right, bottom), (left, bottom)])
 
 
+def quadrilateral(corners: Sequence[Point]) -> Polygon:
+    """The convex figure of four corners, in whichever order they are given."""
+    points = np.asarray(corners, dtype=float)  # (4, 2)
+    sides = np.roll(points, -1, axis=0) - points
+    following = np.roll(sides, -1, axis=0)
+    turns = sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0]
+    if turns.min() < 0 < turns.max():  # its sides cross: the corners stand row by row, say
+        x, y = (points - points.mean(axis=0)).T
+        points = points[np.argsort(np.arctan2(y, x), kind="stable")]
+    return points.ravel().tolist()
+
+
 def ellipse(centre: Point, radius_x: float, radius_y: float, degrees: float = 0.0) -> Polygon:
     """The ellipse turned by ``degrees`` clockwise, as a polygon within ROUNDNESS of it."""
     radius = max(radius_x, radius_y)

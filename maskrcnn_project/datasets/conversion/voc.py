@@ -3,12 +3,13 @@ Pascal VOC segmentation: two pictures for each image, the size of the image, one
 
 ``SegmentationObject/NAME.png`` numbers the objects of ``JPEGImages/NAME.jpg`` from 1 by palette entry,
 ``SegmentationClass/NAME.png`` says of each pixel which class it is; in both 0 is background and 255 is void (borders
-and difficult things), which belongs to no object. ``ImageSets/Segmentation/SPLIT.txt`` lists names. A pixel is a
-pixel: its upper left corner is where COCO has it.
+and difficult things), which belongs to no object. Where objects are numbered in 16 bits, 255 is one of them.
+``ImageSets/Segmentation/SPLIT.txt`` lists names. A pixel is a pixel: its upper left corner is where COCO has it.
 
 The classes are those of ``labelmap.txt`` (``name:red,green,blue:parts:actions``, as CVAT and Datumaro write it), known
-by their colours. Without that file, class 1 is the first of VOC's twenty, unless other classes are given in order.
-Pictures in colours instead of a palette are read by VOC's colour map.
+by their colours, which are VOC's in the order of the file where it gives none. Without that file, class 1 is the first
+of VOC's twenty, unless other classes are given in order. Pictures in colours instead of a palette are read by VOC's
+colour map.
 """
 
 from __future__ import annotations
@@ -23,13 +24,17 @@ from maskrcnn_project.datasets.conversion.collection import Collection, Conversi
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder
 from maskrcnn_project.datasets.conversion.index_picture import masks_of_numbers, pack, read_colours, read_numbers
 from maskrcnn_project.errors import DatasetError
-from maskrcnn_project.files import files_below
+from maskrcnn_project.files import IMAGE_SUFFIXES, OTHER_PICTURE_SUFFIXES, files_below
 from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 CLASS_FOLDER, OBJECT_FOLDER, IMAGE_FOLDER = "SegmentationClass", "SegmentationObject", "JPEGImages"
 SPLIT_FOLDER = Path("ImageSets") / "Segmentation"
 LABEL_MAP = "labelmap.txt"
+BACKGROUND = ("background", "__background__", "_background_")  # black where labelmap.txt gives it no colour
+OF_ITS_OWN = "each class should have a name and a colour of its own"
+OTHER_SUFFIXES = {*IMAGE_SUFFIXES, *OTHER_PICTURE_SUFFIXES} - {".png"}
 VOID = 255
+DEEP_VOID = 65535  # of a picture of 16 bits
 # The classes of the challenge, by palette entry from 1.
 VOC_CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -63,7 +68,8 @@ def read_voc(
             )
     collection = Collection(ImageFolder(images or source / IMAGE_FOLDER), classes)
     reader = _Pictures(source, classes)
-    objects = files_below(source / OBJECT_FOLDER, (".png",))
+    objects = _masks(source / OBJECT_FOLDER)
+    _masks(source / CLASS_FOLDER)
     stems = {path.relative_to(source / OBJECT_FOLDER).with_suffix("").as_posix(): path for path in objects}
     file_names = None
     if split:
@@ -74,6 +80,20 @@ def read_voc(
     for stem, path in tqdm(stems.items(), desc="VOC", unit="file", disable=None, leave=False):
         _read_pictures(collection, reader, stem, path)
     return collection.finish(reader.own_classes, reader.own_order, annotated_only=annotated_only, among=file_names)
+
+
+def _masks(folder: Path) -> list[Path]:
+    """The PNG files below a folder. Raises DatasetError for a picture of another kind that has none beside it."""
+    files = list(files_below(folder, ("",)))
+    masks = [path for path in files if path.suffix.lower() == ".png"]
+    known = {path.with_suffix("") for path in masks}
+    for path in files:
+        if path.suffix.lower() in OTHER_SUFFIXES and path.with_suffix("") not in known:
+            raise DatasetError(
+                f"The mask {path} is wanted as PNG, whose pixels are the numbers that were saved (JPEG mixes those of "
+                "neighbours): export it anew."
+            )
+    return masks
 
 
 def _names_of_split(source: Path, split: str) -> list[str]:
@@ -142,16 +162,18 @@ class _Pictures:
 
     def objects(self, path: Path) -> np.ndarray:
         """(H, W) int64: the number of the object at each pixel, 0 for none."""
-        numbers, coloured = read_numbers(path)
-        return self._without_void(self._numbered(numbers, path) if coloured else numbers)
+        picture = read_numbers(path)
+        if picture.deep:  # made for more objects than 8 bits can number, so that 255 is one of them
+            return np.where(picture.pixels == DEEP_VOID, 0, picture.pixels)
+        return self._without_void(self._numbered(picture.pixels, path) if picture.coloured else picture.pixels)
 
     def classes(self, path: Path) -> np.ndarray:
         """(H, W) int64: 1 + the index of the class at each pixel, 0 for none."""
         if not path.is_file():
             raise DatasetError(f"There is no {path}, so that the classes of the objects of that image are unknown.")
         if self._by_colour is None:
-            numbers, coloured = read_numbers(path)
-            return self._without_void(self._numbered(numbers, path) if coloured else numbers)
+            picture = read_numbers(path)
+            return self._without_void(self._numbered(picture.pixels, path) if picture.coloured else picture.pixels)
         void = int(pack(colour_map())[VOID])
         indices = {0: 0, void: 0, **{colour: index for index, colour in enumerate(self._by_colour, 1)}}
         return _look_up(read_colours(path), indices, path, LABEL_MAP)
@@ -183,21 +205,38 @@ def _look_up(colours: np.ndarray, table: dict[int, int], path: Path, source: str
 
 
 def _label_map(path: Path) -> dict[int, str]:
-    """Packed colour -> class, in the order of the file; black is background and no class."""
-    table = {}
+    """
+    Packed colour -> class, in the order of the file; black is background and no class. Classes without a colour have
+    those of VOC's colour map in the order of the file, as Datumaro draws them.
+    """
+    table: dict[int, str] = {}
+    palette = pack(colour_map()).tolist()
     for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        name, _, rest = line.partition(":")
-        try:
-            red, green, blue = (int(value) for value in rest.split(":")[0].split(","))
-        except ValueError as error:
-            raise DatasetError(f"{path}, line {number}, should be name:red,green,blue:: but is {line!r}.") from error
-        if (red, green, blue) != (0, 0, 0):
-            table[red << 16 | green << 8 | blue] = name.strip()
+        name, colon, rest = line.partition(":")
+        written = rest.split(":")[0].strip()
+        if not colon or (written and not _is_colour(written)):
+            raise DatasetError(f"{path}, line {number}, should be name:red,green,blue:: but is {line!r}.")
+        if written:
+            red, green, blue = map(int, written.split(","))
+            colour = red << 16 | green << 8 | blue
+        else:
+            colour = 0 if name.strip().lower() in BACKGROUND else palette[(len(table) + 1) % len(palette)]
+        if colour in table:
+            raise DatasetError(
+                f"{path}, line {number}, gives {name.strip()!r} the colour of {table[colour]!r}: {OF_ITS_OWN}."
+            )
+        if colour:
+            table[colour] = name.strip()
     if not table or len(set(table.values())) < len(table):
-        raise DatasetError(f"{path} should give each class a name and a colour of its own.")
+        raise DatasetError(f"{path}: {OF_ITS_OWN}.")
     return table
+
+
+def _is_colour(written: str) -> bool:
+    values = [value.strip() for value in written.split(",")]
+    return len(values) == 3 and all(value.isdecimal() and int(value) <= 255 for value in values)
 
 
 def colour_map() -> np.ndarray:

@@ -43,6 +43,8 @@ def test_to_yolo_tells_what_was_left_out(hard_set, tmp_path):
     said = convert("--to", "yolo", *arguments, "--split", "val")
     assert "1  crowd region, which YOLO does not know" in said and "in annotation 1 of a.png" in said
     assert (tmp_path / "yolo" / "val.txt").is_file()
+    assert "a train split (--split train" in said and said.count("Not kept, as the format has no place for it") == 1
+    assert "Still wanted" not in convert("--to", "yolo", *arguments)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,8 @@ def test_to_yolo_tells_what_was_left_out(hard_set, tmp_path):
         (["--from", "labelme", "--split", "train"], "--split is for yolo, voc only"),
         (["--from", "voc", "--layout", "ids"], "--layout is for masks only"),
         (["--to", "yolo", "--images", "x", "--classes", "a"], "--to writes every class and image"),
+        (["--from", "voc", "--labels", "x"], "--labels is for yolo only"),
+        (["--to", "yolo", "--images", "x", "--labels", "x"], "--to writes every class and image"),
         (["--from", "masks", "--layout", "ids"], "Name the folder of the images"),
         (["--from", "cvat"], "The image folder images does not exist|There is no file nothing"),
     ],

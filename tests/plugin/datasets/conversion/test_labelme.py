@@ -200,6 +200,114 @@ def test_a_wrong_shape_is_named_with_its_file(labelled, wrong, words):
         read_labelme(folder)
 
 
+TRIANGLE = [[0, 0], [4, 0], [4, 4]]
+
+
+@pytest.mark.parametrize(
+    ("corners", "kind"),
+    [
+        ([[1, 1], [5, 1], [5, 4], [1, 4]], "rectangle"),
+        ([[5, 4], [1, 4], [1, 1], [5, 1]], "rectangle"),  # from another corner
+        ([[1, 1], [5, 1], [1, 4], [5, 4]], "rectangle"),  # row by row
+        ([[1, 1], [5, 1], [5, 4], [1, 4], [1, 1]], "rectangle"),  # closed
+        ([[1, 1], [5, 4]], "rectangle"),
+        ([[1, 1], [5, 1], [5, 4], [1, 4]], "rotation"),
+        ([[1, 1], [5, 1], [5, 4], [1, 4]], "quadrilateral"),
+    ],
+)
+def test_a_rectangle_by_two_or_four_corners(labelled, corners, kind):
+    (row,) = read_labelme(labelled(shape("box", corners, kind))).coco["annotations"]
+    assert (row["bbox"], row["area"]) == ([1, 1, 4, 3], 12)
+
+
+def test_a_turned_rectangle_stays_turned(labelled):
+    diamond = [[4, 1], [6, 3], [4, 5], [2, 3]]
+    rows = read_labelme(labelled(shape("a", diamond, "rectangle"), shape("b", diamond, "rotation"))).coco["annotations"]
+    assert [row["segmentation"] for row in rows] == [[[4, 1, 6, 3, 4, 5, 2, 3]]] * 2
+
+
+@pytest.mark.parametrize("group", [[1], {"a": [1, None]}, "g", 1.5, 7, True, [[]]])
+def test_groups_of_any_json_type(labelled, group):
+    far = [[6, 4], [8, 4], [8, 6]]
+    folder = labelled(shape("nut", TRIANGLE, group_id=group), shape("nut", far, group_id=group))
+    assert len(read_labelme(folder).coco["annotations"]) == 1
+
+
+@pytest.mark.parametrize(("group", "other"), [(None, None), ("", ""), ([], []), ({}, {}), ([1], [2]), (1, 2), ("a", 1)])
+def test_shapes_without_a_group_in_common_are_objects_of_their_own(labelled, group, other):
+    folder = labelled(shape("nut", TRIANGLE, group_id=group), shape("nut", TRIANGLE, group_id=other))
+    assert len(read_labelme(folder).coco["annotations"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "crowd"),
+    [
+        ({"crowd": True}, 1),
+        ({"crowd": "yes"}, 1),
+        (["crowd"], 1),
+        ("crowd", 1),
+        ({"crowd": "false"}, 0),
+        ({"crowd": [0]}, 1),
+        ([{"crowd": True}], 0),
+        ("", 0),
+        (None, 0),
+        (3, 0),
+        ([], 0),
+    ],
+)
+def test_flags_of_any_json_type(labelled, flags, crowd):
+    (row,) = read_labelme(labelled(shape("nut", TRIANGLE, flags=flags))).coco["annotations"]
+    assert row["iscrowd"] == crowd
+
+
+@pytest.mark.parametrize(
+    ("height", "told"),
+    [("6", 0), (6.0, 0), (" 6 ", 0), (None, 0), ("six", 1), ([6], 1), ({}, 1), (6.5, 1), (float("inf"), 1)],
+)
+def test_image_sizes_of_any_json_type(labelled, height, told):
+    conversion = read_labelme(labelled(shape("nut", TRIANGLE), imageHeight=height, imageWidth="8"))
+    assert len(conversion.coco["annotations"]) == 1
+    assert sum(conversion.left_out.counts.values()) == told
+    with pytest.raises(DatasetError, match="was made for an image of 7x8"):
+        read_labelme(labelled(shape("nut", TRIANGLE), imageHeight="7", imageWidth="8"))
+
+
+@pytest.mark.parametrize(("label", "name"), [(3, "3"), (0, "0"), (3.0, "3"), (2.5, "2.5"), (" nut ", "nut")])
+def test_labels_that_are_numbers(labelled, label, name):
+    conversion = read_labelme(labelled(shape(label, TRIANGLE)))
+    assert [row["name"] for row in conversion.coco["categories"]] == [name]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"label": None},
+        {"label": ["nut"]},
+        {"label": True},
+        {"points": [[0, 0], [1, "x"], [2, 2]]},
+        {"points": 7},
+        {"points": [[0, 0, 0], [1, 1, 1], [2, 2, 2]]},
+        {"points": [[0, 0], [10**400, 0], [2, 2]]},
+        {"points": [[0, 0], [1e12, 0], [2, 2]]},
+        {"shape_type": "rectangle"},
+        {"shape_type": "circle"},
+        {"shape_type": "mask", "points": [[0, 0], [1, 1]], "mask": 3},
+        {"shape_type": ["polygon"]},
+    ],
+)
+def test_a_shape_that_cannot_be_read_costs_itself_only(labelled, wrong):
+    folder = labelled(shape("nut", TRIANGLE), {**shape("nut", TRIANGLE), **wrong}, shape("nut", TRIANGLE))
+    conversion = read_labelme(folder)
+    assert len(conversion.coco["annotations"]) == 2
+    assert sum(conversion.left_out.counts.values()) == 1 and "a.json, shapes[1]" in conversion.report()
+
+
+def test_what_is_no_shape_costs_nothing_else(labelled):
+    conversion = read_labelme(labelled(shape("nut", TRIANGLE), None, 3, [], "nut"))
+    assert conversion.left_out.counts == {"shape that cannot be read": 4}
+    assert len(conversion.coco["annotations"]) == 1
+
+
 def test_two_files_about_one_image(labelled):
     folder = labelled(shape("nut", [[0, 0], [2, 0], [2, 2]]))
     (folder / "b.json").write_text((folder / "a.json").read_text())

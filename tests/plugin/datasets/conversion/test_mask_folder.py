@@ -164,3 +164,132 @@ def test_wrong_pictures_and_names(folders, photo):
     photo(images / "z.jpg")
     with pytest.raises(DatasetError, match="z.jpg and z.png in .* differ by their suffix only"):
         read_mask_folder(masks, images, layout="ids")
+
+
+@pytest.mark.parametrize(
+    ("mask", "image"),
+    [
+        ("a_cp_masks.png", "a.png"),
+        ("deep/a_cp_masks.tif", "deep/a.jpg"),
+        ("a_masks.png", "a_img.png"),  # Cellpose's examples
+        ("a_mask.png", "a.png"),
+        ("a_labels.tif", "a.tif"),
+        ("a-label.png", "a.png"),
+        ("a_Mask.png", "a.png"),
+        ("a_b_seg.png", "a_b.png"),
+        ("a/masks/a.png", "a/images/a.png"),
+        ("a/masks/whatever.png", "a/images/a.png"),
+        ("masks/a.png", "images/a.png"),
+    ],
+)
+@pytest.mark.parametrize("together", [False, True])
+def test_names_that_tools_give_to_masks(folders, mask, image, together):
+    masks, images = folders([image, "z/other.png"], {mask: NUMBERS})
+    if together:
+        (images / mask).parent.mkdir(parents=True, exist_ok=True)
+        (masks / mask).rename(images / mask)
+        masks = images
+    conversion = read_mask_folder(masks, images, ["cell"], layout="ids")
+    assert found(conversion) == [(image, "cell", 8), (image, "cell", 3)]
+    assert [row["file_name"] for row in conversion.coco["images"]] == sorted([image, "z/other.png"])
+    assert not conversion.left_out.counts
+
+
+def test_masks_among_the_images_are_no_images(folders, picture):
+    masks, images = folders(["a.png", "b.png", "face_mask.png"], {"a.png": NUMBERS})
+    picture(images / "b_cp_masks.png", NUMBERS)
+    conversion = read_mask_folder(masks, images, layout="ids")
+    # face_mask is the mask of no image
+    assert [row["file_name"] for row in conversion.coco["images"]] == ["a.png", "b.png", "face_mask.png"]
+    (reason,) = conversion.left_out.counts
+    assert reason.startswith("picture among the images that is a mask by its name")
+
+
+def test_the_folder_of_each_image_of_the_nuclei_challenge(tmp_path, photo, picture):
+    root = tmp_path / "stage1_train"
+    for name in ("00ab", "01cd", "02ef"):
+        photo(root / name / "images" / f"{name}.png")
+    picture(root / "00ab" / "masks" / "5f.png", RING)
+    picture(root / "00ab" / "masks" / "6a.png", PARTS)
+    picture(root / "01cd" / "masks" / "7b.png", PARTS)
+    conversion = read_mask_folder(root, root, ["nucleus"], layout="instances")
+    assert sorted(found(conversion)) == [
+        ("00ab/images/00ab.png", "nucleus", 3),
+        ("00ab/images/00ab.png", "nucleus", 8),
+        ("01cd/images/01cd.png", "nucleus", 3),
+    ]
+    assert (len(conversion.coco["images"]), conversion.unannotated) == (3, 1)
+    photo(root / "02ef" / "images" / "second.png")
+    picture(root / "02ef" / "masks" / "8c.png", RING)
+    told = read_mask_folder(root, root, ["nucleus"], layout="instances").left_out.counts
+    assert told == {"mask whose name belongs to no image (or to no class)": 1}
+
+
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("outside", "inside", "told"),
+    [
+        ((*WHITE, 0), (*WHITE, 255), 1),
+        ((*BLACK, 0), (*BLACK, 255), 1),
+        ((*WHITE, 0), (*BLACK, 255), 1),
+        ((9, 9, 9, 0), (200, 0, 0, 255), 0),
+        ((*BLACK, 0), (*WHITE, 255), 0),
+        ((*BLACK, 255), (*WHITE, 255), 0),
+        ((*BLACK, 0), (*WHITE, 0), 0),  # all of it transparent
+        ((255, 0), (255, 255), 1),
+        ((0, 255), (255, 255), 0),
+    ],
+)
+def test_masks_in_the_alpha_channel(folders, outside, inside, told):
+    masks, images = folders(["a.png"], {})
+    pixels = np.where((BINARY > 0)[:, :, None], np.array(inside), np.array(outside)).astype(np.uint8)
+    Image.fromarray(pixels).save(masks / "a.png")
+    conversion = read_mask_folder(masks, images, layout="binary")
+    assert [area for _, _, area in found(conversion)] == [8, 2, 1]
+    assert conversion.left_out.counts == (
+        {"mask of one colour, which was read from its alpha channel": 1} if told else {}
+    )
+
+
+def test_a_blurred_alpha_channel_is_told(folders):
+    masks, images = folders(["a.png"], {})
+    pixels = np.full((6, 8, 4), 255, np.uint8)
+    pixels[:, :, 3] = np.arange(48).reshape(6, 8)
+    Image.fromarray(pixels).save(masks / "a.png")
+    with pytest.raises(DatasetError, match="should have one value beside 0, but has 47 .* blurred edges"):
+        read_mask_folder(masks, images, layout="binary")
+
+
+@pytest.mark.parametrize("white", [1, 255, 7])
+def test_binary_masks_are_no_numbered_ones(folders, white):
+    one, nothing = (RING * white).astype(np.uint8), (RING * 0).astype(np.uint8)
+    parts = ((NUMBERS > 0) * white).astype(np.uint8)
+    masks, images = folders(["a.png", "b.png", "c.png"], {"a.png": one, "b.png": nothing, "c.png": parts})
+    with pytest.raises(DatasetError, match=rf"c.png has one value beside 0 \({white}\) in 3 parts, .*--layout binary"):
+        read_mask_folder(masks, images, layout="ids")
+    assert len(read_mask_folder(masks, images, layout="binary").coco["annotations"]) == 4
+    assert len(read_mask_folder(masks, images, layout="instances").coco["annotations"]) == 2
+
+
+def test_one_number_in_a_picture_is_an_object_where_others_have_more(folders):
+    masks, images = folders(["a.png", "b.png", "c.png"], {"a.png": NUMBERS, "b.png": PARTS * np.uint8(1)})
+    conversion = read_mask_folder(masks, images, layout="ids")
+    assert [area for _, _, area in found(conversion)] == [8, 3, 3] and not conversion.left_out.counts
+    Image.fromarray(BINARY).save(masks / "c.png")
+    told = read_mask_folder(masks, images, layout="ids").left_out.counts
+    assert told == {"mask that is white on black, whose parts were taken for one object": 1}
+    for name, number in (("a", 4), ("b", 9), ("c", 2)):  # numbers that go on from picture to picture
+        Image.fromarray((PARTS * number).astype(np.uint8)).save(masks / f"{name}.png")
+    assert len(read_mask_folder(masks, images, layout="ids").coco["annotations"]) == 3
+
+
+def test_masks_as_jpeg_are_told_where_there_are_no_others(folders, photo):
+    masks, images = folders(["a.png"], {})
+    photo(masks / "a.jpg")
+    with pytest.raises(DatasetError, match=r"(?s)belongs to an image .*Left out:\n.*1  file that is no mask"):
+        read_mask_folder(masks, images, layout="binary")
+    Image.fromarray(BINARY).save(masks / "a.png", "JPEG")
+    with pytest.raises(DatasetError, match="a.png is a JPEG picture"):
+        read_mask_folder(masks, images, layout="binary")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from maskrcnn_project.datasets.conversion.voc import VOC_CLASSES, colour_map, read_voc
 from maskrcnn_project.errors import DatasetError
@@ -145,3 +146,71 @@ def test_wrong_sizes_and_missing_pictures(voc, photo):
         read_voc(folder)
     with pytest.raises(DatasetError, match="has no folder SegmentationClass"):
         read_voc(folder / "ImageSets")
+
+
+def test_object_255_of_a_picture_of_16_bits(voc):
+    objects = np.where(OBJECTS == 3, 300, OBJECTS.astype(np.uint16))
+    objects[3, 4:] = 65535
+    classes = CLASSES.copy()
+    classes[1, 1] = 4
+    conversion = read_voc(voc(objects=objects, classes=classes, palette=False))
+    assert [(row["category_id"], row["area"]) for row in conversion.coco["annotations"]] == [(2, 10), (4, 1), (15, 3)]
+    assert not conversion.left_out.counts
+    # where the picture of classes says void, it is no object, and this is told
+    void = read_voc(voc(objects=objects, palette=False))
+    assert [row["category_id"] for row in void.coco["annotations"]] == [2, 15]
+    assert void.left_out.counts == {"object whose pixels have no class": 1}
+
+
+@pytest.mark.parametrize("folder_name", ["SegmentationObject", "SegmentationClass"])
+@pytest.mark.parametrize("suffix", [".jpg", ".JPEG", ".webp", ".gif"])
+def test_masks_of_another_kind_are_refused(voc, folder_name, suffix):
+    folder = voc()
+    mask = folder / folder_name / "a.png"
+    mask.with_name("notes.txt").write_text("")
+    mask.with_suffix(suffix).write_bytes(b"a preview beside the mask")
+    assert len(read_voc(folder).coco["annotations"]) == 2
+    mask.unlink()
+    with pytest.raises(DatasetError, match=rf"The mask .*{folder_name}.a{suffix} is wanted as PNG"):
+        read_voc(folder)
+
+
+def test_a_jpeg_that_is_called_png_is_refused(voc):
+    folder = voc()
+    path = folder / "SegmentationObject" / "a.png"
+    Image.fromarray(OBJECTS).save(path, "JPEG")
+    with pytest.raises(DatasetError, match="a.png is a JPEG picture, which mixes the numbers"):
+        read_voc(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("# label:color_rgb:parts:actions\nbackground:::\nnut:::\nscrew:::\n", ["nut", "screw"]),
+        ("nut:::\nscrew:::\n", ["nut", "screw"]),
+        ("background:0,0,0::\nnut:::\nscrew: 0, 128, 0 ::\n", ["nut", "screw"]),
+        ("nut:128,0,0::\nscrew:::\n", ["nut", "screw"]),
+    ],
+)
+def test_classes_without_colours_have_those_of_the_colour_map(voc, text, names):
+    classes = np.select([CLASSES == 2, CLASSES == 15], [1, 2], 0)
+    folder = voc(OBJECTS, colour_map()[classes], palette=False)
+    (folder / "labelmap.txt").write_text(text)
+    coco = read_voc(folder).coco
+    assert [row["name"] for row in coco["categories"]] == names
+    assert [row["category_id"] for row in coco["annotations"]] == [1, 2]
+
+
+@pytest.mark.parametrize("line", ["nut:1,2", "nut:1,2,256::", "nut:red::", "nut:1,2,-3::", "nut"])
+def test_a_wrong_line_of_the_label_map(voc, line):
+    folder = voc()
+    (folder / "labelmap.txt").write_text(f"background:::\n{line}\n")
+    with pytest.raises(DatasetError, match="labelmap.txt, line 2, should be name:red,green,blue"):
+        read_voc(folder)
+
+
+def test_two_classes_of_one_colour(voc):
+    folder = voc()
+    (folder / "labelmap.txt").write_text("nut:::\nscrew:128,0,0::\n")
+    with pytest.raises(DatasetError, match="line 2, gives 'screw' the colour of 'nut': each class should have"):
+        read_voc(folder)

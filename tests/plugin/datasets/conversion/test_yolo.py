@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import yaml
 
-from maskrcnn_project.datasets.conversion.yolo import label_file, read_yolo, write_yolo
+from maskrcnn_project.datasets.conversion.yolo import read_yolo
+from maskrcnn_project.datasets.conversion.yolo_set import label_file
+from maskrcnn_project.datasets.conversion.yolo_writer import splits_wanted, write_yolo
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.masks.coding import decode
 
@@ -149,12 +151,110 @@ def test_without_data_file_the_classes_name_the_numbers(yolo_set):
 
 
 def test_boxes_are_counted_and_empty_files_are_images_without_objects(yolo_set, photo):
-    folder = yolo_set("0 0.5 0.5 0.2 0.2", "")
+    folder = yolo_set("0 0.5 0.5 0.2 0.2", "", f"1 {SQUARE}")
+    photo(folder / "images" / "train" / "empty.png")
+    (folder / "labels" / "train" / "empty.txt").write_text("")
     photo(folder / "images" / "train" / "unlabelled.png")
     conversion = read_yolo(folder)
     assert conversion.left_out.counts == {"box without a mask (a class and 4 numbers)": 1}
-    assert (len(conversion.coco["images"]), conversion.coco["annotations"], conversion.unannotated) == (2, [], 1)
-    assert len(read_yolo(folder, annotated_only=True).coco["images"]) == 1
+    assert [row["category_id"] for row in conversion.coco["annotations"]] == [2]
+    assert (len(conversion.coco["images"]), conversion.unannotated) == (3, 1)
+    assert len(read_yolo(folder, annotated_only=True).coco["images"]) == 2
+
+
+def test_a_set_of_boxes_only_is_named_as_such(yolo_set):
+    with pytest.raises(
+        DatasetError, match=r"is a set of boxes: each of its objects \(2\) .* none has a mask, which training needs"
+    ):
+        read_yolo(yolo_set("0 0.5 0.5 0.2 0.2", "1 0.5 0.5 0.2 0.2", ""))
+    # a polygon of another class is a set for segmentation
+    assert read_yolo(yolo_set("0 0.5 0.5 0.2 0.2", f"5 {SQUARE}")).left_out.counts == {
+        "box without a mask (a class and 4 numbers)": 1,
+        "object of class 5, which has no name": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [
+        ("[no, yes]", ["no", "yes"]),
+        ("[on, off]", ["on", "off"]),
+        ("[y, N, True, FALSE]", ["y", "N", "True", "FALSE"]),
+        ("[null, ~]", ["null", "~"]),
+        ("[007, 1e3, 0x1F, 1_000, 12:30:00, 2024-01-01]", ["007", "1e3", "0x1F", "1_000", "12:30:00", "2024-01-01"]),
+        ("{'0': cell, '1': dirt}", ["cell", "dirt"]),
+        ('{"0": cell, 1: dirt}', ["cell", "dirt"]),
+        ("{1: no, 0: yes}", ["yes", "no"]),
+        ("{10: b, 2: a}", ["a", "b"]),
+    ],
+)
+def test_names_stay_the_text_that_was_written(yolo_set, written, names):
+    folder = yolo_set(f"0 {SQUARE}", data=f"names: {written}\n")
+    assert [row["name"] for row in read_yolo(folder).coco["categories"]] == names
+
+
+def test_names_that_yaml_takes_for_values_come_back(hard_set, tmp_path):
+    hard_set.categories[0]["name"], hard_set.categories[1]["name"] = "no", "1"
+    write_yolo(hard_set, tmp_path / "yolo")
+    write_yolo(hard_set, tmp_path / "yolo", "val")
+    names = [row["name"] for row in read_yolo(tmp_path / "yolo").coco["categories"]]
+    assert sorted(names) == ["1", "no"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "train: images\\train\n",
+        "train: .\\images\\train\n",
+        "train: ..\\images\\train\n",  # forgiven as with slashes
+        "path: .\\\ntrain: images\\train\n",
+        "train: [images\\train]\n",
+        "train: lists\\train.txt\nval:\ntest: ~\n",
+        "train: 'images\\train\\a.png'\n",
+    ],
+)
+def test_paths_with_backslashes(yolo_set, data):
+    folder = yolo_set(f"0 {SQUARE}", data=data + "names: [screw]\n")
+    (folder / "lists").mkdir()
+    (folder / "lists" / "train.txt").write_text("..\\images\\train\\a.png\n")
+    assert len(read_yolo(folder, split="train").coco["annotations"]) == 1
+    with pytest.raises(DatasetError, match="'test' is not in data.yaml; it has train"):
+        read_yolo(folder, split="test")
+
+
+@pytest.mark.parametrize("place", ["classes.txt", "labels/classes.txt", "obj.names"])
+def test_a_class_list_instead_of_a_data_file(yolo_set, place):
+    folder = yolo_set(f"1 {SQUARE}", data="")
+    (folder / place).write_text("no\n\ncell nucleus\n")
+    conversion = read_yolo(folder)
+    assert [row["name"] for row in conversion.coco["categories"]] == ["no", "cell nucleus"]
+    assert conversion.coco["annotations"][0]["category_id"] == 2
+    assert read_yolo(folder, classes=["cell nucleus"]).coco["annotations"][0]["category_id"] == 1
+
+
+def test_without_names_it_is_said_what_gives_them(yolo_set):
+    with pytest.raises(
+        DatasetError, match="has no data.yaml, .* --classes name,name,..., or a name a line in classes.txt"
+    ):
+        read_yolo(yolo_set(f"0 {SQUARE}", data=""))
+
+
+def test_labels_in_another_folder(yolo_set, tmp_path):
+    folder = yolo_set(f"0 {SQUARE}")
+    (folder / "labels").rename(folder / "drawn")
+    with pytest.raises(DatasetError, match="would be .*labels.train.a.txt: name the folder of .* with --labels"):
+        read_yolo(folder)
+    assert len(read_yolo(folder, labels=folder / "drawn").coco["annotations"]) == 1
+    below = read_yolo(folder, folder / "images" / "train", labels=str(folder / "drawn" / "train"))
+    assert below.coco["images"][0]["file_name"] == "a.png" and len(below.coco["annotations"]) == 1
+
+
+def test_the_splits_that_training_still_wants(hard_set, tmp_path):
+    wanted = []
+    for split in ("test", "train", "val"):
+        write_yolo(hard_set, tmp_path / "yolo", split)
+        wanted.append(splits_wanted(tmp_path / "yolo"))
+    assert wanted == [["train", "val"], ["val"], []]
 
 
 @pytest.mark.parametrize(
@@ -183,6 +283,8 @@ def test_the_last_folder_called_images_counts(tmp_path):
         ("0 0.1 0.2 nan 0.3 0.1 0.1", "a.txt, line 2 holds a number that is not finite"),
         ("0 0.1 0.2 0.3", "line 2 should be a class and at least 3 pairs x y, but has 4 numbers"),
         ("0 0.1 0.2 0.3 0.1 0.2 0.3 0.4", "line 2 should be a class and at least 3 pairs x y, but has 8 numbers"),
+        ("0 -0.03 0.1 0.5 0.1 0.3 0.6", "line 2 has a coordinate of -0.03, but"),
+        ("0 0.1 0.1 0.5 1.02 0.3 0.6", "line 2 has a coordinate of 1.02, but"),
         ("0 10 20 30 20 30 40", "line 2 has a coordinate of 40, but all should lie between 0 and 1"),
     ],
 )
@@ -196,6 +298,10 @@ def test_a_wrong_line_is_named_with_its_file(yolo_set, line, words):
     [
         ("names: [a, a]\n", "one name for several classes"),
         ("nc: 2\n", "should have 'names', a list or a mapping"),
+        ("names: [a, null: b]\n", "should have a text for each class"),
+        ("names: [a, '']\n", "should have a text for each class"),
+        ("names: {a: b}\n", "should have 'names', a list or a mapping"),
+        ("names: {0: a, '00': b}\n", "or one number twice"),
         ("- a\n", "should hold the keys names"),
         ("names: !!python/object/apply:os.getcwd []\n", "is not plain YAML"),
         ("names: [a]\ntrain: nowhere\n", "nowhere, the split 'train' of data.yaml, does not exist"),
