@@ -11,6 +11,7 @@ from maskrcnn_project.datasets.checking.image_listing import LikelyNames, Listin
 from maskrcnn_project.datasets.checking.image_reading import TURNS, DecodedImage, read_pictures
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.coco_rows import Row
+from maskrcnn_project.datasets.image_file import is_deep
 from maskrcnn_project.files import IMAGE_SUFFIXES
 
 
@@ -51,6 +52,7 @@ def check_image_files(
     for path, rows in present.items():
         for row in rows:
             _check_picture(tables, findings, faults, row, pictures[path])
+    _check_depth(tables, findings, present)
     _check_duplicates(tables, findings, present, pictures)
     return faults
 
@@ -164,6 +166,14 @@ def _check_picture(
         findings.add("image-size", tables.split, wrong, **place)
         if agreed == UPRIGHT or not annotations:
             _note(faults.sizes, tables, [image], picture.upright)
+
+
+def _check_depth(tables: SplitTables, findings: Findings, present: dict[str, list[Row]]) -> None:
+    """Images of more than 8 bits are good to train on; it is said what becomes of their values."""
+    for path, rows in present.items():
+        if is_deep(path):
+            where = {"image_id": rows[0]["id"], "file_name": rows[0]["file_name"]}
+            findings.add("image-deep", tables.split, "more than 8 bits per value, or several pages", **where)
 
 
 def _check_duplicates(

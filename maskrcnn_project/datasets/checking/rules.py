@@ -166,6 +166,13 @@ RULES = _rules(
         quick=False,
     ),
     Rule(
+        "image-deep",
+        "note",
+        "images of more than 8 bits per value (16 bits, floats), or of several pages",
+        "nothing: training measures which values become 0 and 255, prints it, and keeps it (INPUT.RANGE, INPUT.PAGE)",
+        quick=False,
+    ),
+    Rule(
         "image-duplicate",
         "warning",
         "different files with the same picture",

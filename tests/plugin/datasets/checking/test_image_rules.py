@@ -69,6 +69,15 @@ def test_a_sound_set(tables, quick):
     assert found_by(tables, quick=quick) == ({}, ImageFaults())
 
 
+def test_images_of_more_than_8_bits_are_named(tables):
+    values = np.random.default_rng(9).integers(800, 5000, (HEIGHT, WIDTH), dtype=np.uint16)
+    Image.fromarray(values).save(tables.image_root / "2.png")
+    found, faults = found_by(tables)
+    assert found == {"image-deep": [(2, "2.png", "more than 8 bits per value, or several pages")]}
+    assert faults == ImageFaults()  # they are good to train on
+    assert found_by(tables, quick=True) == ({}, ImageFaults())
+
+
 @pytest.mark.parametrize("quick", [True, False])
 def test_missing_images(tables, quick):
     (tables.image_root / "1.png").unlink()

@@ -42,4 +42,11 @@ def test_the_table_tells_what_the_loaders_sampler_does(sqrt):
 
 
 def test_nothing_to_sample():
-    assert repeat_table([], 0.5, []).splitlines()[0].split() == ["class", "images", "instances", "times", "per", "epoch"]
+    assert repeat_table([], 0.5, []).splitlines()[0].split() == [
+        "class",
+        "images",
+        "instances",
+        "times",
+        "per",
+        "epoch",
+    ]
