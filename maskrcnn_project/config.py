@@ -191,8 +191,25 @@ def get_config(config_file: str | Path | None = None, overrides: Sequence[str] =
     return cfg
 
 
+# Keys that training alone heeds: given to a tool that uses a trained model, they would change nothing.
+TRAINING_KEYS = ("SOLVER.", "HOOKS.", "INPUT.AUGMENT.", "INPUT.CROP.", "INPUT.MIN_SIZE_TRAIN", "TEST.EVAL_PERIOD")
+
+
+def refuse_training_keys(options: Sequence[str], what: str) -> None:
+    """Raises ValueError for a KEY VALUE pair that has no effect where nothing is trained; ``what``: the command."""
+    idle = [key for key in options[::2] if key.startswith(TRAINING_KEYS)]
+    if idle:
+        raise ValueError(f"{idle[0]} acts on a training only, and {what} trains nothing: leave it out.")
+
+
 def get_config_of(run: str | None, config_file: str | None, overrides: Sequence[str] = ()) -> CfgNode:
-    """The config of a tool that takes ``--run`` or ``--config-file``, with ``KEY VALUE`` pairs over it."""
+    """
+    The config of a tool that takes ``--run`` or ``--config-file``, with ``KEY VALUE`` pairs over it.
+
+    Raises:
+        ValueError: a key that only training heeds; and as ``get_config``.
+    """
+    refuse_training_keys(overrides, "this tool")
     if run is None:
         return get_config(config_file, overrides)
     return get_run_config(run, overrides)

@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         help="per image and class that count (default: all, at least COCO's 100)",
     )
     p.add_argument("--dataset", metavar="NAME", help="of --compare: which of DATASETS.TEST (default: the first)")
-    p.add_argument("--resamples", type=int, default=1000, metavar="N", help="of --compare: draws (default 1000)")
+    p.add_argument("--resamples", type=int, metavar="N", help="of --compare: draws (default 1000)")
     p.add_argument("--force", action="store_true", help="write over an earlier page of this tool")
     return p
 
@@ -49,8 +49,14 @@ def main() -> None:
     args = p.parse_args()
     if args.results and not args.annotations:
         p.error("--results needs --annotations FILE, the ground truth")
-    if args.compare and (args.annotations or args.max_detections):
-        p.error("--compare takes annotations and detections from the runs: leave out --annotations, --max-detections")
+    compare_only = {"--dataset": args.dataset, "--resamples": args.resamples}
+    results_only = {"--annotations": args.annotations, "--max-detections": args.max_detections}
+    for flag, value in (results_only if args.compare else compare_only).items():
+        if value is not None:
+            p.error(f"{flag} does not go with {'--compare' if args.compare else '--results'}: leave out {flag}")
+    if args.images is not None and not Path(args.images).is_dir():
+        p.error(f"the image folder {args.images} does not exist")
+    args.resamples = 1000 if args.resamples is None else args.resamples
     output = Path(args.output)
     output.mkdir(parents=True, exist_ok=True)
     (compare_runs if args.compare else evaluate_file)(args, output)

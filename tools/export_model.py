@@ -67,11 +67,11 @@ def main() -> None:
 
     from maskrcnn_project.config import get_config_of
     from maskrcnn_project.export.exporting import export
-    from maskrcnn_project.modeling.weights import weights_of_run
+    from maskrcnn_project.modeling.weights import chosen_weights
     from maskrcnn_project.prediction.sources import find_sources
 
     cfg = get_config_of(args.run, args.config_file, args.opts)
-    weights = args.weights or (weights_of_run(Path(args.run)) if args.run else None)
+    weights = chosen_weights(args.run, args.weights, args.opts)
     if weights is not None:
         cfg.MODEL.WEIGHTS = str(weights)
     cfg.MODEL.DEVICE = args.device

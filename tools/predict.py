@@ -20,7 +20,7 @@ def main() -> None:
 
     from maskrcnn_project.config import get_config_of
     from maskrcnn_project.inference import Predictor
-    from maskrcnn_project.modeling.weights import weights_of_run
+    from maskrcnn_project.modeling.weights import chosen_weights
     from maskrcnn_project.prediction.options import Options
     from maskrcnn_project.prediction.predict_files import predict_files
     from maskrcnn_project.prediction.shard import join_shards
@@ -30,7 +30,7 @@ def main() -> None:
     tta = ["TEST.AUG.ENABLED", "True"] if args.tta else []
     cfg = get_config_of(args.run, args.config_file, [*args.opts, *tta])
     options = Options.from_arguments(args, cfg)
-    weights = args.weights or (weights_of_run(Path(args.run)) if args.run else None)
+    weights = chosen_weights(args.run, args.weights, args.opts)
     with join_shards() as shard:
         if shard.is_first:
             print(f"Weights: {weights or cfg.MODEL.WEIGHTS}", flush=True)

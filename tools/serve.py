@@ -55,7 +55,7 @@ def main() -> None:
     require_framework()
 
     from maskrcnn_project.config import get_config_of
-    from maskrcnn_project.modeling.weights import weights_of_run
+    from maskrcnn_project.modeling.weights import chosen_weights
     from maskrcnn_project.serve.app import make_app
     from maskrcnn_project.serve.loading import find_examples, model_for_page
     from maskrcnn_project.serve.upload import Limits
@@ -67,7 +67,7 @@ def main() -> None:
     examples = find_examples(Path(args.examples)) if args.examples else []
     with listen(args.host, args.port) as sock:  # before the model is loaded: a port that is taken is said at once
         cfg = get_config_of(args.run, args.config_file, args.opts)
-        weights = args.weights or (weights_of_run(Path(args.run)) if args.run else None)
+        weights = chosen_weights(args.run, args.weights, args.opts)
         model = model_for_page(cfg, weights, args.score_threshold, args.lowest_score, tiles)
         print(f"{model.title}: {', '.join(model.class_names)}")
         if not is_loopback(sock):

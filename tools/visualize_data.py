@@ -22,8 +22,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--split",
         choices=("train", "test"),
-        default="train",
-        help="which sets of the config (annotation only)",
+        help="which sets of the config, with --source annotation (default train)",
     )
     p.add_argument("--output", "--output-dir", default="data_pictures", metavar="DIR",
                    help="folder of the pictures (default data_pictures)")  # fmt: skip
@@ -38,6 +37,8 @@ def main() -> None:
     args = parser().parse_args()
     if (args.images is None) != (args.annotations is None) or (args.images is None) == (args.config_file is None):
         raise ValueError("Give either --config-file FILE, or --images DIR with --annotations FILE.")
+    if args.split is not None and (args.config_file is None or args.source == "dataloader"):
+        raise ValueError("--split chooses among the sets of a config whose annotations are drawn: leave it out here.")
     if args.number < 1:
         raise ValueError(f"--number must be at least 1, but {args.number} was given.")
 

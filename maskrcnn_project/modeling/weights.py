@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -89,6 +90,21 @@ def weights_of_run(folder: Path) -> str:
         if (folder / name).is_file():
             return str(folder / name)
     return last_checkpoint(folder)
+
+
+def chosen_weights(run: str | None, weights: str | None, options: Sequence[str]) -> str | None:
+    """
+    The weights of a tool's command: ``--weights``, else MODEL.WEIGHTS among its KEY VALUE pairs, else those of
+    ``--run``; None: those of its config.
+
+    Raises:
+        ValueError: ``--weights`` and MODEL.WEIGHTS name different files.
+        FileNotFoundError: the run has no weights.
+    """
+    given = dict(zip(options[::2], options[1::2], strict=False)).get("MODEL.WEIGHTS")
+    if weights is not None and given is not None and weights != given:
+        raise ValueError(f"--weights {weights} and MODEL.WEIGHTS {given} say two things: give one of them.")
+    return weights or given or (None if run is None else weights_of_run(Path(run)))
 
 
 def last_checkpoint(folder: Path) -> str:

@@ -99,7 +99,6 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--polygon-tolerance",
         type=float,
-        default=1.0,
         metavar="PIXELS",
         help="how far LabelMe's polygons may lie off the masks (default 1)",
     )
@@ -128,6 +127,13 @@ def check_arguments(args: argparse.Namespace) -> None:
         for output_format in known
         if output_format in output_formats and not (args.no_pictures and output_format == "drawn")
     )
+    if not args.write:
+        raise ValueError("--no-pictures leaves nothing of --write to be written: leave one of them out.")
+    if args.polygon_tolerance is not None and "labelme" not in args.write:
+        raise ValueError("--polygon-tolerance is of LabelMe's polygons: add labelme to --write, or leave it out.")
+    args.polygon_tolerance = 1.0 if args.polygon_tolerance is None else args.polygon_tolerance
+    if args.score_threshold is not None and "PREDICT.SCORE_THRESHOLD" in args.opts[::2]:
+        raise ValueError("--score-threshold and PREDICT.SCORE_THRESHOLD say two things: give one of them.")
     if args.tile is None and args.tile_overlap is not None:
         raise ValueError("--tile-overlap is of tiles: give their size as well, --tile SIZE.")
     if args.tile is not None:
@@ -151,3 +157,5 @@ def check_numbers(args: argparse.Namespace) -> None:
         raise ValueError(f"--pixel-size should be more than 0, but {args.pixel_size} was given.")
     if args.unit and not args.unit.isalpha():
         raise ValueError(f"--unit should be letters, such as um or mm, but {args.unit!r} was given.")
+    if args.unit and args.pixel_size == 1.0:
+        raise ValueError(f"--unit {args.unit} is of --pixel-size: give the side of a pixel in {args.unit} as well.")

@@ -193,9 +193,13 @@ def _schedule(data: DatasetStatistics, options: UserOptions, iterations: int) ->
             steps_for(iterations),
             "the rate falls tenfold at 2/3 and 8/9, as in the 1x schedule",
         ),
-        Setting("SOLVER.WARMUP_ITERS", warmup_for(iterations), "a tenth of the iterations, and no fewer than 50"),
-        Setting("SOLVER.CHECKPOINT_PERIOD", max(50, iterations // 5), "a fifth of the iterations"),
-        Setting("TEST.EVAL_PERIOD", max(50, math.ceil(iterations / 4)), "a quarter of the iterations"),
+        Setting(
+            "SOLVER.WARMUP_ITERS", warmup_for(iterations), "a tenth of the iterations; 50, or half of them, at least"
+        ),
+        Setting("SOLVER.CHECKPOINT_PERIOD", max(50, iterations // 5), "a fifth of the iterations, and no less than 50"),
+        Setting(
+            "TEST.EVAL_PERIOD", max(50, math.ceil(iterations / 4)), "a quarter of the iterations, and no less than 50"
+        ),
     ]
 
 

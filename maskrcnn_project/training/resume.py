@@ -55,7 +55,7 @@ def refuse_used_folder(output_dir: str, args: argparse.Namespace) -> None:
     if args.resume and find_checkpoint(folder) is not None:
         return
     used = [name for name in (POINTER, "metrics.json", "model_final.pth") if _has_content(folder / name)]
-    used += [path.name for path in checkpoints_in(folder)][:1]
+    used += [path.name for path in checkpoints_in(folder) if path.name not in used][:1]
     if not used:
         return
     if args.resume:
@@ -154,6 +154,8 @@ def apply_changes(cfg: CfgNode, args: argparse.Namespace) -> None:
     for key in args.opts[::2]:
         _refuse_change(key, value_of(before, key), value_of(cfg, key), args.output)
     cfg.OUTPUT_DIR = before.OUTPUT_DIR
+    # the periods may be the user's own: a run that goes on keeps them
+    given |= {"SOLVER.CHECKPOINT_PERIOD", "TEST.EVAL_PERIOD", "SOLVER.WARMUP_ITERS"}
     note = ""
     if cfg.SOLVER.EPOCHS:
         note = stretch_to_epochs(cfg, len(MaskRCNNTrainer.training_records(cfg)), given)

@@ -18,6 +18,7 @@ from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 
+from maskrcnn_project.config import get_run_config
 from maskrcnn_project.datasets.class_consistency import check_sets_agree
 from maskrcnn_project.datasets.register import register_descriptions
 from maskrcnn_project.evaluation.post_mortem import RunEvidence, found_nothing, post_mortem, read_scores
@@ -232,6 +233,17 @@ def evaluate(cfg: CfgNode) -> Mapping[str, Any]:
     results = MaskRCNNTrainer.test(cfg, model)
     if comm.is_main_process():
         verify_results(cfg, results)
-    explain_if_nothing(cfg, results, cfg.SOLVER.MAX_ITER)
+    trained = training_config(cfg)
+    explain_if_nothing(trained, results, trained.SOLVER.MAX_ITER)
     write_reports(cfg, weights)
     return results
+
+
+def training_config(cfg: CfgNode) -> CfgNode:
+    """``cfg`` with the length and the first weights of the training in OUTPUT_DIR, where it has noted them down."""
+    trained = cfg.clone()
+    trained.defrost()
+    if (Path(cfg.OUTPUT_DIR) / "config.yaml").is_file():
+        own = get_run_config(cfg.OUTPUT_DIR)
+        trained.SOLVER.MAX_ITER, trained.MODEL.WEIGHTS = own.SOLVER.MAX_ITER, own.MODEL.WEIGHTS
+    return trained

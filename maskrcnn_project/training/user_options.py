@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from maskrcnn_project.config import refuse_training_keys
 from maskrcnn_project.training.arguments import DEFAULT_BATCH_SIZE, DEFAULT_SCORE_THRESHOLD
 
 logger = logging.getLogger(__name__)
@@ -158,12 +159,14 @@ def refuse_unused(args: argparse.Namespace, mode: Mode) -> None:
         given = getattr(args, name)
         if given is None or given is False or (name in same and same[name] == _comparable(name, given)):
             continue
-        was = f" (the run has {same[name]})" if name in same else ""
-        raise ValueError(f"{_flag(name)} {_shown(given)}{was} does not go with {mode.value}: {reason}.")
+        was = f" (the run has {'the default' if same[name] is None else same[name]})" if name in same else ""
+        raise ValueError(f"{_flag(name)}{_shown(given)}{was} does not go with {mode.value}: {reason}.")
     if mode is Mode.EVALUATE and args.skip_data_check and args.images is None:
         raise ValueError("--skip-data-check goes with --images: the run's own data are not checked, so leave it out.")
     if mode is Mode.EVALUATE and args.resume and (args.weights is not None or "MODEL.WEIGHTS" in args.opts[::2]):
         raise ValueError("--eval-only --resume evaluates the last checkpoint: leave --resume out to name the weights.")
+    if mode is Mode.EVALUATE:
+        refuse_training_keys(args.opts, "--eval-only")
     if args.overfit is not None and args.find_batch_size:
         raise ValueError("--overfit trains and --find-batch-size trains nothing: give one of them.")
     if args.fit_memory and args.find_batch_size:
@@ -270,7 +273,7 @@ def _flag(name: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "" if value is True else str(value)
+    return "" if value is True else f" {value}"
 
 
 def _require(condition: bool, wanted: str, came: object) -> None:

@@ -243,5 +243,5 @@ def test_the_same_command_with_resume_goes_on(files, tmp_path):
     own = [*map(str, flags), "--output", str(tmp_path / "run"), "--resume"]
     assert prepare(training_parser().parse_args(own)).DATASETS.TRAIN == ("photos_train",)
     forget_sets()
-    with pytest.raises(ValueError, match=r"--seed 4 \(the run has None\) does not go with --resume"):
+    with pytest.raises(ValueError, match=r"--seed 4 \(the run has the default\) does not go with --resume"):
         prepare(training_parser().parse_args([*own, "--seed", "4"]))
