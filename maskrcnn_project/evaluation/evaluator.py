@@ -20,6 +20,7 @@ class Detecting(nn.Module):
 
     Attributes:
         seconds, images: in all batches but the first ones; masks are run lengths by then.
+        failures: (file name, reason) of each image that could not be read.
     """
 
     def __init__(self, model: nn.Module):
@@ -28,15 +29,18 @@ class Detecting(nn.Module):
         self.training = model.training  # evaluation gives back the mode that it finds
         self.batches = self.images = 0
         self.seconds = 0.0
+        self.failures: list[tuple[str, str]] = []
 
     def forward(self, batch: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        readable = [image for image in batch if "unreadable" not in image]
+        self.failures += [(image["file_name"], image["unreadable"]) for image in batch if "unreadable" in image]
         begin = time.perf_counter()
-        found = detect(self.model, batch)
+        found = iter(detect(self.model, readable) if readable else ())
         self.batches += 1
         if self.batches > WARM_UP_BATCHES:
             self.seconds += time.perf_counter() - begin
-            self.images += len(batch)
-        return [{"instances": detections} for detections in found]
+            self.images += len(readable)
+        return [{} if "unreadable" in image else {"instances": next(found)} for image in batch]
 
     @property
     def seconds_per_image(self) -> float | None:
@@ -51,8 +55,11 @@ class DetectionEvaluator(COCOEvaluator):
         """
         Args:
             inputs: dicts with "image_id".
-            outputs: dicts with "instances", which are Detections.
+            outputs: dicts with "instances", which are Detections; without, for an image that could not be read: nothing
+                counts as found in it.
         """
         for given, output in zip(inputs, outputs, strict=True):
+            if "instances" not in output:
+                continue
             image_id = given["image_id"]
             self._predictions.append({"image_id": image_id, "instances": output["instances"].to_results(image_id)})

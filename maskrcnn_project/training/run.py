@@ -40,6 +40,8 @@ from maskrcnn_project.training.trainer import MaskRCNNTrainer
 
 logger = logging.getLogger(__name__)
 
+MAX_NAMED = 5  # images in a sentence; the log names all
+
 
 def is_first_process(args: argparse.Namespace) -> bool:
     """Whether this process decides the config: the first of the first machine, started by hand or by torchrun."""
@@ -125,7 +127,7 @@ def _train_once(cfg: CfgNode, resume: bool) -> Mapping[str, Any] | None:
     if not evaluated and cfg.DATASETS.TEST:
         del trainer  # its memory is the evaluation's now
         logger.info("Evaluating %s, the weights that are used from now on.", weights)
-        return evaluate(with_weights(cfg, weights))
+        return evaluate_weights(with_weights(cfg, weights))[0]
     explain_if_nothing(cfg, results or {}, cfg.SOLVER.MAX_ITER)
     write_reports(cfg, weights)
     return results
@@ -221,7 +223,21 @@ def evaluate(cfg: CfgNode) -> Mapping[str, Any]:
     Raises:
         ClassMismatchError: the weights know other classes than the data set.
         ValueError: there are no weights.
+        OSError: images could not be read, once the others are evaluated and reported.
     """
+    results, failures = evaluate_weights(cfg)
+    if failures:
+        named = ", ".join(file_name for file_name, _ in failures[:MAX_NAMED])
+        more = f" and {len(failures) - MAX_NAMED} more" if len(failures) > MAX_NAMED else ""
+        raise OSError(
+            f"{len(failures)} images could not be read and count as images in which nothing was found ({named}{more}): "
+            "the log says why. All others are in the report."
+        )
+    return results
+
+
+def evaluate_weights(cfg: CfgNode) -> tuple[Mapping[str, Any], list[tuple[str, str]]]:
+    """As ``evaluate``; returns the results, and (file name, reason) of images that could not be read."""
     weights = cfg.MODEL.WEIGHTS
     classes = None
     for name in cfg.DATASETS.TEST:
@@ -230,13 +246,14 @@ def evaluate(cfg: CfgNode) -> Mapping[str, Any]:
     model, _ = load_trained_model(cfg, classes)
     if cfg.TEST.AUG.ENABLED:
         model = with_test_time_augmentation(cfg, model)
-    results = MaskRCNNTrainer.test(cfg, model)
+    failures: list[tuple[str, str]] = []
+    results = MaskRCNNTrainer.test(cfg, model, failures=failures)
     if comm.is_main_process():
         verify_results(cfg, results)
     trained = training_config(cfg)
     explain_if_nothing(trained, results, trained.SOLVER.MAX_ITER)
     write_reports(cfg, weights)
-    return results
+    return results, failures
 
 
 def training_config(cfg: CfgNode) -> CfgNode:

@@ -10,6 +10,7 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.data import (
     DatasetFromList,
+    DatasetMapper,
     build_detection_test_loader,
     build_detection_train_loader,
     get_detection_dataset_dicts,
@@ -25,6 +26,7 @@ from maskrcnn_project.evaluation.results_folder import most_detections, results_
 from maskrcnn_project.modeling import build_model
 from maskrcnn_project.modeling.class_table import CHECKPOINT_KEY, ClassMismatchError, ClassTable
 from maskrcnn_project.training.augmentation.build import Mapper, build_test_mapper, build_training_mapper
+from maskrcnn_project.training.augmentation.mapper import TolerantMapper
 from maskrcnn_project.training.hooks import arrange_hooks, build_named_hooks
 from maskrcnn_project.training.hooks.undisturbed import unwrap
 from maskrcnn_project.training.optimization.parameter_groups import build_optimizer
@@ -104,11 +106,9 @@ class MaskRCNNTrainer(DefaultTrainer):
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str):
-        """Detectron2's; images of more than 8 bits are read as in training."""
-        mapper = build_test_mapper(cfg)
-        if mapper is None:
-            return super().build_test_loader(cfg, dataset_name)
-        return build_detection_test_loader(cfg, dataset_name, mapper=mapper)
+        """Detectron2's; images of more than 8 bits are read as in training, and a broken one costs itself alone."""
+        mapper = build_test_mapper(cfg) or DatasetMapper(cfg, False)
+        return build_detection_test_loader(cfg, dataset_name, mapper=TolerantMapper(mapper))
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
@@ -118,16 +118,32 @@ class MaskRCNNTrainer(DefaultTrainer):
         )
 
     @classmethod
-    def test(cls, cfg: CfgNode, model: nn.Module, evaluators: list[DatasetEvaluator] | None = None) -> dict[str, Any]:
-        """As Detectron2's; with our own evaluators no mask is ever as large as its image, and the speed is noted."""
+    def test(
+        cls,
+        cfg: CfgNode,
+        model: nn.Module,
+        evaluators: list[DatasetEvaluator] | None = None,
+        failures: list[tuple[str, str]] | None = None,
+    ) -> dict[str, Any]:
+        """
+        As Detectron2's; with our own evaluators no mask is ever as large as its image, and the speed is noted.
+
+        Args:
+            failures: filled on the main process with (file name, reason) of images that could not be read.
+        """
         if evaluators is None:
             evaluators = [cls.build_evaluator(cfg, name) for name in cfg.DATASETS.TEST]
         if not all(isinstance(evaluator, DetectionEvaluator) for evaluator in evaluators):
             return super().test(cfg, model, evaluators)
         detecting = Detecting(unwrap(model))
         results = super().test(cfg, detecting, evaluators)
+        failed = [failure for share in comm.gather(detecting.failures) for failure in share]
+        for file_name, reason in failed:
+            logger.warning("%s is left out of the evaluation, nothing counts as found in it: %s", file_name, reason)
         if comm.is_main_process():
             write_speed(cfg, detecting.seconds_per_image)
+        if failures is not None:
+            failures += failed
         return results
 
     def build_hooks(self) -> list[HookBase | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -145,3 +145,20 @@ class ValueMapper:
         mapped.pop("annotations", None)
         mapped["image"] = torch.from_numpy(np.array(aug_input.image.transpose(2, 0, 1), order="C"))
         return mapped
+
+
+class TolerantMapper:
+    """
+    A mapper of evaluation with which an image that cannot be read, or made a model's input, costs itself alone: in
+    place of the input comes a dict with "image_id", "file_name" and, in words, "unreadable".
+    """
+
+    def __init__(self, mapper: Callable[[dict[str, Any]], dict[str, Any]]):
+        self.mapper = mapper
+
+    def __call__(self, dataset_dict: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self.mapper(dataset_dict)
+        except Exception as error:  # on damaged files decoders raise nearly every type of error
+            keys = ("image_id", "file_name")
+            return {**{key: dataset_dict.get(key) for key in keys}, "unreadable": str(error) or type(error).__name__}

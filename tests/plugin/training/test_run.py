@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from maskrcnn_project.training.run import train, weights_to_report
+from maskrcnn_project.training.run import evaluate, train, weights_to_report
 from maskrcnn_project.training.trainer import MaskRCNNTrainer
 from tests.plugin.training.hooks.tiny_training import tiny  # noqa: F401
 
@@ -73,3 +73,19 @@ def test_the_report_is_on_the_best_weights_where_there_are_such(tiny, tmp_path):
     for iteration, metric, evaluated in ((1, "segm/AP", True), (0, "segm/AP", False), (1, "ema/segm/AP", False)):
         (folder / "model_best.json").write_text(json.dumps({"iteration": iteration, "metric": metric}))
         assert weights_to_report(cfg, stopped=False) == (str(folder / "model_best.pth"), evaluated)
+
+
+def test_a_broken_image_costs_itself_alone_in_an_evaluation(tiny, tmp_path, caplog):  # noqa: F811
+    cfg = tiny()
+    cfg.MODEL.WEIGHTS = str(tmp_path / "weights.pth")
+    torch.save({"model": MaskRCNNTrainer.build_model(cfg).state_dict()}, tmp_path / "weights.pth")
+    (tmp_path / "run").mkdir()
+    cfg.freeze()
+    evaluate(cfg)
+    broken = sorted((tmp_path / "data").glob("*.png"))[1]
+    broken.write_bytes(broken.read_bytes()[:40])
+    with pytest.raises(OSError, match=rf"^1 images could not be read .*{broken.name}"):
+        evaluate(cfg)
+    assert f"{broken} is left out of the evaluation" in caplog.text
+    rows = json.loads((tmp_path / "run" / "inference" / "coco_instances_results.json").read_text())
+    assert len({row["image_id"] for row in rows}) <= 3
