@@ -7,7 +7,7 @@ DEMO_OUTPUT ?= output/demo
 DEMO_OPTS ?=
 DEMO_CONFIG := configs/quick/mask_rcnn_R_18_FPN_shapes.yaml
 
-.PHONY: demo test check lint types format venv clean
+.PHONY: demo test test-slow check lint types format venv clean
 
 demo: $(STAMP)
 	@if [ -e $(DEMO_OUTPUT) ]; then rm -rf $(DEMO_OUTPUT).previous && mv $(DEMO_OUTPUT) $(DEMO_OUTPUT).previous; fi
@@ -17,6 +17,10 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+# Minutes of simulation, which `make test` leaves out.
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow
 
 check: lint types test
 
