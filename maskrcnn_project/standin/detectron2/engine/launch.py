@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -124,6 +125,8 @@ def _in_group(
     comm.synchronize()
     body()
     # Not after an exception: the others are elsewhere, and waiting for them would hide it.
+    comm.forget_groups()
+    gc.collect()  # models in reference cycles hold groups, too
     dist.destroy_process_group()
 
 

@@ -57,6 +57,16 @@ def create_local_process_group(num_workers_per_machine: int) -> None:
             _local_group = group
 
 
+def forget_groups() -> None:
+    """
+    Drops this module's groups of processes, before ``destroy_process_group``: a group that is still referred to keeps
+    its threads, and one that returns to Python while the interpreter is shut down aborts the process (SIGABRT).
+    """
+    global _local_group
+    _local_group = None
+    _gloo_group.cache_clear()
+
+
 def get_local_process_group() -> Any:
     """The group of processes on this machine. AssertionError before ``create_local_process_group``."""
     assert _local_group is not None, (
