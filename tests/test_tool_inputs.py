@@ -6,6 +6,7 @@ at it. Files that were there keep their bytes; what is refused is refused in one
 import io
 import json
 import runpy
+import signal
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -156,12 +157,17 @@ def run_here(name, words):
     return code, said.getvalue()
 
 
+def heed_interrupts():
+    """What a shell starts in the background ignores SIGINT, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run_server(words):
     """The server is asked to end once the page is there."""
     pytest.importorskip("starlette", reason="the extra serve is not installed")
     command = [sys.executable, str(ROOT / "tools/serve.py"), *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT,
-                          env={"PYTHONPATH": str(ROOT), "PATH": ""}) as server:  # fmt: skip
+                          env={"PYTHONPATH": str(ROOT), "PATH": ""}, preexec_fn=heed_interrupts) as server:  # fmt: skip
         said = ""
         for line in server.stdout:
             said += line
