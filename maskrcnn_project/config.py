@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from detectron2.config import CfgNode, get_cfg
 
@@ -188,6 +189,13 @@ def get_config(config_file: str | Path | None = None, overrides: Sequence[str] =
             f"{' '.join(overrides)}."
         )
     cfg.merge_from_list(list(overrides))
+    return cfg
+
+
+def value_of(cfg: CfgNode, key: str) -> Any:
+    """The value of a dotted key."""
+    for part in key.split("."):
+        cfg = cfg[part]
     return cfg
 
 

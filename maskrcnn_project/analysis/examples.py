@@ -12,8 +12,8 @@ from tqdm import tqdm
 from maskrcnn_project.datasets.checking.findings import Example, Finding, Findings
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.coco_rows import Row, is_id
-from maskrcnn_project.datasets.image_file import read_to_look
-from maskrcnn_project.visualization.annotation_crop import UNREADABLE, annotation_crop
+from maskrcnn_project.datasets.image_file import UNREADABLE, read_to_look
+from maskrcnn_project.visualization.annotation_crop import annotation_crop
 
 MAX_DRAWN = 3  # of one rule
 JPEG_QUALITY = 85

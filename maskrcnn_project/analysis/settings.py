@@ -9,9 +9,9 @@ from typing import Any
 
 from detectron2.config import CfgNode
 
-from maskrcnn_project.config import get_config
+from maskrcnn_project.config import get_config, value_of
 from maskrcnn_project.datasets.statistics import DatasetStatistics
-from maskrcnn_project.training.recommend import BASE_CONFIG, apply_settings, recommend, value_of
+from maskrcnn_project.training.recommend import BASE_CONFIG, apply_settings, recommend
 from maskrcnn_project.training.user_options import UserOptions
 
 # What follows from the sizes, shapes and number of the objects.

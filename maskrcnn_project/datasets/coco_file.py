@@ -6,9 +6,7 @@ Sizes are (height, width) in pixels; ``bbox`` is XYWH in pixels, as COCO writes 
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,9 +19,10 @@ from maskrcnn_project.datasets.coco_annotations import (
     first_few,
     place_of,
 )
-from maskrcnn_project.datasets.coco_index import gc_paused, read_value
+from maskrcnn_project.datasets.coco_index import read_value
 from maskrcnn_project.datasets.coco_rows import category_fault, image_fault
 from maskrcnn_project.datasets.coco_tidying import tidy
+from maskrcnn_project.datasets.text_files import read_json_value
 from maskrcnn_project.errors import DatasetError
 
 TABLES = ("images", "annotations", "categories")
@@ -100,24 +99,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
         raise DatasetError(f"Wanted a COCO JSON file, but {path} is a folder: name the file in it.")
     if not path.is_file():
         raise DatasetError(f"The COCO file {path} does not exist{_where_the_path_ends(path)}.")
-    try:
-        with gc_paused():
-            coco = json.loads(path.read_text("utf-8-sig"))
-    except json.JSONDecodeError as error:
-        raise DatasetError(
-            f"{path} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}; "
-            "was it written or downloaded to its end?"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path} is not UTF-8 text (byte {error.start}), so it is no JSON file.") from error
-    except RecursionError as error:
-        raise DatasetError(
-            f"{path} nests its lists and objects too deep to be read, which no COCO file does: write it anew."
-        ) from error
-    except ValueError as error:  # Python reads no integer of more digits (sys.get_int_max_str_digits)
-        raise DatasetError(
-            f"{path} holds a number of more than {sys.get_int_max_str_digits()} digits: correct or remove it."
-        ) from error
+    coco = read_json_value(path)
     if not isinstance(coco, dict):
         raise DatasetError(
             f"{path} holds a JSON {_kind(coco)}, but COCO wants an object with the keys {', '.join(TABLES)}"

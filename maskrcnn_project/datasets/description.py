@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from maskrcnn_project.datasets.categories import ClassChanges
+from maskrcnn_project.datasets.text_files import read_yaml_value
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.resources import find_resource
 
@@ -37,11 +36,7 @@ def read_description(file: str | Path) -> dict[str, Any]:
     file = Path(file)
     if not file.is_file():
         raise DatasetError(f"The dataset description {file} does not exist.")
-    try:
-        description = yaml.safe_load(file.read_text("utf-8"))
-    except yaml.YAMLError as error:
-        problem = " ".join(str(error).split())
-        raise DatasetError(f"The dataset description {file} is not plain YAML: {problem}.") from error
+    description = read_yaml_value(file, f"The dataset description {file}")
     if not isinstance(description, dict):
         raise DatasetError(f"The dataset description {file} should hold the keys name and splits, but has no keys.")
     unknown = [str(key) for key in description if key not in KEYS]

@@ -5,12 +5,11 @@ tools/predict.py (a COCO file whose annotations have a score). One reader for ev
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from maskrcnn_project.datasets.coco_index import gc_paused
+from maskrcnn_project.datasets.text_files import read_json_value
 from maskrcnn_project.errors import DatasetError
 
 WANTED = '{"image_id", "category_id", "bbox", "score", "segmentation"}'
@@ -32,11 +31,7 @@ def read_result_rows(path: Path, file_names: Mapping[int, str], categories: Mapp
     """
     if not path.is_file():
         raise DatasetError(f"The results file {path} does not exist: run the evaluation, which writes it, or name it.")
-    try:
-        with gc_paused():
-            content = json.loads(path.read_text("utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} is not JSON ({error}); was it written or downloaded to its end?") from error
+    content = read_json_value(path)
     if isinstance(content, dict) and isinstance(content.get("annotations"), list):
         return _of_predictions(path, content, file_names, categories)
     if not isinstance(content, list) or not all(type(row) is dict for row in content):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import yaml
@@ -15,9 +16,10 @@ from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.class_consistency import check_same_categories
 from maskrcnn_project.datasets.coco_file import CocoFile, coco_file_of, read_json
 from maskrcnn_project.datasets.editing.split import split_coco
+from maskrcnn_project.datasets.statistics import DatasetStatistics, dataset_statistics
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import write_text
-from maskrcnn_project.training.user_options import RECORD_NAME, record_flags
+from maskrcnn_project.training.user_options import RECORD_NAME, UserOptions, record_flags
 
 VAL_FRACTION = 0.2
 
@@ -42,13 +44,18 @@ class OwnData:
     split_from: Path | None = None
     warnings: tuple[str, ...] = ()
 
+    @cached_property
+    def statistics(self) -> DatasetStatistics:
+        """Of the training set."""
+        return dataset_statistics(self.train.as_dict())
+
     def title(self, seed: int) -> str:
         """How many images there are, and where they come from."""
         origin = f" (a seeded split of {self.split_from}, seed {seed})" if self.split_from else ""
         return f"Training images: {len(self.train.images)}, validation images: {len(self.val.images)}{origin}"
 
 
-def read_own_data(args: argparse.Namespace, seed: int) -> OwnData:
+def read_own_data(args: argparse.Namespace, options: UserOptions) -> OwnData:
     """
     Reads each file once, checks it, and splits the one file or takes both.
 
@@ -65,23 +72,17 @@ def read_own_data(args: argparse.Namespace, seed: int) -> OwnData:
         if args.val_annotations is not None:
             val_tables = SplitTables.of_content("val", args.val_annotations, args.val_images, contents[1])
         # the limit of detections is chosen from the data
-        warnings = warning_lines(refuse_errors(tables, val_tables, None, masks=masks_wanted(args.opts)))
+        warnings = warning_lines(refuse_errors(tables, val_tables, None, masks=options.masks))
     whole = coco_file_of(Path(args.annotations), contents[0], args.images)
     if args.val_annotations is not None:
         val = coco_file_of(Path(args.val_annotations), contents[1], args.val_images, require_annotations=False)
         data = _of_two_files(Path(args.images).resolve().name, whole, val)
     else:
-        data = _split(Path(args.annotations).stem, whole, seed)
+        data = _split(Path(args.annotations).stem, whole, options.seed)
     if not args.skip_image_check:
         check_images(data.train)
         check_images(data.val)
     return replace(data, warnings=tuple(warnings))
-
-
-def masks_wanted(options: list[str]) -> bool:
-    """Whether KEY VALUE pairs leave the model its masks."""
-    pairs = dict(zip(options[::2], options[1::2], strict=False))
-    return str(pairs.get("MODEL.MASK_ON", True)).lower() not in ("false", "0")
 
 
 def _of_two_files(name: str, train: CocoFile, val: CocoFile) -> OwnData:
@@ -136,5 +137,5 @@ def write_description(folder: Path, data: OwnData, args: argparse.Namespace) -> 
         splits[part] = {"json": written, "images": str(content.image_root.resolve())}
         contents[folder.absolute() / written] = content
     write_text(folder / "dataset.yaml", yaml.safe_dump({"name": data.name, "splits": splits}, sort_keys=False))
-    write_text(folder / RECORD_NAME, record_flags(folder, args))
+    write_text(folder / RECORD_NAME, record_flags(args))
     return contents

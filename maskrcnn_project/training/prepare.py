@@ -26,7 +26,6 @@ from maskrcnn_project.datasets.class_consistency import check_sets_agree, regist
 from maskrcnn_project.datasets.coco_file import CocoFile, coco_file_of, read_coco_file, read_json
 from maskrcnn_project.datasets.image_file import is_deep, measure_range
 from maskrcnn_project.datasets.register import described_sets, register_descriptions
-from maskrcnn_project.datasets.statistics import dataset_statistics
 from maskrcnn_project.modeling.weights import fetch_weights, last_checkpoint, weights_of_run
 from maskrcnn_project.training.arguments import check_options
 from maskrcnn_project.training.evaluation_set import add_evaluation_set
@@ -108,7 +107,7 @@ def prepare(args: argparse.Namespace) -> CfgNode:
     if prepared.own_data is not None and options is not None:
         print_lines(list(prepared.own_data.warnings))
         print(prepared.own_data.title(options.seed))
-        print(dataset_statistics(prepared.own_data.train.as_dict()).table())
+        print(prepared.own_data.statistics.table())
         print("Settings chosen for this data set (KEY VALUE at the end of the command overrides any):")
         print(settings_table(settings_in_force(cfg, prepared.settings, prepared.given)))
     return cfg
@@ -116,13 +115,12 @@ def prepare(args: argparse.Namespace) -> CfgNode:
 
 def choose_settings(args: argparse.Namespace, options: UserOptions) -> Prepared:
     """Reads the user's files, and lays the settings that fit them over the base config."""
-    data = read_own_data(args, options.seed)
-    statistics = dataset_statistics(data.train.as_dict())
+    data = read_own_data(args, options)
     zoo = COCO_CONFIGS.get(options.backbone)
-    settings = recommend(statistics, options, "" if zoo is None else model_zoo.get_checkpoint_url(zoo))
+    settings = recommend(data.statistics, options, "" if zoo is None else model_zoo.get_checkpoint_url(zoo))
     cfg = get_config(BASE_CONFIG)
     apply_settings(cfg, settings)
-    cfg.INPUT.MASK_FORMAT = statistics.mask_format
+    cfg.INPUT.MASK_FORMAT = data.statistics.mask_format
     cfg.HOOKS.NAMES = HOOKS
     cfg.DATALOADER.NUM_WORKERS = min(4, os.cpu_count() or 1)
     cfg.OUTPUT_DIR = str(new_output_folder(data.name))

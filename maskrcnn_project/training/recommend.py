@@ -15,32 +15,29 @@ from typing import Any
 
 from detectron2.config import CfgNode
 
+from maskrcnn_project.config import value_of
 from maskrcnn_project.datasets.statistics import DatasetStatistics
 from maskrcnn_project.training.user_options import UserOptions
 
-# Published short edges of Detectron2's COCO recipes and of fine-tuning as practised (pixels).
 BASE_CONFIG = "configs/Base-RCNN-FPN.yaml"  # what the chosen settings are laid over
+# Published short edges of Detectron2's COCO recipes and of fine-tuning as practised (pixels).
 COCO_TEST_SHORT_EDGE = 800
 COCO_MAX_RATIO = 1333 / 800
 FINE_TUNING_RANGE = (0.6, 1.0)  # 480 to 800 of 800
-SCRATCH_RANGE = (
-    0.8,
-    1.2,
-)  # mild: a small model on few images sees each object at most a fifth larger or smaller
+# Mild: a small model on few images sees each object at most a fifth larger or smaller.
+SCRATCH_RANGE = (0.8, 1.2)
 # COCO weights have seen few objects smaller than this; smaller ones are enlarged, at most twofold.
 COMFORTABLE_OBJECT = 32.0
 MAX_ENLARGEMENT = 2.0
 COCO_MIN_ANCHOR = 32
 MIN_ANCHOR = 4
 ANCHOR_LEVELS = 5  # p2 to p6
-FPN_STRIDES = (4, 8, 16, 32, 64)
 # From nothing: Detectron2's COCO rate, which trained norms take even with small batches.
 SCRATCH_LEARNING_RATE = 0.02
 # Fewer iterations than these do not move the weights far enough, however few the images.
 MIN_ITERATIONS = {"coco": 1000, "nothing": 500}
 DEFAULT_EPOCHS = {"coco": 12, "nothing": 20}  # 1x; from nothing everything is to be learnt
 MIN_WARMUP = 50
-SMALL_SET = 1000  # images, below which norm statistics are not trained
 
 
 @dataclass(frozen=True)
@@ -235,13 +232,6 @@ def settings_in_force(cfg: CfgNode, settings: Sequence[Setting], given: Mapping[
     chosen = {setting.key: setting.reason for setting in settings}
     keys = [*chosen, *(key for key in given if key not in chosen)]
     return [Setting(key, value_of(cfg, key), given.get(key, chosen.get(key, ""))) for key in keys]
-
-
-def value_of(cfg: CfgNode, key: str) -> Any:
-    """The value of a dotted key."""
-    for part in key.split("."):
-        cfg = cfg[part]
-    return cfg
 
 
 def apply_settings(cfg: CfgNode, settings: Sequence[Setting]) -> None:

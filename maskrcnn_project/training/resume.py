@@ -18,10 +18,10 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.utils import comm
 
+from maskrcnn_project.config import value_of
 from maskrcnn_project.files import write_text
 from maskrcnn_project.training.hooks import resolve_hook_names
 from maskrcnn_project.training.optimization.schedule import follow_iterations, stretch_to_epochs
-from maskrcnn_project.training.recommend import value_of
 from maskrcnn_project.training.trainer import MaskRCNNTrainer
 from maskrcnn_project.training.user_options import options_of_flags
 

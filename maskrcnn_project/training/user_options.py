@@ -17,7 +17,8 @@ from typing import Any
 
 import yaml
 
-from maskrcnn_project.config import refuse_training_keys
+from maskrcnn_project.config import get_config, refuse_training_keys, value_of
+from maskrcnn_project.datasets.text_files import read_yaml_value
 from maskrcnn_project.training.arguments import DEFAULT_BATCH_SIZE, DEFAULT_SCORE_THRESHOLD
 
 logger = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ class UserOptions:
     short_edge: int | None = None
     weights: str | None = None  # a path or URL; "none": from nothing
     seed: int = 0
+    masks: bool = True  # the model has a mask head
 
     @property
     def depth(self) -> int:
@@ -185,18 +187,22 @@ def user_options_from(args: argparse.Namespace) -> UserOptions:
     The knobs, as flags or as the KEY VALUE pairs that they stand for; the other settings are chosen to fit them.
 
     Raises:
+        KeyError: there is no such key.
         ValueError: a value is impossible. One outside the recommended range is a warning in the log.
     """
-    given = {key: yaml.safe_load(str(value)) for key, value in zip(args.opts[::2], args.opts[1::2], strict=False)}
+    asked, keys = get_config(overrides=args.opts), args.opts[::2]
+
+    def option(key: str, default: Any = None) -> Any:
+        return value_of(asked, key) if key in keys else default
 
     def knob(name: str, default: Any = None) -> Any:
         flag = getattr(args, name)
-        return given.get(FLAG_KEYS[name], default) if flag is None else flag
+        return option(FLAG_KEYS[name], default) if flag is None else flag
 
     batch_size = knob("batch_size", DEFAULT_BATCH_SIZE)
     threshold = knob("score_threshold", DEFAULT_SCORE_THRESHOLD)
     epochs, rate, short_edge = knob("epochs") or None, knob("learning_rate"), knob("short_edge")
-    iterations = given.get("SOLVER.MAX_ITER")
+    iterations = option("SOLVER.MAX_ITER")
     _require(batch_size >= 1, "--batch-size must be at least 1", batch_size)
     _require(0 <= threshold <= 1, "--score-threshold must be between 0 and 1", threshold)
     _require(args.epochs is None or args.epochs > 0, "--epochs must be above 0", args.epochs)
@@ -209,13 +215,13 @@ def user_options_from(args: argparse.Namespace) -> UserOptions:
     _advise("--batch-size", batch_size, BATCH_SIZE_RANGE, "")
     if rate is not None:
         _advise("--learning-rate", rate, LEARNING_RATE_RANGE, " (0.001 to 0.002 for small data)")
-    depth, weights = given.get("MODEL.RESNETS.DEPTH", 50), args.weights
-    if weights is None and "MODEL.WEIGHTS" in given:
-        weights = given["MODEL.WEIGHTS"] or "none"
+    weights = args.weights
+    if weights is None and "MODEL.WEIGHTS" in keys:
+        weights = asked.MODEL.WEIGHTS or "none"
     return UserOptions(
-        backbone=args.backbone or f"resnet{depth}",
+        backbone=args.backbone or f"resnet{option('MODEL.RESNETS.DEPTH', 50)}",
         batch_size=batch_size,
-        accumulate=given.get("SOLVER.ACCUMULATE_STEPS", 1),
+        accumulate=option("SOLVER.ACCUMULATE_STEPS", 1),
         learning_rate=rate,
         score_threshold=threshold,
         epochs=epochs,
@@ -223,6 +229,7 @@ def user_options_from(args: argparse.Namespace) -> UserOptions:
         short_edge=short_edge,
         weights=weights,
         seed=knob("seed", 0),
+        masks=option("MODEL.MASK_ON", True),
     )
 
 
@@ -237,14 +244,14 @@ def options_of_flags(args: argparse.Namespace) -> list[Any]:
     return pairs
 
 
-def record_flags(folder: Path, args: argparse.Namespace) -> str:
-    """What ``refuse_unused`` compares with when the run is resumed, as text for ``folder``/RECORD_NAME."""
+def record_flags(args: argparse.Namespace) -> str:
+    """What ``refuse_unused`` compares with when the run is resumed, as text for RECORD_NAME."""
     return yaml.safe_dump({name: _comparable(name, getattr(args, name)) for name in RECORDED}, sort_keys=False)
 
 
 def _recorded(run: Path) -> dict[str, Any]:
     file = run / "dataset" / RECORD_NAME
-    content = yaml.safe_load(file.read_text("utf-8")) if file.is_file() else {}
+    content = read_yaml_value(file) if file.is_file() else {}
     return content if isinstance(content, dict) else {}
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from maskrcnn_project.datasets.coco_rows import is_number
 from maskrcnn_project.datasets.segmentations import NUMBERS
@@ -16,7 +15,6 @@ from maskrcnn_project.masks.mask_in_box import MaskInBox
 from maskrcnn_project.masks.run_lengths import crop_of, read_run_lengths
 from maskrcnn_project.visualization.draw_instances import DrawableInstance, draw_onto, draw_outline
 
-UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises for a broken file
 BOX_COLOUR, MASK_COLOUR = (60, 160, 255), (255, 220, 60)  # BGR: orange, light blue
 BEYOND = (128, 128, 128)  # what lies outside of the image
 MIN_MARGIN = 16.0  # pixels of the image round a tiny annotation

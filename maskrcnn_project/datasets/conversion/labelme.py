@@ -31,6 +31,7 @@ from maskrcnn_project.datasets.conversion.labelme_file import (
 )
 from maskrcnn_project.datasets.conversion.labelme_shapes import group_of, is_crowd, label_of, part_of
 from maskrcnn_project.datasets.conversion.new_files import new_files, stems_of
+from maskrcnn_project.datasets.text_files import read_json_value
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import files_below
 from maskrcnn_project.masks.coding import decode, outlines
@@ -73,10 +74,7 @@ def read_labelme(
 
 def _content(path: Path) -> dict[str, Any] | None:
     """The JSON object of a LabelMe file; None for other JSON."""
-    try:
-        content = json.loads(path.read_text("utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} is no JSON file ({error}): was it written to its end?") from error
+    content = read_json_value(path)
     return content if isinstance(content, dict) and isinstance(content.get("shapes"), list) else None
 
 

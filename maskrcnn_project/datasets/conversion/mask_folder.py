@@ -43,7 +43,6 @@ from maskrcnn_project.files import files_below
 from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 LAYOUTS = ("ids", "instances", "binary")
-CLASS_SOURCES = ("none", "folder", "suffix")
 BINARY_VALUES = {1, 255, 65535, 0xFFFFFF}  # that pictures of black and white have for white
 CONNECTIVITY = 8  # as COCO's outlines: pixels that touch at a corner share a border
 

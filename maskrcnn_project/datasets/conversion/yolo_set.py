@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 
 from maskrcnn_project.datasets.conversion.image_folder import Size
+from maskrcnn_project.datasets.text_files import read_yaml_value
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import IMAGE_SUFFIXES, files_below
 from maskrcnn_project.masks.coding import Polygon
@@ -72,10 +73,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
     """The mapping in a YAML file, with every plain word as text. Raises DatasetError if there is none."""
     if not file.is_file():
         raise DatasetError(f"There is no {file}: YOLO's data.yaml, or the folder that holds it, is wanted.")
-    try:
-        content = yaml.load(file.read_text("utf-8-sig"), _TextLoader)  # a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
-        raise DatasetError(f"{file} is not plain YAML: {' '.join(str(error).split())}.") from error
+    content = read_yaml_value(file, loader=_TextLoader)
     if not isinstance(content, dict):
         raise DatasetError(f"{file} should hold the keys names, train and val, but has no keys.")
     return content

@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from maskrcnn_project.datasets.checking.image_reading import EXECUTED_FORMATS
+from maskrcnn_project.datasets.image_file import DEEP_MODES, UNREADABLE
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.masks.window import Window
 
@@ -38,14 +39,14 @@ def open_upright(path: Path, record: Mapping[str, Any], format: str) -> Image.Im
         with _large_images(), Image.open(path, formats=formats) as upright:
             upright.load()
             ImageOps.exif_transpose(upright, in_place=True)  # a copy would take as much memory again
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise DatasetError(f"{name} cannot be decoded ({error}): fix it, or take it out of the JSON.") from error
     if (upright.height, upright.width) != (record["height"], record["width"]):
         raise DatasetError(
             f"{name} is {upright.height}x{upright.width} (height x width, upright), but the JSON says "
             f"{record['height']}x{record['width']}: correct the JSON (tools/check_dataset.py tells more)."
         )
-    deep = upright.mode.startswith(("I", "F"))
+    deep = upright.mode.startswith(DEEP_MODES)
     if format == "jpg":
         if deep:
             raise DatasetError(f"{name} has more than 8 bits a pixel, which JPEG cannot hold: write png tiles.")

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from maskrcnn_project.datasets.image_file import read_to_look
+from maskrcnn_project.datasets.image_file import UNREADABLE, read_to_look
 from maskrcnn_project.evaluation.metrics.image_pairs import ImagePair
 from maskrcnn_project.evaluation.metrics.outcomes import Outcome
 from maskrcnn_project.masks.coding import Rle
-from maskrcnn_project.visualization.annotation_crop import UNREADABLE
 from maskrcnn_project.visualization.colours import Colour
 from maskrcnn_project.visualization.draw_instances import DrawableInstance, draw_instances, picture_scale
 from maskrcnn_project.visualization.labels import label_of

@@ -51,6 +51,29 @@ def arguments(root, *more):
     return training_parser().parse_args([*own, "--backbone", "resnet18", *more])
 
 
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        (("SOLVER.IMS_PER_BATCH", "two"), r"SOLVER\.IMS_PER_BATCH needs int"),
+        (("SOLVER.BASE_LR", "fast"), r"SOLVER\.BASE_LR needs float"),
+        (("SOLVER.MAX_ITER", "1.5"), r"SOLVER\.MAX_ITER needs int"),
+        (("SOLVER.STEPS", "[1,2"), r"SOLVER\.STEPS needs tuple"),
+        (("MODEL.MASK_ON", "no"), r"MODEL\.MASK_ON needs bool"),
+    ],
+)
+def test_a_value_of_another_type_is_one_sentence(photos, pair, words):
+    with pytest.raises(ValueError, match=words):
+        prepare(arguments(photos, *pair))
+    assert not (photos / "run").exists()
+
+
+def test_options_are_read_as_the_config_reads_them(photos):
+    asked = user_options_from(arguments(photos, "SOLVER.BASE_LR", "1e-3", "MODEL.MASK_ON", "False", "SEED", "7"))
+    assert (asked.learning_rate, asked.masks, asked.seed) == (0.001, False, 7)
+    cfg = prepare(arguments(photos, "--epochs", "2", "SOLVER.BASE_LR", "1e-3"))
+    assert cfg.SOLVER.BASE_LR == 0.001
+
+
 def test_the_config_and_the_description_of_a_split(photos):
     cfg = prepare(arguments(photos, "--epochs", "2", "SOLVER.BASE_LR", "0.5"))
     assert cfg.MODEL.ROI_HEADS.NUM_CLASSES == 1

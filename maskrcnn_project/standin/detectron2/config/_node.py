@@ -258,6 +258,8 @@ def _read(filename: str) -> dict[str, Any]:
             raise ValueError(_bad_yaml(filename, error)) from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ValueError(f"{filename} is not YAML text in UTF-8 ({error}).") from None
+        except RecursionError:
+            raise ValueError(f"{filename} nests its lists and keys too deep to be read: write it anew.") from None
     if tree is None:  # an empty file changes nothing
         return {}
     if not isinstance(tree, dict):
