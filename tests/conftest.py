@@ -19,3 +19,15 @@ def loggers_as_before():
     for log, handlers, level, propagate in before:
         log.handlers[:], log.propagate = handlers, propagate
         log.setLevel(level)
+
+
+@pytest.fixture
+def catalogs_as_before():
+    """What a test registers in Detectron2's two catalogs is gone after it."""
+    from detectron2.data import DatasetCatalog, MetadataCatalog
+
+    before = set(DatasetCatalog.list()), set(MetadataCatalog.list())
+    yield
+    for catalog, names in zip((DatasetCatalog, MetadataCatalog), before, strict=True):
+        for name in set(catalog.list()) - names:
+            catalog.remove(name)

@@ -1,4 +1,4 @@
-"""JSON and YAML of strangers end in a value or in one sentence that names the file, whichever reader of the house asks."""
+"""JSON and YAML of strangers end in a value, or in one sentence that names the file, whichever reader asks."""
 
 import pytest
 from detectron2.config import get_cfg

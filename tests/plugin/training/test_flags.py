@@ -5,18 +5,17 @@ refused in one sentence. A new flag fails until it has a row.
 
 import json
 
-import numpy as np
 import pytest
 import torch
 import yaml
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from PIL import Image
 
 from maskrcnn_project.training.arguments import training_parser
 from maskrcnn_project.training.prepare import prepare
+from tests.plugin.training.photos import coco, write_photos
 
-SQUARE = {"category_id": 1, "bbox": [2, 2, 28, 28], "area": 784, "iscrowd": 0}
-SQUARE["segmentation"] = [[2, 2, 30, 2, 30, 30, 2, 30]]
+pytestmark = pytest.mark.usefixtures("catalogs_as_before")
+
 MODES = ("images", "config", "recipe", "resume", "eval-only")
 # A value for each flag, unlike what the runs below have; {root} is the test's folder.
 VALUES = {
@@ -55,19 +54,11 @@ ELSEWHERE = {
 }
 
 
-def coco(count=10):
-    images = [{"id": i, "file_name": f"{i}.png", "height": 48, "width": 64} for i in range(count)]
-    rows = [{"id": i + 1, "image_id": i, **SQUARE} for i in range(count)]
-    return {"images": images, "annotations": rows, "categories": [{"id": 1, "name": "square"}]}
-
-
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """Ten photos, two COCO files, a config, weights with a class table."""
     root = tmp_path_factory.mktemp("flags")
-    (root / "photos").mkdir()
-    for i in range(10):
-        Image.fromarray(np.full((48, 64, 3), 20 * i, np.uint8)).save(root / "photos" / f"{i}.png")
+    write_photos(root / "photos")
     (root / "photos.json").write_text(json.dumps(coco()))
     (root / "other.json").write_text(json.dumps(coco(8)))
     torch.save({"model": {}, "classes": {"names": ["square"], "ids": [1]}}, root / "weights.pth")
@@ -76,15 +67,6 @@ def files(tmp_path_factory):
     data = {"DESCRIPTIONS": [str(root / "set.yaml")], "TRAIN": ["flags_train"], "TEST": ["flags_val"]}
     (root / "config.yaml").write_text(yaml.safe_dump({"DATASETS": data, "MODEL": {"WEIGHTS": ""}}))
     return root
-
-
-@pytest.fixture(autouse=True)
-def catalogs_as_before():
-    before = set(DatasetCatalog.list())
-    yield
-    for name in set(DatasetCatalog.list()) - before:
-        DatasetCatalog.remove(name)
-        MetadataCatalog.remove(name)
 
 
 def forget_sets():

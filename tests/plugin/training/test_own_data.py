@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import yaml
-from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data import MetadataCatalog
 from PIL import Image
 
 from maskrcnn_project.errors import DatasetError
@@ -14,36 +14,17 @@ from maskrcnn_project.training.arguments import training_parser
 from maskrcnn_project.training.prepare import prepare
 from maskrcnn_project.training.resume import refuse_used_folder
 from maskrcnn_project.training.user_options import mode_of, refuse_unused, user_options_from
+from tests.plugin.training.photos import coco, write_photos
 
-
-def square(identity, image_id, category_id=1):
-    polygon = [[2, 2, 30, 2, 30, 30, 2, 30]]
-    box = {"bbox": [2, 2, 28, 28], "area": 784, "iscrowd": 0, "segmentation": polygon}
-    return {"id": identity, "image_id": image_id, "category_id": category_id, **box}
+pytestmark = pytest.mark.usefixtures("catalogs_as_before")  # sets of the same names, each in its own folder
 
 
 @pytest.fixture
 def photos(tmp_path):
     """Ten 48x64 photos with one square each, and their JSON."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for i in range(10):
-        Image.fromarray(np.full((48, 64, 3), 20 * i, np.uint8)).save(folder / f"{i}.png")
-    images = [{"id": i, "file_name": f"{i}.png", "height": 48, "width": 64} for i in range(10)]
-    content = {"images": images, "annotations": [square(i + 1, i) for i in range(10)]}
-    content["categories"] = [{"id": 1, "name": "square"}]
-    (tmp_path / "photos.json").write_text(json.dumps(content))
+    write_photos(tmp_path / "photos")
+    (tmp_path / "photos.json").write_text(json.dumps(coco()))
     return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def catalogs_as_before():
-    """Each test registers sets of the same names, in its own folder."""
-    before = set(DatasetCatalog.list())
-    yield
-    for name in set(DatasetCatalog.list()) - before:
-        DatasetCatalog.remove(name)
-        MetadataCatalog.remove(name)
 
 
 def arguments(root, *more):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import yaml
-from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data import DatasetCatalog
 
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets import coco_file
@@ -18,9 +18,8 @@ SQUARE = {"category_id": 1, "bbox": [2, 2, 4, 4], "area": 16, "iscrowd": 0, "seg
 
 
 @pytest.fixture
-def described(tmp_path):
+def described(tmp_path, catalogs_as_before):
     """A function that describes a set of ``count`` images with one square each; all are unregistered at the end."""
-    before = set(DatasetCatalog.list())
 
     def describe(name, count=6, classes=("square", "circle"), **changes):
         rows = [{"id": i + 1, "image_id": i + 1, **SQUARE, **changes} for i in range(count)]
@@ -34,10 +33,7 @@ def described(tmp_path):
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({"name": name, "splits": splits}))
         return name
 
-    yield describe
-    for name in set(DatasetCatalog.list()) - before:
-        DatasetCatalog.remove(name)
-        MetadataCatalog.remove(name)
+    return describe
 
 
 def config(folder, *names):
