@@ -28,6 +28,10 @@ LOOKING = (0.1, 99.9)  # percentiles of an image's values, for looking at it
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises for a broken file
 
 
+class NoSuchPageError(OSError):
+    """An image has fewer pages than INPUT.PAGE wants."""
+
+
 @dataclass(frozen=True)
 class ValueRange:
     """
@@ -110,24 +114,40 @@ def read_values(path: str | Path, page: int = 0) -> np.ndarray:
     """
     try:
         with Image.open(path) as stored:
-            if page >= getattr(stored, "n_frames", 1):
-                raise OSError(f"it has {getattr(stored, 'n_frames', 1)} pages, and INPUT.PAGE is {page} (from 0)")
-            if page:
-                stored.seek(page)
-            stored.load()
-            upright = ImageOps.exif_transpose(stored)
-            return np.asarray(upright.convert("RGB") if upright.mode in ("P", "CMYK", "YCbCr", "LAB") else upright)
+            turn_to_page(stored, page)
+            return upright_values(stored)
     except UNREADABLE as error:
         raise OSError(f"Image {path} cannot be read ({error}): repair it, or take it out of the set.") from error
+
+
+def turn_to_page(stored: Image.Image, page: int) -> None:
+    """Makes an opened image show one page of its stack. Raises NoSuchPageError where there is none."""
+    pages = getattr(stored, "n_frames", 1)
+    if page >= pages:
+        raise NoSuchPageError(f"it has {pages} page{'s' if pages > 1 else ''}, and INPUT.PAGE is {page} (from 0)")
+    if page:
+        stored.seek(page)
+
+
+def upright_values(stored: Image.Image) -> np.ndarray:
+    """The values of an opened image, see ``read_values``."""
+    stored.load()
+    upright = ImageOps.exif_transpose(stored)
+    return np.asarray(upright.convert("RGB") if upright.mode in ("P", "CMYK", "YCbCr", "LAB") else upright)
 
 
 def is_deep(path: str | Path) -> bool:
     """Whether a file is an image of more than 8 bits per value, or a stack of pages; only its header is read."""
     try:
         with Image.open(path) as stored:
-            return stored.mode.startswith(DEEP_MODES) or is_stack(stored)
+            return has_deep_values(stored)
     except UNREADABLE:
         return False
+
+
+def has_deep_values(stored: Image.Image) -> bool:
+    """As ``is_deep``, of an opened image."""
+    return stored.mode.startswith(DEEP_MODES) or is_stack(stored)
 
 
 def is_stack(stored: Image.Image) -> bool:

@@ -31,21 +31,24 @@ def read_image(path, value_range=(), page=0):
     (H, W, 3) uint8, RGB, turned upright as its EXIF orientation says. Raises OSError, ValueError in a sentence.
 
     Args:
-        value_range: (low, high), the values of an image of more than 8 bits that become 0 and 255; (): the full range.
+        value_range: (low, high), the values of an image of more than 8 bits, or of a stack, that become 0 and 255; ():
+            the full range.
         page: of a stack of pages (TIFF), from 0.
     """
     try:
         with Image.open(path) as picture:
+            is_stack = picture.format == "TIFF" and getattr(picture, "n_frames", 1) > 1
             if page:
                 picture.seek(page)
             upright = ImageOps.exif_transpose(picture)
-            if not upright.mode.startswith(("I", "F")):
+            is_deep = upright.mode.startswith(("I", "F"))
+            if not (is_deep or is_stack):
                 return np.asarray(upright.convert("RGB"))
-            values = np.asarray(upright)
+            values = np.asarray(upright if is_deep else upright.convert("RGB"))
             low, high = value_range or (0, np.iinfo(values.dtype).max if values.dtype.kind in "ui" else 1)
             scaled = np.rint((values.astype(np.float32) - low) * (255 / (high - low)))
-            grey = np.nan_to_num(scaled.clip(0, 255)).astype(np.uint8)
-            return np.repeat(grey[:, :, None], 3, axis=2)
+            pixels = np.nan_to_num(scaled.clip(0, 255)).astype(np.uint8)
+            return np.repeat(pixels[:, :, None], 3, axis=2) if is_deep else pixels
     except EOFError:
         raise ValueError(f"it has no page {page}") from None
     except UnidentifiedImageError:

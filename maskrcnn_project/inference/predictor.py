@@ -124,7 +124,8 @@ def bgr_pixels(image: ImageInput, values: ValueRange | None = None) -> np.ndarra
     (H, W, 3) uint8 in BGR of whatever is given as an image.
 
     Args:
-        values: how values of more than 8 bits are read; None: as the full range of their type.
+        values: how values of more than 8 bits are read; None: of a path as Detectron2 reads it, cut at 255, else as
+            the full range of their type.
 
     Raises:
         TypeError: it is of a type that is no image.

@@ -13,7 +13,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from starlette.exceptions import HTTPException
 
 from maskrcnn_project.datasets.checking.image_reading import unknown_kind
-from maskrcnn_project.datasets.image_file import DEEP_MODES, ValueRange, to_channels
+from maskrcnn_project.datasets.image_file import (
+    DEEP_MODES,
+    NoSuchPageError,
+    ValueRange,
+    has_deep_values,
+    is_stack,
+    to_channels,
+    turn_to_page,
+    upright_values,
+)
 
 # Pillow's names of what IMAGE_SUFFIXES (files.py) stand for. No format that starts another program is among them.
 FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "WEBP")
@@ -60,7 +69,7 @@ def decode(data: bytes, limits: Limits, values: ValueRange | None = None) -> tup
     """
     Args:
         data: an image file.
-        values: how values of more than 8 bits are read; None: the full range of their type.
+        values: how values of more than 8 bits, or a stack of pages, are read; None: the full range, the first page.
 
     Returns:
         (image, remarks): (H, W, 3) uint8 BGR, turned upright as its EXIF orientation says and otherwise as
@@ -71,18 +80,21 @@ def decode(data: bytes, limits: Limits, values: ValueRange | None = None) -> tup
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as stored:
+            used, is_deep, remarks = values or ValueRange(), has_deep_values(stored), list[str]()
+            if is_deep:
+                turn_to_page(stored, used.page)
             if stored.width * stored.height > limits.megapixels * 1e6:
                 raise too_many_pixels(f"The image has {stored.width} x {stored.height} pixels", limits)
-            stored.load()
-            remarks = []
-            upright = ImageOps.exif_transpose(stored)
-            if upright.mode.startswith(DEEP_MODES):
-                used = values or ValueRange()
+            if is_stack(stored):
+                remarks.append(f"The image is a stack of pages: page {used.page} (from 0) is taken.")
+            if stored.mode.startswith(DEEP_MODES):
                 limits_used = f"{used.low:g} and {used.high:g}" if used.low is not None else "the ends of their range"
                 remarks.append(f"The image has more than 8 bits per value: {limits_used} are shown as black and white.")
-                image = to_channels(used.to_8_bits(np.asarray(upright)), "BGR")
+            if is_deep:
+                image = to_channels(used.to_8_bits(upright_values(stored)), "BGR")
             else:
-                image = convert_PIL_to_numpy(upright, "BGR")
+                stored.load()
+                image = convert_PIL_to_numpy(ImageOps.exif_transpose(stored), "BGR")
     except HTTPException:
         raise
     except UnidentifiedImageError as error:
@@ -94,6 +106,8 @@ def decode(data: bytes, limits: Limits, values: ValueRange | None = None) -> tup
         ) from error
     except Image.DecompressionBombError as error:
         raise too_many_pixels(f"The image has more than {MAX_MEGAPIXELS} megapixels", limits) from error
+    except NoSuchPageError as error:
+        raise HTTPException(422, f"The image does not fit the model: {error}.") from error
     except Exception as error:  # on damaged files Pillow's decoders raise nearly every type of error
         raise HTTPException(422, f"The image is damaged and cannot be decoded ({error}): save it anew.") from error
     return np.ascontiguousarray(image), remarks

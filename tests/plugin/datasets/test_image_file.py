@@ -15,6 +15,7 @@ from maskrcnn_project.datasets.image_file import (
     read_values,
     to_channels,
 )
+from maskrcnn_project.inference.predictor import bgr_pixels
 
 
 @pytest.mark.parametrize(
@@ -97,3 +98,44 @@ def test_what_cannot_be_read_is_named(tmp_path):
     assert not is_deep(tmp_path / "no.png") and not is_deep(io.BytesIO(b"none"))
     with pytest.raises(OSError, match=r"no\.png cannot be read"):
         read_values(tmp_path / "no.png")
+
+
+# What is stored, by pages, and the page that is wanted.
+STORED = {
+    "16 bits": ([np.arange(48, dtype=np.uint16).reshape(6, 8) * 90], 0),
+    "a stack of 16 bits": ([np.full((6, 8), value, np.uint16) for value in (7, 160, 900)], 1),
+    "a stack of 8 bits": ([np.full((6, 8), value, np.uint8) for value in (7, 160, 90)], 1),
+    "a stack in colour": ([np.full((6, 8, 3), (value, 120, 180), np.uint8) for value in (7, 160, 90)], 2),
+    "floats": ([np.linspace(0, 300, 48, dtype=np.float32).reshape(6, 8)], 0),
+    "8 bits": ([np.arange(48, dtype=np.uint8).reshape(6, 8)], 0),
+}
+
+
+@pytest.mark.parametrize("kind", STORED)
+def test_every_way_in_gives_the_same_pixels(kind, tmp_path):
+    """A path, a file's bytes, an upload, the ONNX runner: what the model sees is what it was trained on."""
+    infer_onnx = pytest.importorskip("maskrcnn_project.export.infer_onnx", reason="ONNX files need the extra onnx")
+    upload = pytest.importorskip("maskrcnn_project.serve.upload", reason="the extra serve is not installed")
+    pages, page = STORED[kind]
+    first, *others = [Image.fromarray(each) for each in pages]
+    path, values = tmp_path / "image.tif", ValueRange(100, 200, page)
+    first.save(path, save_all=bool(others), append_images=others)
+    wanted = read_image(path, "BGR", values)
+    if kind != "8 bits":
+        scaled = np.clip(np.rint((pages[page].astype(float) - 100) * 2.55), 0, 255)
+        assert np.array_equal(wanted[:, :, ::-1], np.broadcast_to(scaled.reshape(6, 8, -1), (6, 8, 3)))
+    assert np.array_equal(bgr_pixels(path, values), wanted)
+    assert np.array_equal(bgr_pixels(path.read_bytes(), values), wanted)
+    image, remarks = upload.decode(path.read_bytes(), upload.Limits(), values)
+    assert np.array_equal(image, wanted)
+    assert any(f"page {page} (from 0) is taken" in remark for remark in remarks) == bool(others)
+    assert np.array_equal(infer_onnx.read_image(path, (100, 200), page)[:, :, ::-1], wanted)
+
+
+def test_an_upload_without_the_page_that_the_model_was_trained_on(tmp_path):
+    upload = pytest.importorskip("maskrcnn_project.serve.upload", reason="the extra serve is not installed")
+    Image.fromarray(np.zeros((6, 8), np.uint16)).save(tmp_path / "image.tif")
+    with pytest.raises(upload.HTTPException) as refused:
+        upload.decode((tmp_path / "image.tif").read_bytes(), upload.Limits(), ValueRange(page=3))
+    assert refused.value.status_code == 422
+    assert "it has 1 page, and INPUT.PAGE is 3 (from 0)" in refused.value.detail
