@@ -30,6 +30,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--val-images", metavar="DIR")
     p.add_argument("--fix", metavar="FILE", help="write a fixed copy of the annotations; must not exist yet")
     p.add_argument("--val-fix", metavar="FILE", help="the same for the validation set")
+    p.add_argument(
+        "--grow-outlines",
+        action="store_true",
+        help="with --fix: add the pixels that outlines through pixel centres run through (polygon-centres)",
+    )
     p.add_argument("--report", "--json", metavar="FILE", help="write the findings as JSON as well; must not exist yet")
     p.add_argument("--quick", action="store_true", help="neither decode the images nor draw the masks")
     p.add_argument("--detections-per-image", type=int, default=100, metavar="N",
@@ -41,6 +46,10 @@ def main() -> None:
     args = parser().parse_args()
     if args.val_annotations is None and (args.val_images or args.val_fix):
         raise ValueError("--val-images and --val-fix need --val-annotations: name the COCO JSON of the validation set.")
+    if args.grow_outlines and not (args.fix or args.val_fix):
+        raise ValueError(
+            "--grow-outlines changes what --fix and --val-fix write: name a file to write with one of them."
+        )
     if args.detections_per_image < 1:
         raise ValueError(f"--detections-per-image must be at least 1, but {args.detections_per_image} was given.")
 
@@ -64,10 +73,15 @@ def main() -> None:
     if args.report is not None:
         Path(args.report).parent.mkdir(parents=True, exist_ok=True)
         write_text(Path(args.report), json.dumps(as_json(findings), indent=2))
+    if args.grow_outlines and not findings.of("polygon-centres"):
+        raise ValueError(
+            "--grow-outlines is for polygons through pixel centres (polygon-centres), but the check has found "
+            "none: leave it out."
+        )
     fixed = {}
     for tables, other, output in ((train, val, args.fix), (val, train, args.val_fix)):
         if tables is not None and output is not None:
-            coco, changes = fix(tables, findings, other=other)
+            coco, changes = fix(tables, findings, other=other, grow_outlines=args.grow_outlines)
             fixed[tables.split] = (output, coco, changes)
             totals = {table: len(getattr(tables, table)) for table in ("images", "annotations", "categories")}
             print(f"\n{removals_line(changes, totals)}")

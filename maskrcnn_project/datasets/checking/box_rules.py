@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from maskrcnn_project.datasets.checking.findings import Findings
-from maskrcnn_project.datasets.checking.frames import differ, frame_faults, pair_of
+from maskrcnn_project.datasets.checking.frame_faults import frame_faults
+from maskrcnn_project.datasets.checking.frames import differ, pair_of
+from maskrcnn_project.datasets.checking.pixel_centres import centre_fault
+from maskrcnn_project.datasets.checking.shifted import shift_fault
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.coco_rows import Row, is_box, is_crowd, short_repr
 from maskrcnn_project.datasets.segmentations import Box, cut_box, is_outside
@@ -28,10 +31,19 @@ def check_boxes(tables: SplitTables, findings: Findings, *, progress: bool = Tru
         for row in rows
     ]
     framed = set()
+    shifted = shift_fault(list(tables.image_by_id.values()), pairs)
+    if shifted is not None:
+        for row in shifted[1]:
+            findings.add("annotations-shifted", tables.split, shifted[0], **tables.place(row))
+            framed.add(id(row))
     for rule_id, (detail, rows) in frame_faults(pairs).items():
         for row in rows:
             findings.add(rule_id, tables.split, detail, **tables.place(row))
             framed.add(id(row))
+    centred = centre_fault(pairs)
+    if centred is not None:
+        for row in centred[1]:
+            findings.add("polygon-centres", tables.split, centred[0], **tables.place(row))
     likely_corners = reads_as_corners(tables)
     corners = []
     for pair in pairs:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from maskrcnn_project.datasets.checking.alignment_rules import check_alignment
 from maskrcnn_project.datasets.checking.box_rules import check_boxes
 from maskrcnn_project.datasets.checking.findings import Findings
 from maskrcnn_project.datasets.checking.image_reading import DecodedImage
 from maskrcnn_project.datasets.checking.image_rules import check_image_files, check_shared_images
 from maskrcnn_project.datasets.checking.mask_rules import check_masks
-from maskrcnn_project.datasets.checking.set_rules import check_category_consistency, check_set
+from maskrcnn_project.datasets.checking.set_rules import check_category_consistency, check_set, check_shared_annotations
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.checking.table_rules import check_tables
 
@@ -40,8 +41,11 @@ def check_dataset(
         check_boxes(tables, findings, progress=progress)
         check_masks(tables, findings, quick=quick, progress=progress)
         check_set(tables, findings, detections_per_image)
+        if not quick:
+            check_alignment(tables, findings)
     if val is not None:
         check_category_consistency(train, val, findings)
+        check_shared_annotations(train, val, findings)
         if not quick:
             check_shared_images(train, val, findings, progress=progress, pictures=pictures)
     return findings

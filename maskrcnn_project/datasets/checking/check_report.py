@@ -101,6 +101,8 @@ def fix_command(findings: Findings, train: SplitTables, val: SplitTables | None 
     for tables, flag in ((train, "--fix"), (val, "--val-fix")):
         if tables is not None and tables.split in splits:
             flags += [flag, str(new_name(tables.json_file))]
+    if findings.of("polygon-centres"):
+        flags.append("--grow-outlines")
     return f"{show_command(train, val)} {shlex.join(flags)}"
 
 

@@ -43,6 +43,7 @@ class ImageFaults:
 
     unusable: dict[int, str] = field(default_factory=dict)  # image id -> the rule that it breaks
     sizes: dict[int, tuple[int, int]] = field(default_factory=dict)  # image id -> (height, width) in pixels
+    mirrored: str = ""  # how the annotations are, as a phrase of FLIPS
 
 
 class Findings:

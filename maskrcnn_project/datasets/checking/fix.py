@@ -12,25 +12,32 @@ from typing import Any
 
 from tqdm import tqdm
 
-from maskrcnn_project.datasets.checking.box_rules import reads_as_corners
+from maskrcnn_project.datasets.checking.box_rules import reads_as_corners, xywh
 from maskrcnn_project.datasets.checking.drawn_masks import area_is_wrong, duplicates
 from maskrcnn_project.datasets.checking.findings import Findings
 from maskrcnn_project.datasets.checking.fix_files import fix_file_names
-from maskrcnn_project.datasets.checking.fix_frames import fix_frames
+from maskrcnn_project.datasets.checking.fix_frames import fix_frames, refusal
 from maskrcnn_project.datasets.checking.fix_instances import REMOVED, box_of_drawn, box_steps, mask_steps, reform
 from maskrcnn_project.datasets.checking.fix_tables import fix_categories, fix_images, fix_references, fix_rows
 from maskrcnn_project.datasets.checking.fixes import Change, Fixes
+from maskrcnn_project.datasets.checking.frames import pair_of
 from maskrcnn_project.datasets.checking.mask_rules import wrong_crowds
+from maskrcnn_project.datasets.checking.pixel_centres import centre_fault, grown
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.coco_rows import Row
-from maskrcnn_project.datasets.segmentations import can_be_drawn, form_faults
+from maskrcnn_project.datasets.segmentations import can_be_drawn, form_box, form_faults
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import write_text
 from maskrcnn_project.masks.coding import Rle, areas_of, as_rle
 
 
 def fix(
-    tables: SplitTables, findings: Findings | None = None, *, other: SplitTables | None = None, progress: bool = True
+    tables: SplitTables,
+    findings: Findings | None = None,
+    *,
+    other: SplitTables | None = None,
+    grow_outlines: bool = False,
+    progress: bool = True,
 ) -> tuple[dict[str, Any], list[Change]]:
     """
     Fixes every rule as its ``Rule.fixes`` says. Checked again, the result breaks none of these; fixed again, it
@@ -39,20 +46,23 @@ def fix(
     Args:
         findings: of ``check_dataset``, which knows what is wrong with the image files; None leaves these alone.
         other: the other split; a category that has annotations there is no root.
+        grow_outlines: adds the pixels that outlines run through, where most run through pixel centres.
         progress: shows a bar where standard error is a terminal.
 
     Returns:
         the content of the fixed COCO file, and all changes in the order they were made.
 
     Raises:
-        DatasetError: nothing would be left, as where all images are looked for in a wrong folder; or boxes and masks
-            do not belong together, and which are wrong cannot be told.
+        DatasetError: nothing would be left, as where all images are looked for in a wrong folder; or boxes and masks do
+            not belong together, and which are wrong cannot be told.
     """
     work = Fixes.of(tables)
     _fix_tables(work, tables, findings)
     images = {row["id"]: (int(row["height"]), int(row["width"])) for row in work.images}
     _reform_masks(work, images)
-    fix_frames(work, images, tables.json_file)
+    fix_frames(work, images, tables.json_file, _mirrored(tables, findings))
+    if grow_outlines:
+        _grow(work, images)
     likely_corners = reads_as_corners(replace(tables, images=work.images, annotations=work.annotations))
     while True:
         _fix_masks(work, images, progress)
@@ -77,6 +87,22 @@ def _fix_tables(work: Fixes, tables: SplitTables, findings: Findings | None) -> 
     unusable = {key: rule for key, rule in files.unusable.items() if key not in named} if files else {}
     fix_images(work, unusable, files.sizes if files else {})
     fix_references(work)
+
+
+def _mirrored(tables: SplitTables, findings: Findings | None) -> str:
+    """
+    How all annotations are mirrored.
+
+    Raises:
+        DatasetError: they are those of other images.
+    """
+    if findings is None:
+        return ""
+    for finding in findings.of("annotations-shifted"):
+        if finding.split == tables.split:
+            raise refusal(finding.rule.id, finding.examples[0].detail, tables.json_file)
+    files = findings.image_faults.get(tables.split)
+    return "" if files is None else files.mirrored
 
 
 def write_fixed(coco: Mapping[str, Any], changes: list[Change], output: str | Path) -> tuple[Path, Path]:
@@ -151,6 +177,17 @@ def _reform_masks(work: Fixes, images: Mapping[int, tuple[int, int]]) -> None:
         step = reform(row.get("segmentation"), *images[row["image_id"]])
         if step is not None:
             work.set(step[0], "annotations", row, "segmentation", step[1])
+
+
+def _grow(work: Fixes, images: Mapping[int, tuple[int, int]]) -> None:
+    centred = centre_fault([pair_of(row, *images[row["image_id"]]) for row in work.annotations])
+    for row in centred[1] if centred else ():
+        size = images[row["image_id"]]
+        segmentation = grown(row["segmentation"], *size)
+        work.set("polygon-centres", "annotations", row, "segmentation", segmentation)
+        box = form_box(segmentation, *size)
+        if box is not None and row.get("bbox") != xywh(box):
+            work.set("polygon-centres", "annotations", row, "bbox", xywh(box))
 
 
 def _fix_crowds(work: Fixes) -> None:

@@ -11,7 +11,7 @@ from pycocotools import mask as mask_util
 
 from maskrcnn_project.datasets.checking.fixes import REMOVED
 from maskrcnn_project.datasets.segmentations import can_be_drawn, form_faults
-from maskrcnn_project.masks.coding import Rle, as_rle
+from maskrcnn_project.masks.coding import Rle, as_rle, encode
 
 BYTES_STARTS = ("b'", 'b"')  # what Python's str makes of bytes
 
@@ -42,6 +42,18 @@ def transposed(rle: Rle, height: int, width: int) -> Rle:
     along_rows = as_rle({**rle, "size": [width, height]}, width, height)
     result = mask_util.encode(mask_util.decode(along_rows).T.copy(order="F"))
     return {"size": [height, width], "counts": result["counts"].decode("ascii")}
+
+
+def flipped_mask(segmentation: Any, how: str, height: int, width: int) -> Any:
+    """A mask that can be drawn, mirrored in its image as a phrase of ``FLIPS`` says."""
+    across, down = how != "top to bottom", how != "left to right"
+    if isinstance(segmentation, dict):
+        mask = mask_util.decode(as_rle(segmentation, height, width))
+        return encode(mask[:: -1 if down else 1, :: -1 if across else 1])
+    return [
+        [(height - v if down else v) if index % 2 else (width - v if across else v) for index, v in enumerate(polygon)]
+        for polygon in segmentation
+    ]
 
 
 def _if_sound(rle: Rle, height: int, width: int) -> Any:

@@ -24,6 +24,8 @@ from typing import Any, TextIO, TypeVar, overload
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
+from maskrcnn_project.datasets.checking.likeness import thumbnail_of
+
 Size = tuple[int, int]
 Item = TypeVar("Item")
 Output = TypeVar("Output")
@@ -77,7 +79,9 @@ class DecodedImage:
     stored: Size = (0, 0)  # before it is turned upright
     orientation: int = 1
     file_digest: bytes = b""
-    pixel_digest: bytes = b""  # of the upright picture; empty where it was not asked for
+    # Of the upright picture; empty where they were not asked for.
+    pixel_digest: bytes = b""
+    thumbnail: bytes = b""  # see ``thumbnail_of``
 
     @property
     def upright(self) -> Size:
@@ -149,10 +153,10 @@ def read_picture(path: str, hashed: bool = True, *, most_pixels: int | None = No
             if image.format in JPEG_FORMATS and ends_early(data):
                 raise OSError("truncated: libjpeg takes zeros for pixels, as where space was reserved")
             orientation = _orientation(image)
-            pixels = _pixel_digest(image, orientation) if hashed else b""
+            pixels, thumbnail = _fingerprints(image, orientation) if hashed else (b"", b"")
     except Exception as error:  # on damaged files Pillow's decoders raise nearly every type of error
         return _fault(data, error)
-    return DecodedImage("", "", stored, orientation, _digest(data) if hashed else b"", pixels)
+    return DecodedImage("", "", stored, orientation, _digest(data) if hashed else b"", pixels, thumbnail)
 
 
 def ends_early(data: bytes) -> bool:
@@ -217,8 +221,11 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and value in TURNS else 1
 
 
-def _pixel_digest(image: Image.Image, orientation: int) -> bytes:
-    """Equal for pictures that are equal when they are trained on: upright, in RGB, without transparency."""
+def _fingerprints(image: Image.Image, orientation: int) -> tuple[bytes, bytes]:
+    """
+    A digest, equal for pictures that are equal when they are trained on: upright, in RGB, without transparency; and a
+    thumbnail.
+    """
     if orientation in TURNS:
         image = image.transpose(TURNS[orientation][0])
     # more than 8 bits a pixel would be cut to 8, and dark or bright pictures made equal
@@ -229,7 +236,7 @@ def _pixel_digest(image: Image.Image, orientation: int) -> bytes:
         whole = rows >= image.height
         band = image if whole else image.crop((0, top, image.width, min(top + rows, image.height)))
         digest.update((band if band.mode == mode else band.convert(mode)).tobytes())
-    return digest.digest()
+    return digest.digest(), thumbnail_of(image)
 
 
 def _digest(data: bytes) -> bytes:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import lru_cache
 
 from maskrcnn_project.datasets.checking.findings import Findings, ImageFaults
+from maskrcnn_project.datasets.checking.grey import read_grey
 from maskrcnn_project.datasets.checking.image_exif import UNKNOWN, UPRIGHT, annotated_orientation, turn_of
 from maskrcnn_project.datasets.checking.image_listing import LikelyNames, Listings, image_path
 from maskrcnn_project.datasets.checking.image_reading import TURNS, DecodedImage, read_pictures
+from maskrcnn_project.datasets.checking.likeness import alike_pairs, are_alike
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.coco_rows import Row
 from maskrcnn_project.datasets.image_file import is_deep
@@ -65,7 +68,7 @@ def check_shared_images(
     pictures: dict[str, DecodedImage] | None = None,
 ) -> None:
     """
-    Finds the images of ``val`` that ``train`` has too: the same file, or another with the same picture.
+    Finds the images of ``val`` that ``train`` has too: the same file, another with the same picture, or nearly so.
 
     Args:
         pictures: as for :func:`check_image_files`.
@@ -76,16 +79,39 @@ def check_shared_images(
     first: dict[bytes, str] = {}
     for path in train_files:
         first.setdefault(pictures[path].pixel_digest, path)
+    others = []
     for path, rows in val_files.items():
         pixels = pictures[path].pixel_digest
         same = path if path in train_files else first.get(pixels) if pixels else None
         if same is None:
+            others += [path] if pixels else []
             continue
         twin = train_files[same][0]
         kind = "the same file" if same == path else _likeness(pictures[path], pictures[same])
         for row in rows:
             detail = f"{kind} as image {twin['id']} of {train.split} ({twin['file_name']})"
             findings.add("image-in-both", val.split, detail, image_id=row["id"], file_name=row["file_name"])
+    readable = [path for path in train_files if pictures[path].thumbnail]
+    _check_alike(train, val, findings, (readable, others), pictures)
+
+
+def _check_alike(
+    train: SplitTables,
+    val: SplitTables,
+    findings: Findings,
+    paths: tuple[list[str], list[str]],
+    pictures: dict[str, DecodedImage],
+) -> None:
+    """``paths``: of the readable images of train, and of those of val that no image of train is the same as."""
+    train_files, val_files = _files(train), _files(val)
+    grey = lru_cache(maxsize=4)(read_grey)
+    thumbnails = [[pictures[path].thumbnail for path in some] for some in paths]
+    pairs = alike_pairs(thumbnails[1], thumbnails[0], lambda i, j: are_alike(grey(paths[1][i]), grey(paths[0][j])))
+    for place, twin_place in pairs.items():
+        twin = train_files[paths[0][twin_place]][0]
+        for row in val_files[paths[1][place]]:
+            detail = f"nearly the same picture as image {twin['id']} of {train.split} ({twin['file_name']})"
+            findings.add("image-alike", val.split, detail, image_id=row["id"], file_name=row["file_name"])
 
 
 def size_fault(image: Row, picture: DecodedImage) -> str:

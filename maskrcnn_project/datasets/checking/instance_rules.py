@@ -55,6 +55,20 @@ INSTANCE_RULES = (
         fixes="multiplied by the image's size",
     ),
     Rule(
+        "boxes-percent",
+        "error",
+        "boxes between 0 and 100, in most rows: percent of the image's size",
+        "write pixels",
+        fixes="turned into pixels",
+    ),
+    Rule(
+        "polygons-percent",
+        "error",
+        "polygons between 0 and 100, in most rows: percent of the image's size",
+        "write pixels",
+        fixes="turned into pixels",
+    ),
+    Rule(
         "boxes-swapped",
         "error",
         "boxes written as [y, x, height, width], in most rows",
@@ -86,6 +100,39 @@ INSTANCE_RULES = (
         "error",
         "boxes and masks that differ by one factor, in most rows: those of pictures of two sizes",
         "look at some (tools/visualize_data.py), and bring the one that is wrong to the size of the images",
+    ),
+    Rule(
+        "mirror-differs",
+        "error",
+        "boxes and masks of which one is mirrored, in most rows; which, cannot be told",
+        "look at some (tools/visualize_data.py), and mirror the one that is wrong",
+    ),
+    Rule(
+        "rows-differ",
+        "error",
+        "boxes and masks of which one belongs to the next row or the one before, in most rows",
+        "pair the masks with their boxes again where the file is written",
+    ),
+    Rule(
+        "annotations-shifted",
+        "error",
+        "annotations of the next image of the file, or of the one before, in most images",
+        "pair the images with their annotations again where the file is written",
+    ),
+    Rule(
+        "annotations-mirrored",
+        "error",
+        "annotations that fit the mirrored pictures and not the pictures, in most images",
+        "mirror them where the file is written",
+        quick=False,
+        fixes="mirrored back",
+    ),
+    Rule(
+        "annotations-off-edges",
+        "warning",
+        "annotations whose borders lie nowhere near an edge of their picture: perhaps those of other images",
+        "look at some (tools/visualize_data.py)",
+        quick=False,
     ),
     # Masks.
     Rule(
@@ -135,6 +182,13 @@ INSTANCE_RULES = (
         fixes="parted at the crossings, with the same area under the even-odd rule",
     ),
     Rule(
+        "polygon-centres",
+        "warning",
+        "polygons through the centres of the border pixels, in most rows: half a pixel is missing all round",
+        "give --grow-outlines to --fix, or write outlines along the edges of pixels",
+        fixes="with --grow-outlines, the pixels on the outline are added",
+    ),
+    Rule(
         "mask-outside", "warning", "polygons that reach beyond their image", "clip them", fixes="clipped to the image"
     ),
     Rule(
@@ -142,7 +196,8 @@ INSTANCE_RULES = (
         "error",
         "run lengths of another size than their image",
         "encode the mask at the size of the image",
-        fixes="the annotation is removed",
+        fixes="read as a mask of the image's size, transposed or enlarged, as the boxes tell; otherwise the annotation "
+        "is removed",
     ),
     Rule(
         "rle-malformed",

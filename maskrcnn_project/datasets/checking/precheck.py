@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maskrcnn_project.datasets.checking.alignment_rules import check_alignment
 from maskrcnn_project.datasets.checking.check import check_dataset
 from maskrcnn_project.datasets.checking.check_report import (
     fix_command,
@@ -30,7 +31,8 @@ def refuse_errors(
     masks: bool = True,
 ) -> Findings:
     """
-    Runs the quick rules, which read no image and draw no mask.
+    Runs the quick rules, which read no image and draw no mask, and looks at a sample of the images for annotations that
+    are mirrored or those of another image.
 
     Args:
         detections_per_image: ``TEST.DETECTIONS_PER_IMAGE``; None where it is chosen from the data.
@@ -43,6 +45,9 @@ def refuse_errors(
         DatasetError: there are errors; it names the rules, and the commands that show and fix them.
     """
     findings = check_dataset(train, val, quick=True, detections_per_image=detections_per_image, progress=False)
+    for tables in (train, val):
+        if tables is not None:
+            check_alignment(tables, findings)
     needless = () if masks else ("mask-missing",)
     errors = [finding for finding in findings if finding.rule.severity == "error" and finding.rule.id not in needless]
     if not errors:

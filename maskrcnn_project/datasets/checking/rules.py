@@ -211,7 +211,20 @@ RULES = _rules(
         "write the same list into both files",
     ),
     Rule("image-in-both", "error", "the same picture in train and val", "remove it from one of them", quick=False),
+    Rule(
+        "image-alike",
+        "warning",
+        "pictures of val that are nearly the same as one of train: saved again, or taken of one scene",
+        "keep what belongs together in one of them: else the validation is too good",
+        quick=False,
+    ),
+    Rule(
+        "annotations-in-both",
+        "warning",
+        "images of val with the very annotations of an image of train: probably one photograph, saved twice",
+        "remove it from one of them",
+    ),
 )
 
 # Of these nobody can tell which of two is wrong, so that nothing may be built on either.
-UNDECIDED_RULES = frozenset(("axes-differ", "scale-differs"))
+UNDECIDED_RULES = frozenset(("axes-differ", "scale-differs", "mirror-differs", "rows-differ", "annotations-shifted"))

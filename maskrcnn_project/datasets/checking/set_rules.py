@@ -8,13 +8,15 @@ from maskrcnn_project.datasets.categories import class_differences
 from maskrcnn_project.datasets.checking.findings import Findings
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.checking.table_rules import root_categories
-from maskrcnn_project.datasets.coco_rows import is_crowd
+from maskrcnn_project.datasets.coco_rows import Row, is_crowd, is_number
 
 # The advised minimum for fine-tuning from COCO weights.
 MIN_IMAGES = 500
 MIN_INSTANCES = 1000  # of each class
 # Below a twentieth of the most frequent class, one epoch shows the rare one too seldom to hold its own in the loss.
 RAREST_SHARE = 0.05
+MIN_NUMBERS = 12  # of an image's masks, for them to be no other's by chance
+RECTANGLE_NUMBERS = 4  # different ones of an upright rectangle, as tools draw round a whole image
 
 
 def check_set(tables: SplitTables, findings: Findings, detections_per_image: int | None = 100) -> None:
@@ -62,3 +64,32 @@ def check_category_consistency(train: SplitTables, val: SplitTables, findings: F
         names.append({row["id"]: row["name"] for row in tables.sound_categories if row["id"] not in roots})
     for difference in class_differences(names[0], names[1], (train.split, val.split)):
         findings.add("categories-differ", val.split, difference)
+
+
+def check_shared_annotations(train: SplitTables, val: SplitTables, findings: Findings) -> None:
+    """Images of both splits with the same masks to the last digit; hands do not draw so twice."""
+    first: dict[int, Row] = {}
+    for image, rows in train.images_with_annotations():
+        key = _masks_key(rows)
+        if key is not None:
+            first.setdefault(key, image)
+    for image, rows in val.images_with_annotations():
+        twin = first.get(key) if (key := _masks_key(rows)) is not None else None
+        if twin is not None:
+            detail = f"those of image {twin['id']} of {train.split} ({twin['file_name']})"
+            where = {"image_id": image["id"], "file_name": image["file_name"]}
+            findings.add("annotations-in-both", val.split, detail, **where)
+
+
+def _masks_key(rows: list[Row]) -> int | None:
+    """Equal for images of equal masks; None where the masks are so plain that two images may have them by chance."""
+    keys, numbers = [], 0
+    for row in rows:
+        mask = row.get("segmentation")
+        if isinstance(mask, dict) and isinstance(mask.get("counts"), str):
+            keys.append(hash(mask["counts"]))
+            numbers += len(mask["counts"])
+        elif isinstance(mask, list) and mask and isinstance(mask[0], list) and all(map(is_number, mask[0])):
+            keys.append(hash(tuple(mask[0])))
+            numbers += len(mask[0]) if len(set(mask[0])) > RECTANGLE_NUMBERS else 0
+    return hash(tuple(sorted(keys))) if numbers >= MIN_NUMBERS else None

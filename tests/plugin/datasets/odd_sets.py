@@ -110,6 +110,60 @@ def along_rows(rle):
     return {"size": [HEIGHT, WIDTH], "counts": encode(decode(rle, HEIGHT, WIDTH).T)["counts"]}
 
 
+def mirrored(rle):
+    return encode(decode(rle, HEIGHT, WIDTH)[:, ::-1])
+
+
+def in_percent(x, y, w, h):
+    return [100 * side / whole for side, whole in zip((x, y, w, h), 2 * (WIDTH, HEIGHT), strict=True)]
+
+
+def halved(rle):
+    """As made on a picture of half the size."""
+    return encode(decode(rle, HEIGHT, WIDTH)[::2, ::2])
+
+
+def of_next_row(key):
+    """Every row has the box or mask of the next one."""
+
+    def build():
+        coco = sound()
+        rows = coco["annotations"]
+        values = [row[key] for row in rows]
+        for row, value in zip(rows, [*values[1:], values[0]], strict=True):
+            row[key] = value
+        return json.dumps(coco)
+
+    return build
+
+
+def shifted_images():
+    """Every second image is smaller than where its neighbours' objects lie, and has the annotations of the next one."""
+    coco = sound()
+    rows = coco["annotations"]
+    for image in coco["images"][1::2]:
+        image.update(height=24, width=24)
+    small = {image["id"] for image in coco["images"][1::2]}
+    for number, row in enumerate(rows):
+        if row["image_id"] in small:
+            x, y = 2 + number % 3, 3 + number % 3
+            row.update(bbox=[x, y, 12, 10], segmentation=[polygon_of(x, y, 12, 10)], area=112)
+        elif isinstance(row["segmentation"], dict):
+            row["segmentation"] = [polygon_of(*row["bbox"])]
+        row["image_id"] = row["image_id"] % IMAGES + 1
+    return json.dumps(coco)
+
+
+def polygons_through_centres():
+    """As OpenCV's contours are: from pixel to pixel, without the half pixel round them."""
+    coco = sound("polygons")
+    for row in coco["annotations"]:
+        x, y, w, h = row["bbox"]
+        right, bottom = x + w - 1, y + h - 1
+        row["segmentation"] = [[x, y, right, y, right, bottom - 3, right - 3, bottom, x + 3, bottom, x, bottom - 3]]
+    return json.dumps(coco)
+
+
 def renumbered(table, reference, number):
     """``number(old)`` as the ids of a table, and where annotations refer to them."""
 

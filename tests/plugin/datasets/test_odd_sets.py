@@ -1,15 +1,20 @@
 """
 What the check passes trains: each odd set is refused by the gate of train_net.py, or goes all the way through
-registration, loading, the mapper of a training and the evaluation without an exception.
+registration, loading, the mapper of a training, a step of training, prediction and the evaluation without an exception.
+The slow test does the same with the tools themselves, and exports the model.
 """
 
 import copy
+import runpy
+import sys
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 from detectron2.data import DatasetCatalog, DatasetMapper, MetadataCatalog
 from detectron2.evaluation import COCOEvaluator
+from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances
 from PIL import Image
 
@@ -19,6 +24,8 @@ from maskrcnn_project.datasets.coco_file import coco_file_of, read_json
 from maskrcnn_project.datasets.register import register_coco_dataset
 from maskrcnn_project.datasets.statistics import mask_format_of
 from maskrcnn_project.errors import DatasetError
+from tests.contract.tiny import tiny_cfg, train_step
+from tests.places import ROOT
 from tests.plugin.datasets.odd_sets import (
     HEIGHT,
     IMAGES,
@@ -26,18 +33,25 @@ from tests.plugin.datasets.odd_sets import (
     along_rows,
     boxes,
     each,
+    halved,
+    in_percent,
+    mirrored,
+    of_next_row,
     only_tables,
     points,
     polygons,
+    polygons_through_centres,
     put,
     renumbered,
     run_lengths,
     segmentations,
+    shifted_images,
     sound,
     text,
     with_rows,
     without,
 )
+from tests.plugin.test_run_folder_end_to_end import TINY
 
 pytestmark = pytest.mark.usefixtures("own_catalogs")
 
@@ -147,6 +161,14 @@ ODD_SETS = {
     "boxes at double size": (boxes(lambda *box: [side * 2 for side in box]), "scale-differs"),
     "boxes of y, x": (boxes(lambda x, y, w, h: [y, x, h, w]), "boxes-swapped"),
     "boxes of y, x, one row": (boxes(lambda x, y, w, h: [y, x, h, w], only=(0,)), TRAINS),
+    "boxes in percent": (boxes(in_percent), "boxes-percent"),
+    "polygons in percent": (points(lambda x, y: (x / WIDTH * 100, y / HEIGHT * 100), "polygons"), "polygons-percent"),
+    "boxes mirrored": (boxes(lambda x, y, w, h: [WIDTH - x - w, y, w, h]), "mirror-differs"),
+    "polygons mirrored": (points(lambda x, y: (x, HEIGHT - y), "polygons"), "mirror-differs"),
+    "run lengths mirrored": (segmentations(mirrored, "rle"), "mirror-differs"),
+    "boxes of the next row": (of_next_row("bbox"), "rows-differ"),
+    "masks of the next row": (of_next_row("segmentation"), "rows-differ"),
+    "images of two sizes, shifted": (shifted_images, "annotations-shifted"),
     # Masks.
     "no masks": (put("annotations", "segmentation", [], only=range(12)), "mask-missing"),
     "one mask null": (put("annotations", "segmentation", None), "mask-missing"),
@@ -178,6 +200,8 @@ ODD_SETS = {
     "runs that do not fill": (run_lengths(lambda _: {**LIST_OF_RUNS, "counts": [96, 40]}), "rle-malformed"),
     "negative runs": (run_lengths(lambda _: {**LIST_OF_RUNS, "counts": [96, -40, 3016]}), "rle-malformed"),
     "run lengths of another size": (run_lengths(lambda rle: {**rle, "size": [WIDTH, HEIGHT]}), "rle-size"),
+    "run lengths of half the size": (run_lengths(halved), "rle-size"),
+    "polygons through pixel centres": (polygons_through_centres, TRAINS),
     "run lengths along the rows": (segmentations(along_rows, "rle"), "rle-row-major"),
     "run lengths without a pixel": (run_lengths(lambda _: {**LIST_OF_RUNS, "counts": [HEIGHT * WIDTH]}), TRAINS),
 }  # fmt: skip
@@ -205,8 +229,36 @@ def test_an_odd_set_is_refused_or_trains(name, images, tmp_path):
     pass_gate(file, images)
     register_coco_dataset("odd", file, images)
     records = DatasetCatalog.get("odd")
-    map_all(records)
-    evaluate(records)
+    mapped = map_all(records)
+    model = trained_a_step(mapped)
+    evaluate(records, model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, (_, refusal) in ODD_SETS.items() if not refusal])
+def test_an_odd_set_goes_through_the_tools(name, images, tmp_path):
+    file = tmp_path / "set.json"
+    file.write_text(ODD_SETS[name][0](), encoding="utf-8")
+    sets = ["--images", images, "--annotations", file, "--val-images", images, "--val-annotations", file]
+    own = ["--backbone", "resnet18", "--short-edge", 64, "--output", tmp_path / "run", "--batch-size", 2]
+    assert run_tool_here("train_net", *sets, *own, *TINY, "SOLVER.MAX_ITER", 2) == 0
+    assert (tmp_path / "run" / "inference" / "report.html").is_file()
+    found = ["--input", images, "--output", tmp_path / "found", "--score-threshold", 0]
+    assert run_tool_here("predict", "--run", tmp_path / "run", *found) == 0
+    model = tmp_path / "model.ts"
+    assert run_tool_here("export_model", "--run", tmp_path / "run", "--format", "torchscript", "--output", model) == 0
+    assert model.is_file()
+
+
+def run_tool_here(name, *words):
+    """The exit code of a tool that runs in this process, which saves it the start."""
+    path = str(ROOT / "tools" / f"{name}.py")
+    with mock.patch.object(sys, "argv", [path, *map(str, words)]):
+        try:
+            runpy.run_path(path, run_name="__main__")
+        except SystemExit as end:
+            return end.code or 0
+    return 0
 
 
 def pass_gate(file, images):
@@ -222,22 +274,36 @@ def map_all(records):
     mapper = DatasetMapper(
         is_train=True, augmentations=[], image_format="BGR", use_instance_mask=True, instance_mask_format=mask_format
     )
-    mapped = [mapper(copy.deepcopy(record))["instances"] for record in records]
-    assert all(instances.has("gt_masks") for instances in mapped if len(instances))
-    assert sum(map(len, mapped)) > 0
+    mapped = [mapper(copy.deepcopy(record)) for record in records]
+    assert all(each["instances"].has("gt_masks") for each in mapped if len(each["instances"]))
+    assert sum(len(each["instances"]) for each in mapped) > 0
+    return mapped
 
 
-def evaluate(records):
-    """One prediction an image, which no object has to be like, against what the evaluator reads from disk."""
+def trained_a_step(mapped):
+    """A narrow model for two classes after a step on all images with objects."""
+    cfg = tiny_cfg()
+    torch.manual_seed(0)
+    model = build_model(cfg)
+    train_step(cfg, model, [each for each in mapped if len(each["instances"])])
+    return model.eval()
+
+
+def evaluate(records, model):
+    """What the model finds, and one object more, against what the evaluator reads from disk."""
     evaluator = COCOEvaluator("odd", tasks=("bbox", "segm"), distributed=False)
     evaluator.reset()
+    mapper = DatasetMapper(is_train=False, augmentations=[], image_format="BGR")
     for record in records:
-        found = Instances((HEIGHT, WIDTH))
+        image = mapper({key: value for key, value in record.items() if key != "annotations"})
+        with torch.no_grad():
+            predicted = model([image])[0]["instances"]
+        found = Instances(predicted.image_size)
         found.pred_boxes = Boxes(torch.tensor([[30.0, 4.0, 50.0, 14.0]]))
         found.scores, found.pred_classes = torch.tensor([0.9]), torch.tensor([0])
-        found.pred_masks = torch.zeros(1, HEIGHT, WIDTH, dtype=torch.bool)
+        found.pred_masks = torch.zeros(1, *predicted.image_size, dtype=torch.bool)
         found.pred_masks[:, 4:14, 30:50] = True
-        evaluator.process([record], [{"instances": found}])
+        evaluator.process([image], [{"instances": Instances.cat([predicted, found])}])
     results = evaluator.evaluate()
     assert {"bbox", "segm"} <= set(results)
 

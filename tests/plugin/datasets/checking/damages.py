@@ -225,6 +225,33 @@ def _row_major(coco):
         row["segmentation"] = {"size": [HEIGHT, WIDTH], "counts": encode(mask.T)["counts"]}
 
 
+def _boxes_of_next_rows(coco):
+    boxes = [row["bbox"] for row in coco["annotations"]]
+    for row, box in zip(coco["annotations"], [*boxes[1:], boxes[0]], strict=True):
+        row["bbox"] = box
+
+
+def _of_the_next_image(coco):
+    """Images of three sizes that hold just what lies in them; then every image has the annotations of the next one."""
+    for image, (height, width) in zip(coco["images"], [(HEIGHT, WIDTH), (82, 115), (81, 82)], strict=True):
+        image.update(height=height, width=width)
+    for row in coco["annotations"]:
+        height, width = [(HEIGHT, WIDTH), (82, 115), (81, 82)][row["image_id"] - 1]
+        if isinstance(row["segmentation"], dict):
+            row["segmentation"] = encode(decode(row["segmentation"], HEIGHT, WIDTH)[:height, :width])
+        row["image_id"] = row["image_id"] % 3 + 1
+
+
+def _through_centres(coco):
+    """From pixel to pixel, with slanted corners, and boxes that count the last pixel."""
+    for row in coco["annotations"]:
+        if isinstance(row["segmentation"], list):
+            x, y, w, h = row["bbox"]
+            right, bottom = x + w - 1, y + h - 1
+            row["segmentation"] = [[x, y, right, y, right, bottom - 3, right - 3, bottom, x + 3, bottom, x, bottom - 3]]
+            row["area"] = w * h - 18
+
+
 # rule -> what breaks it, and (image id, annotation id) of every place where it has to be found
 DAMAGES = {
     "table-empty": (_no_annotations, [(None, None)]),
@@ -238,6 +265,15 @@ DAMAGES = {
     "rle-row-major": (_row_major, ANYWHERE),
     "axes-differ": (_exchanged_somewhere, ANYWHERE),
     "scale-differs": (_each_box(lambda x, y, w, h: [x / 2, y / 2, w / 2, h / 2]), ANYWHERE),
+    "boxes-percent": (
+        _each_box(lambda x, y, w, h: [100 * x / WIDTH, 100 * y / HEIGHT, 100 * w / WIDTH, 100 * h / HEIGHT]),
+        ANYWHERE,
+    ),
+    "polygons-percent": (_each_polygon(lambda x, y: (100 * x / WIDTH, 100 * y / HEIGHT)), ANYWHERE),
+    "mirror-differs": (_each_box(lambda x, y, w, h: [WIDTH - x - w, y, w, h]), ANYWHERE),
+    "rows-differ": (_boxes_of_next_rows, ANYWHERE),
+    "annotations-shifted": (_of_the_next_image, ANYWHERE),
+    "polygon-centres": (_through_centres, ANYWHERE),
     "row-malformed": (_malformed_rows, [(4, None), (None, None), (1, None)]),
     "image-id-repeated": (_image_id_again, [(1, None)]),
     "annotation-id-repeated": (_annotation_id_again, [(1, 11)]),

@@ -60,6 +60,14 @@ def sound_coco():
     return {"info": {"year": 2024}, "images": images, "annotations": rows, "categories": categories}
 
 
+def other_coco():
+    """As ``sound_coco``, of other pictures: no image has the same masks."""
+    coco = sound_coco()
+    row = row_of(coco, 22)
+    row.update(segmentation=encode(np.roll(ring(), 2, axis=1)), bbox=[62, 50, 30, 30])
+    return coco
+
+
 def row_of(coco, number):
     """The annotation with this id."""
     return next(row for row in coco["annotations"] if row["id"] == number)

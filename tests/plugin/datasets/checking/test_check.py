@@ -5,16 +5,21 @@ import pytest
 from maskrcnn_project.datasets.checking.check import check_dataset
 from maskrcnn_project.datasets.checking.rules import RULES
 from tests.plugin.datasets.checking.damages import ANYWHERE, DAMAGES
-from tests.plugin.datasets.checking.sound_set import AMOUNTS, found_in, side_of, sound_coco
+from tests.plugin.datasets.checking.sound_set import AMOUNTS, found_in, other_coco, side_of, sound_coco
 
 # Tested where the image files are (test_image_rules), and below for train against val.
 OF_FILES = {rule_id for rule_id in RULES if rule_id.startswith("image-") and rule_id not in DAMAGES}
-OF_BOTH = {"categories-differ"}
+OF_BOTH = {"categories-differ", "annotations-in-both"}
+# Tested with their pictures (test_alignment_rules).
+OF_PICTURES = {"annotations-mirrored", "annotations-off-edges"}
 # A damage that cannot but break a second rule.
 UNAVOIDABLE = {
     "table-empty": {"category-unused", "images-without-objects"},
     "polygons-normalised": {"mask-empty", "area-wrong"},  # less than a pixel each
+    "polygons-percent": {"area-wrong"},
     "polygons-swapped": {"mask-outside"},
+    "rows-differ": {"box-mask-differ"},  # the last row has the box of the first
+    "annotations-shifted": {"mask-outside", "rle-size"},
     "rle-all-crowd": {"images-without-objects"},  # training would see none
     "image-too-crowded": {"masks-all-boxes"},  # it is crowded with squares
 }
@@ -22,12 +27,12 @@ UNAVOIDABLE = {
 
 def test_a_sound_file_is_silent():
     assert found_in(sound_coco()) == {}
-    assert found_in(sound_coco(), val=sound_coco()) == {}
+    assert found_in(sound_coco(), val=other_coco()) == {}
     assert found_in(sound_coco(), quick=True) == {}
 
 
 def test_every_rule_has_a_damage():
-    assert {*DAMAGES, *OF_FILES, *OF_BOTH, *AMOUNTS} == set(RULES)
+    assert {*DAMAGES, *OF_FILES, *OF_BOTH, *OF_PICTURES, *AMOUNTS} == set(RULES)
 
 
 @pytest.mark.parametrize("rule_id", DAMAGES)
@@ -68,15 +73,25 @@ def test_train_and_val_have_to_agree(change, words):
 def test_a_root_category_on_one_side_is_no_difference():
     with_root = sound_coco()
     DAMAGES["category-root"][0](with_root)
-    assert set(found_in(with_root, val=sound_coco())) == {"category-root"}
+    assert set(found_in(with_root, val=other_coco())) == {"category-root"}
 
 
 def test_a_category_that_owns_instances_in_train_is_no_root_in_val():
-    train, val = sound_coco(), sound_coco()
+    train, val = sound_coco(), other_coco()
     for coco in (train, val):
         DAMAGES["category-root"][0](coco)
     train["annotations"][0]["category_id"] = 0
     assert set(found_in(train, val=val)) == {"category-unused"}
+
+
+def test_the_masks_of_an_image_of_train_in_val():
+    """Image 2 holds run lengths, which no two photographs share; the squares of image 1 may be in any."""
+    val = sound_coco()
+    val["images"][1]["file_name"] = "saved_again.jpg"
+    findings = check_dataset(side_of(sound_coco()), side_of(val, "val"), progress=False)
+    (finding,) = findings.of("annotations-in-both")
+    assert finding.split == "val" and finding.count == 1
+    assert (finding.examples[0].image_id, finding.examples[0].detail) == (2, "those of image 2 of train (2.png)")
 
 
 def test_nothing_is_a_dataset_too():

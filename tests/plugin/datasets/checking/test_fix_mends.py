@@ -18,6 +18,9 @@ from tests.plugin.datasets.odd_sets import (
     along_rows,
     boxes,
     each,
+    halved,
+    in_percent,
+    of_next_row,
     points,
     polygons,
     put,
@@ -74,6 +77,13 @@ MENDED = {
     "polygons in 0..1": (points(lambda x, y: (x / WIDTH, y / HEIGHT), "polygons"), "polygons"),
     "boxes of y, x": (boxes(lambda x, y, w, h: [y, x, h, w]), "both"),
     "polygons of y, x": (points(lambda x, y: (y, x)), "both"),
+    "run lengths of the size exchanged": (
+        run_lengths(lambda rle: {**rle, "size": [WIDTH, HEIGHT]}),
+        "rle",
+    ),
+    "run lengths of the transposed mask": (run_lengths(lambda rle: encode(decode(rle, HEIGHT, WIDTH).T)), "rle"),
+    "boxes in percent": (boxes(in_percent), "both"),
+    "polygons in percent": (points(lambda x, y: (100 * x / WIDTH, 100 * y / HEIGHT), "polygons"), "polygons"),
     "run lengths along the rows": (segmentations(along_rows, "rle"), "rle"),
 }
 
@@ -113,6 +123,28 @@ def test_no_row_is_removed_and_every_mask_and_box_is_right(name, images):
     ]
 
 
+def test_run_lengths_of_half_the_size_are_enlarged(images):
+    """Each pixel becomes two by two: the objects have even corners, and all but the hole's corner."""
+    tables, findings, _ = checked(json.loads(run_lengths(halved)()), images)
+    fixed, changes = fix(tables, findings, progress=False)
+    assert [change.rule for change in changes] == ["rle-size", "rle-size"]
+    for row, was in zip(fixed["annotations"], sound("rle")["annotations"], strict=True):
+        one, other = (decode(each["segmentation"], HEIGHT, WIDTH) for each in (row, was))
+        assert (one & other).sum() / (one | other).sum() > 0.95
+
+
+def test_run_lengths_without_a_box_are_read_as_most_others_are(images):
+    content = json.loads(run_lengths(lambda rle: encode(decode(rle, HEIGHT, WIDTH).T))())
+    del content["annotations"][0]["bbox"]
+    tables, findings, _ = checked(content, images)
+    fixed, _ = fix(tables, findings, progress=False)
+    was = sound("rle")["annotations"][0]
+    assert fixed["annotations"][0]["segmentation"]["size"] == [HEIGHT, WIDTH]
+    assert (
+        decode(fixed["annotations"][0]["segmentation"], HEIGHT, WIDTH) == decode(was["segmentation"], HEIGHT, WIDTH)
+    ).all()
+
+
 def test_a_name_that_several_images_mean_is_not_given_twice(images):
     content = json.loads(put("images", "file_name", "x/2.png", only=(0, 1))())
     tables, findings, _ = checked(content, images)
@@ -125,6 +157,8 @@ def test_a_name_that_several_images_mean_is_not_given_twice(images):
     [
         (boxes(lambda *box: [side / 2 for side in box]), "scale-differs"),
         (points(lambda x, y: (x / 2, y / 2), "polygons"), "scale-differs"),
+        (boxes(lambda x, y, w, h: [WIDTH - x - w, y, w, h]), "mirror-differs"),
+        (of_next_row("bbox"), "rows-differ"),
     ],
 )
 def test_no_box_is_written_for_a_mask_that_may_be_wrong(build, rule_id, images):

@@ -198,14 +198,14 @@ def test_large_pictures_are_read_by_one_thread(tmp_path, monkeypatch):
     paths = [str(tmp_path / f"{i}.png") for i in range(9)]
     for i, path in enumerate(paths):
         noise(seed=i, width=100 if i % 2 else 10).save(path)
-    threads, digest = {}, image_reading._pixel_digest
+    threads, fingerprints = {}, image_reading._fingerprints
 
     def noted(image, orientation):
         threads.setdefault(image.width, set()).add(threading.get_ident())
-        return digest(image, orientation)
+        return fingerprints(image, orientation)
 
     monkeypatch.setattr(image_reading, "LARGE", 48 * 50)
-    monkeypatch.setattr(image_reading, "_pixel_digest", noted)
+    monkeypatch.setattr(image_reading, "_fingerprints", noted)
     pictures = read_pictures(paths, progress=False)
     assert [pictures[path].stored for path in paths] == [(48, 100 if i % 2 else 10) for i in range(9)]
     assert len({picture.pixel_digest for picture in pictures.values()}) == 9
