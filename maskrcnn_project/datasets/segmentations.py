@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from maskrcnn_project.datasets.coco_rows import MAX_COORDINATE, is_id, is_number, short_repr
 from maskrcnn_project.masks.run_lengths import box_of, read_run_lengths
 
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels
+Faults = list[tuple[str, str]]  # rules that are broken, each with a phrase
 
 # Rounding to whole pixels moves an edge by half a pixel at most: no more than that is anybody's mistake.
 OUTSIDE_TOLERANCE = 0.5
@@ -17,20 +18,32 @@ NUMBERS = frozenset((int, float))
 HARMLESS = frozenset(("rle-uncompressed", "mask-outside", "polygon-part-short"))
 
 
-def form_faults(segmentation: Any, height: int, width: int) -> list[tuple[str, str]]:
+class Form(NamedTuple):
+    """What a segmentation is by its form."""
+
+    faults: Faults  # the rules that it breaks, each with a phrase
+    box: Box | None  # round it, not cut at the image's edges; None if it cannot be drawn or has no pixel
+
+
+def form_of(segmentation: Any, height: int, width: int) -> Form:
     """
-    The rules that a segmentation breaks by its form, each with a phrase. An absent mask breaks ``mask-missing``.
+    Looks at a segmentation once. An absent mask breaks ``mask-missing``.
 
     Args:
         height, width: of the image.
     """
     if segmentation is None or segmentation == [] or segmentation == "":
-        return [("mask-missing", "its segmentation is empty or not there")]
+        return Form([("mask-missing", "its segmentation is empty or not there")], None)
     if isinstance(segmentation, dict):
-        return _rle_faults(segmentation, height, width)
+        return _run_lengths_form(segmentation, height, width)
     if not isinstance(segmentation, list):
-        return [("mask-malformed", f"its segmentation is {short_repr(segmentation)}")]
-    return _polygons_faults(segmentation, height, width)
+        return Form([("mask-malformed", f"its segmentation is {short_repr(segmentation)}")], None)
+    return _polygons_form(segmentation, height, width)
+
+
+def form_faults(segmentation: Any, height: int, width: int) -> Faults:
+    """The rules that a segmentation breaks by its form, see ``form_of``."""
+    return form_of(segmentation, height, width).faults
 
 
 def can_be_drawn(faults: Iterable[tuple[str, str]]) -> bool:
@@ -40,7 +53,7 @@ def can_be_drawn(faults: Iterable[tuple[str, str]]) -> bool:
 
 def form_box(segmentation: Any, height: int, width: int) -> Box | None:
     """The box round a segmentation that can be drawn, cut at the image's edges; None if nothing is in the image."""
-    box = uncut_box(segmentation, height, width)
+    box = form_of(segmentation, height, width).box
     return None if box is None else cut_box(box, height, width)
 
 
@@ -49,18 +62,6 @@ def cut_box(box: Box, height: int, width: int) -> Box | None:
     x1, y1, x2, y2 = box
     box = max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
     return box if box[0] < box[2] and box[1] < box[3] else None
-
-
-def uncut_box(segmentation: Any, height: int, width: int) -> Box | None:
-    """The box round a segmentation; None if it cannot be drawn or has no pixel. Run lengths are read once."""
-    if isinstance(segmentation, dict) and segmentation.get("size") == [height, width]:
-        counts = segmentation.get("counts")
-        if isinstance(counts, str) or (isinstance(counts, list) and all(map(is_id, counts))):
-            runs = read_run_lengths(counts, height * width)
-            return None if runs is None else box_of(runs, height)
-    if not isinstance(segmentation, list) or not can_be_drawn(form_faults(segmentation, height, width)):
-        return None
-    return polygons_box(without_short(segmentation))
 
 
 def polygons_box(polygons: Sequence[Sequence[float]]) -> Box:
@@ -104,30 +105,34 @@ def is_outside(box: Box, height: int, width: int) -> bool:
     return beyond > OUTSIDE_TOLERANCE
 
 
-def _rle_faults(rle: dict[str, Any], height: int, width: int) -> list[tuple[str, str]]:
+def _run_lengths_form(rle: dict[str, Any], height: int, width: int) -> Form:
     size, counts = rle.get("size"), rle.get("counts")
     if not isinstance(size, list) or len(size) != 2 or not all(map(is_number, size)):
-        return [("mask-malformed", f"its run lengths have the size {short_repr(size)}")]
+        return Form([("mask-malformed", f"its run lengths have the size {short_repr(size)}")], None)
     if not isinstance(counts, str) and not (isinstance(counts, list) and all(map(is_id, counts))):
-        return [("mask-malformed", f"its run lengths have the counts {short_repr(counts)}")]
-    faults: list[tuple[str, str]] = []
+        return Form([("mask-malformed", f"its run lengths have the counts {short_repr(counts)}")], None)
+    faults: Faults = []
+    box = None
     if size != [height, width]:
         faults.append(("rle-size", f"size {size}, but the image has [height, width] = [{height}, {width}]"))
-    elif read_run_lengths(counts, height * width) is None:
-        detail = f"its run lengths do not fill the {height} x {width} pixels of the image, or cannot be read"
-        return [("rle-malformed", detail)]
+    else:
+        runs = read_run_lengths(counts, height * width)
+        if runs is None:
+            detail = f"its run lengths do not fill the {height} x {width} pixels of the image, or cannot be read"
+            return Form([("rle-malformed", detail)], None)
+        box = box_of(runs, height)
     if isinstance(counts, list):
         faults.append(("rle-uncompressed", f"{len(counts)} run lengths"))
-    return faults
+    return Form(faults, box)
 
 
-def _polygons_faults(polygons: list[Any], height: int, width: int) -> list[tuple[str, str]]:
+def _polygons_form(polygons: list[Any], height: int, width: int) -> Form:
     if all(type(value) in NUMBERS for value in polygons):
-        return [("polygon-flat", f"one list of {len(polygons)} numbers")]
+        return Form([("polygon-flat", f"one list of {len(polygons)} numbers")], None)
     faults, short, sound = [], [], []
     for number, polygon in enumerate(polygons):
         if not isinstance(polygon, list) or not NUMBERS.issuperset(map(type, polygon)):
-            return [("mask-malformed", f"polygon {number} is {short_repr(polygon)}")]
+            return Form([("mask-malformed", f"polygon {number} is {short_repr(polygon)}")], None)
         if not polygon:
             short.append(f"polygon {number} is empty")
         elif not is_finite(polygon):
@@ -139,11 +144,12 @@ def _polygons_faults(polygons: list[Any], height: int, width: int) -> list[tuple
             sound.append(polygon)
     rule_id = "polygon-part-short" if sound or faults else "polygon-short"
     faults += [(rule_id, detail) for detail in short]
-    if sound and can_be_drawn(faults):
-        box = polygons_box(sound)
-        if is_outside(box, height, width):
-            faults.append(("mask-outside", f"it reaches {_reach(box, height, width)}"))
-    return faults
+    if not sound or not can_be_drawn(faults):
+        return Form(faults, None)
+    box = polygons_box(sound)
+    if is_outside(box, height, width):
+        faults.append(("mask-outside", f"it reaches {_reach(box, height, width)}"))
+    return Form(faults, box)
 
 
 def _reach(box: Box, height: int, width: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from maskrcnn_project.datasets.checking.findings import Findings
 from maskrcnn_project.datasets.checking.frame_faults import frame_faults
-from maskrcnn_project.datasets.checking.frames import differ, pair_of
+from maskrcnn_project.datasets.checking.frames import Pair, differ, pair_of
 from maskrcnn_project.datasets.checking.pixel_centres import centre_fault
 from maskrcnn_project.datasets.checking.shifted import shift_fault
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
@@ -18,18 +18,13 @@ EMPTY_SIDE = 1e-5
 CORNER_SHARE = 0.9
 
 
-def check_boxes(tables: SplitTables, findings: Findings, *, progress: bool = True) -> None:
+def check_boxes(tables: SplitTables, findings: Findings, pairs: list[Pair]) -> None:
     """
     All rules on boxes; what is wrong with the masks is left to theirs.
 
     Args:
-        progress: shows a bar where standard error is a terminal.
+        pairs: of all annotations, see ``pairs_of``.
     """
-    pairs = [
-        pair_of(row, int(image["height"]), int(image["width"]))
-        for image, rows in tables.images_with_annotations("Checking the boxes", progress)
-        for row in rows
-    ]
     framed = set()
     shifted = shift_fault(list(tables.image_by_id.values()), pairs)
     if shifted is not None:
@@ -59,6 +54,20 @@ def check_boxes(tables: SplitTables, findings: Findings, *, progress: bool = Tru
     for detail, annotation in corners:
         detail += f"; so {len(corners)} of the {total} boxes of the file"
         findings.add("box-corners", tables.split, detail, **tables.place(annotation))
+
+
+def pairs_of(tables: SplitTables, *, progress: bool = True) -> list[Pair]:
+    """
+    Every sound annotation of a listed image, image by image, with what its box and its mask are by their form.
+
+    Args:
+        progress: shows a bar where standard error is a terminal.
+    """
+    return [
+        pair_of(row, int(image["height"]), int(image["width"]))
+        for image, rows in tables.images_with_annotations("Reading boxes and masks", progress)
+        for row in rows
+    ]
 
 
 def reads_as_corners(tables: SplitTables) -> bool:

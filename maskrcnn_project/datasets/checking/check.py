@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maskrcnn_project.datasets.checking.alignment_rules import check_alignment
-from maskrcnn_project.datasets.checking.box_rules import check_boxes
+from maskrcnn_project.datasets.checking.box_rules import check_boxes, pairs_of
 from maskrcnn_project.datasets.checking.findings import Findings
 from maskrcnn_project.datasets.checking.image_reading import DecodedImage
 from maskrcnn_project.datasets.checking.image_rules import check_image_files, check_shared_images
@@ -38,8 +38,9 @@ def check_dataset(
         findings.image_faults[tables.split] = check_image_files(
             tables, findings, quick=quick, progress=progress, other=other, pictures=pictures
         )
-        check_boxes(tables, findings, progress=progress)
-        check_masks(tables, findings, quick=quick, progress=progress)
+        pairs = pairs_of(tables, progress=progress)
+        check_boxes(tables, findings, pairs)
+        check_masks(tables, findings, pairs, quick=quick, progress=progress)
         check_set(tables, findings, detections_per_image)
         if not quick:
             check_alignment(tables, findings)

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maskrcnn_project.datasets.coco_rows import Row, is_box
-from maskrcnn_project.datasets.segmentations import (
-    Box,
-    uncut_box,
-)
+from maskrcnn_project.datasets.segmentations import Box, Faults, form_of
 from maskrcnn_project.masks.run_lengths import box_of, read_run_lengths
 
 # Pixel masks, outlines through pixel centres and outlines along pixel edges give boxes that differ by a pixel on each
@@ -28,6 +25,7 @@ class Pair:
     box: Box | None
     mask_box: Box | None
     is_polygon: bool
+    faults: Faults  # of the mask's form
 
     def fits(self) -> bool:
         """Whether box and mask agree as they are."""
@@ -77,8 +75,8 @@ def pair_of(row: Row, height: int, width: int) -> Pair:
     """An annotation with both its boxes; (height, width) of its image."""
     box, segmentation = row.get("bbox"), row.get("segmentation")
     corners = (box[0], box[1], box[0] + box[2], box[1] + box[3]) if is_box(box) else None
-    mask_box = uncut_box(segmentation, height, width) if segmentation else None
-    return Pair(row, height, width, corners, mask_box, isinstance(segmentation, list))
+    faults, mask_box = form_of(segmentation, height, width)
+    return Pair(row, height, width, corners, mask_box, isinstance(segmentation, list), faults)
 
 
 def agree(box: Box | None, other: Box | None) -> bool:

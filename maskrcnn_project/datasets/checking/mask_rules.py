@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from maskrcnn_project.datasets.checking.drawn_masks import area_is_wrong, duplicates, groups_of, parts_of
 from maskrcnn_project.datasets.checking.findings import Findings
+from maskrcnn_project.datasets.checking.frames import Pair
 from maskrcnn_project.datasets.checking.polygons import crossings, shapes_of
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.coco_rows import Row, is_crowd, short_repr
-from maskrcnn_project.datasets.segmentations import can_be_drawn, form_faults, points_of, without_short
+from maskrcnn_project.datasets.segmentations import can_be_drawn, points_of, without_short
 from maskrcnn_project.masks.coding import Rle, areas_of, as_rle
 
 FULL_SHARE = 0.99  # of the image; hand-drawn outlines stop a little before the edge
@@ -20,20 +21,24 @@ BOXES_SHARE, MIN_BOXES = 0.9, 20
 CROWD_SHARE = 0.5
 
 
-def check_masks(tables: SplitTables, findings: Findings, *, quick: bool = False, progress: bool = True) -> None:
+def check_masks(
+    tables: SplitTables, findings: Findings, pairs: list[Pair], *, quick: bool = False, progress: bool = True
+) -> None:
     """
     All rules on masks.
 
     Args:
+        pairs: of all annotations, see ``pairs_of``.
         quick: leaves out those that need the pixels.
         progress: shows a bar where standard error is a terminal.
     """
     rectangles = masks = 0
+    faults_of_each = (pair.faults for pair in pairs)  # in the same order
     for image, rows in tables.images_with_annotations("Checking the masks", progress):
         height, width = int(image["height"]), int(image["width"])
         sound = []
         for annotation in rows:
-            faults = form_faults(annotation.get("segmentation"), height, width)
+            faults = next(faults_of_each)
             for rule_id, detail in faults:
                 findings.add(rule_id, tables.split, detail, **tables.place(annotation))
             if can_be_drawn(faults):

@@ -20,6 +20,7 @@ from maskrcnn_project.masks.mask_in_box import MaskInBox
 from maskrcnn_project.masks.window import Window
 
 MIN_ROWS, MOST = 3, 0.5  # polygons that are so, and their share of all
+MAX_MEASURED = 1000  # of them tell how much is missing
 MIN_POINTS = 6  # fewer may go in the eight directions by chance
 
 
@@ -33,7 +34,7 @@ def centre_fault(pairs: Sequence[Pair]) -> tuple[str, list[Row]] | None:
     if len(showing) < MIN_ROWS or len(showing) <= MOST * len(polygons):
         return None
     showing = [pair for pair in polygons if _is_whole(pair)]
-    drawn, missed = np.sum([_pixels(polygon) for pair in showing for polygon in _parts(pair)], axis=0)
+    drawn, missed = np.sum([_pixels(polygon) for pair in showing[:MAX_MEASURED] for polygon in _parts(pair)], axis=0)
     share = missed / (drawn + missed)
     return f"some {share:.0%} of their pixels are missing, in {len(showing)} of {len(polygons)}", [
         pair.row for pair in showing
@@ -66,7 +67,7 @@ def _parts(pair: Pair) -> list[Polygon]:
 
 
 def _is_whole(pair: Pair) -> bool:
-    return all(value == int(value) for polygon in _parts(pair) for value in polygon)
+    return all(polygon == [*map(int, polygon)] for polygon in _parts(pair))
 
 
 def _is_on_centres(pair: Pair) -> bool:
