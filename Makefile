@@ -7,7 +7,7 @@ DEMO_OUTPUT ?= output/demo
 DEMO_OPTS ?=
 DEMO_CONFIG := configs/quick/mask_rcnn_R_18_FPN_shapes.yaml
 
-.PHONY: demo test test-slow check lint types format venv clean
+.PHONY: demo test test-slow test-counterparts check lint types format venv clean
 
 demo: $(STAMP)
 	@if [ -e $(DEMO_OUTPUT) ]; then rm -rf $(DEMO_OUTPUT).previous && mv $(DEMO_OUTPUT) $(DEMO_OUTPUT).previous; fi
@@ -21,6 +21,10 @@ test: $(STAMP)
 # Minutes of simulation, which `make test` leaves out.
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+# LabelMe, Ultralytics and Datumaro, installed into environments of their own, read what is written for them.
+test-counterparts: $(STAMP)
+	$(BIN)/python -m pytest -m counterparts
 
 check: lint types test
 

@@ -21,9 +21,9 @@ def add_maskrcnn_config(cfg: CfgNode) -> None:
     # False: INPUT.MASK_FORMAT decides, and a file that mixes both is an error under "polygon".
     cfg.INPUT.MASK_FORMAT_FROM_DATA = True
 
-    # Images of more than 8 bits (16 and 32 bits, floats): (low, high), the values that become 0 and 255; (): the full
-    # range of the image's type. With --images it is measured on the training images: RANGE_PERCENTILES of their values.
-    # Images of 8 bits are never touched. PAGE: of a stack of pages (TIFF), from 0.
+    # Images of more than 8 bits (16 to 64 bits, floats): (low, high), the values that become 0 and 255. Unless it is
+    # given, training measures it on its images, RANGE_PERCENTILES of their values, and keeps it with the run. (): the
+    # full range of the image's type, from 0. Images of 8 bits are never touched. PAGE: of a stack (TIFF), from 0.
     cfg.INPUT.RANGE = ()
     cfg.INPUT.RANGE_PERCENTILES = (0.1, 99.9)
     cfg.INPUT.PAGE = 0

@@ -51,6 +51,7 @@ VOCABULARY = {
     "--num-images": "N",
     "--num-instances": "N",
     "--number": "N",
+    "--page": "N",
     "--objects": "N",
     "--quick": "",
     "--repeats": "N",
@@ -69,6 +70,7 @@ VOCABULARY = {
     # formats and what is written
     "--fix": "FILE",
     "--val-fix": "FILE",
+    "--grow-outlines": "",
     "--report": "FILE",
     "--json": "",
     "--format": "choice",

@@ -24,6 +24,9 @@ def parser() -> argparse.ArgumentParser:
         "--config-file", metavar="FILE", help="whose anchors and sizes to evaluate (default: those for COCO)"
     )
     p.add_argument("--output", default="dataset_analysis.html", metavar="FILE", help="default dataset_analysis.html")
+    p.add_argument(
+        "--page", type=int, metavar="N", help="of images that are stacks of pages, from 0 (default: the config's)"
+    )
     p.add_argument("--quick", action="store_true", help="leave out the checks that decode every image and mask")
     p.add_argument("--force", action="store_true", help="write over an earlier page of this tool")
     return p
@@ -43,7 +46,7 @@ def main() -> None:
     from maskrcnn_project.analysis.page import analysis_page
     from maskrcnn_project.files import write_text
 
-    analysis = analyze_dataset(args.annotations, args.images, args.config_file, quick=args.quick)
+    analysis = analyze_dataset(args.annotations, args.images, args.config_file, quick=args.quick, page=args.page)
     write_text(output, analysis_page(analysis))
     errors, warnings = (count_of(analysis.findings, severity) for severity in ("error", "warning"))
     print(

@@ -36,6 +36,13 @@ def parser() -> argparse.ArgumentParser:
         help="with --fix: add the pixels that outlines through pixel centres run through (polygon-centres)",
     )
     p.add_argument("--report", "--json", metavar="FILE", help="write the findings as JSON as well; must not exist yet")
+    p.add_argument(
+        "--page",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of images that are stacks of pages, the one that was annotated, from 0 (default 0)",
+    )
     p.add_argument("--quick", action="store_true", help="neither decode the images nor draw the masks")
     p.add_argument("--detections-per-image", type=int, default=100, metavar="N",
                    help="TEST.DETECTIONS_PER_IMAGE of the model to be trained (default 100)")  # fmt: skip
@@ -50,6 +57,10 @@ def main() -> None:
         raise ValueError(
             "--grow-outlines changes what --fix and --val-fix write: name a file to write with one of them."
         )
+    if args.page < 0:
+        raise ValueError(f"--page counts from 0, but {args.page} was given.")
+    if args.quick and args.page:
+        raise ValueError("--quick looks at no image, and so at no page: leave out --page.")
     if args.detections_per_image < 1:
         raise ValueError(f"--detections-per-image must be at least 1, but {args.detections_per_image} was given.")
 
@@ -68,7 +79,9 @@ def main() -> None:
     refuse_existing(args.fix, args.val_fix, args.report)  # before the work, not after
     train = SplitTables.read("train", args.annotations, args.images)
     val = None if args.val_annotations is None else SplitTables.read("val", args.val_annotations, args.val_images)
-    findings = check_dataset(train, val, quick=args.quick, detections_per_image=args.detections_per_image)
+    findings = check_dataset(
+        train, val, quick=args.quick, detections_per_image=args.detections_per_image, page=args.page
+    )
     print(as_text(findings, train, val))
     if args.report is not None:
         Path(args.report).parent.mkdir(parents=True, exist_ok=True)

@@ -71,6 +71,7 @@ def add_tile(p: argparse.ArgumentParser) -> None:
                    help="pixels that tiles share: as much as most objects measure (default: a quarter)")  # fmt: skip
     p.add_argument("--min-visible", type=float, default=0.1, metavar="P",
                    help="leave out remnants with less than this share of the object, 0-1 (default 0.1)")  # fmt: skip
+    p.add_argument("--page", type=int, metavar="N", help="of images that are stacks of pages, from 0")
     p.add_argument("--drop-empty", action="store_true", help="leave out tiles that show no object")
     p.add_argument("--format", choices=("png", "jpg"), default="png", help="png (default) keeps every pixel")
     p.add_argument("--quality", type=int, default=95, metavar="Q", help="of jpg, 1-100 (default 95)")
@@ -107,7 +108,9 @@ def tile(args: argparse.Namespace) -> None:
     from maskrcnn_project.datasets.editing.tile import TileOptions, write_tiled
 
     overlap = args.tile // 4 if args.tile_overlap is None else args.tile_overlap
-    options = TileOptions(args.tile, overlap, args.min_visible, not args.drop_empty, args.format, args.quality)
+    options = TileOptions(
+        args.tile, overlap, args.min_visible, not args.drop_empty, args.format, args.quality, args.page
+    )
     print(write_tiled(args.annotations, args.images, args.output, options).text(options))
 
 

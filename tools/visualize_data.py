@@ -57,7 +57,7 @@ def main() -> None:
     if args.source == "dataloader":
         pictures = sample_pictures(cfg, args.number)
     else:
-        pictures = annotated_pictures(names, args.number)
+        pictures = annotated_pictures(names, args.number, cfg.INPUT.PAGE)
     sheet, count = write_pictures(pictures, folder, args.number)
     print(f"{count} pictures in {args.output}, all on one sheet: {sheet}")
 

@@ -62,7 +62,7 @@ def main() -> None:
     dataset = args.dataset or next(iter(cfg.DATASETS.TEST), None)
     if dataset is None:
         raise ValueError("The config has no DATASETS.TEST: name the data set with --dataset.")
-    count = draw_results(Path(results), dataset, Path(args.output), args.score_threshold, args.number)
+    count = draw_results(Path(results), dataset, Path(args.output), args.score_threshold, args.number, cfg.INPUT.PAGE)
     print(f"{count} pictures in {args.output}: prediction left, ground truth right")
 
 

@@ -42,6 +42,7 @@ def analyze_dataset(
     config_file: str | Path | None = None,
     *,
     quick: bool = False,
+    page: int | None = None,
     progress: bool = True,
 ) -> Analysis:
     """
@@ -49,6 +50,7 @@ def analyze_dataset(
         image_root: folder of the images; files may be missing.
         config_file: of the model to be trained. None: one from COCO weights, as ``train_net.py`` takes by itself.
         quick: leaves out the rules that decode every image and draw every mask.
+        page: of images that are stacks; None: INPUT.PAGE of the config.
 
     Raises:
         DatasetError: there is no COCO file, or no folder.
@@ -60,7 +62,9 @@ def analyze_dataset(
     statistics = dataset_statistics(coco)
     objects = objects_of(coco)
     settings = compare_settings(statistics, cfg, UserOptions() if config_file is None else user_options_of(cfg))
-    findings = check_dataset(tables, quick=quick, detections_per_image=cfg.TEST.DETECTIONS_PER_IMAGE, progress=progress)
+    page = cfg.INPUT.PAGE if page is None else page
+    limit = cfg.TEST.DETECTIONS_PER_IMAGE
+    findings = check_dataset(tables, quick=quick, detections_per_image=limit, page=page, progress=progress)
     return Analysis(
         json_file=Path(json_file),
         config_file=str(config_file or BASE_CONFIG),
@@ -70,6 +74,6 @@ def analyze_dataset(
         settings=settings,
         present_fit=anchor_fit(objects, cfg),
         suggested_fit=anchor_fit(objects, with_settings(cfg, settings)),
-        findings=draw_examples(tables, findings, progress=progress),
+        findings=draw_examples(tables, findings, page=page, progress=progress),
         quick=quick,
     )

@@ -39,14 +39,19 @@ def config_to_draw(
     return cfg
 
 
-def annotated_pictures(names: Sequence[str], number: int) -> Iterator[tuple[str, np.ndarray]]:
-    """(name, BGR picture) of ``number`` images spread evenly over the data sets ``names``; no two names are alike."""
+def annotated_pictures(names: Sequence[str], number: int, page: int = 0) -> Iterator[tuple[str, np.ndarray]]:
+    """
+    (name, BGR picture) of ``number`` images spread evenly over the data sets ``names``; no two names are alike.
+
+    Args:
+        page: of images that are stacks.
+    """
     records = [(name, record) for name in names for record in DatasetCatalog.get(name)]
     step = max(1, len(records) // number)
     chosen = records[::step][:number]
     called = picture_names([Path(record["file_name"]) for _, record in chosen])
     for picture, (name, record) in zip(called, chosen, strict=True):
-        image = read_to_look(record["file_name"], "BGR")
+        image = read_to_look(record["file_name"], "BGR", page)
         yield picture, draw_annotations(image, record, MetadataCatalog.get(name))
 
 

@@ -12,7 +12,8 @@ from tqdm import tqdm
 from maskrcnn_project.datasets.checking.findings import Example, Finding, Findings
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.coco_rows import Row, is_id
-from maskrcnn_project.datasets.image_file import UNREADABLE, read_to_look
+from maskrcnn_project.datasets.image_file import read_to_look
+from maskrcnn_project.datasets.stored_image import UNREADABLE
 from maskrcnn_project.visualization.annotation_crop import annotation_crop
 
 MAX_DRAWN = 3  # of one rule
@@ -29,11 +30,14 @@ class DrawnExample:
 
 
 def draw_examples(
-    tables: SplitTables, findings: Findings, *, progress: bool = True
+    tables: SplitTables, findings: Findings, *, page: int = 0, progress: bool = True
 ) -> list[tuple[Finding, list[DrawnExample]]]:
     """
     The findings, the worst first, each with all of its examples: at most MAX_DRAWN pictures, of the first examples
     whose image is there, and these come first.
+
+    Args:
+        page: of images that are stacks.
     """
     found = list(findings)
     examples = [example for finding in found for example in finding.examples]
@@ -42,19 +46,19 @@ def draw_examples(
         (row["image_id"], row["id"]): row for row in tables.sound_annotations if (row["image_id"], row["id"]) in wanted
     }
     bar = tqdm(found, desc="Drawing examples", unit="rule", leave=False, disable=None if progress else True)
-    return [(finding, _draw(tables, rows, finding.examples)) for finding in bar]
+    return [(finding, _draw(tables, rows, finding.examples, page)) for finding in bar]
 
 
-def _draw(tables: SplitTables, rows: dict[tuple, Row], examples: Sequence[Example]) -> list[DrawnExample]:
+def _draw(tables: SplitTables, rows: dict[tuple, Row], examples: Sequence[Example], page: int) -> list[DrawnExample]:
     pictured: list[DrawnExample] = []
     others: list[DrawnExample] = []
     for example in examples:
-        drawn = _draw_one(tables, rows, example) if len(pictured) < MAX_DRAWN else DrawnExample(example, None)
+        drawn = _draw_one(tables, rows, example, page) if len(pictured) < MAX_DRAWN else DrawnExample(example, None)
         (others if drawn.jpeg is None else pictured).append(drawn)
     return pictured + others
 
 
-def _draw_one(tables: SplitTables, rows: dict[tuple, Row], example: Example) -> DrawnExample:
+def _draw_one(tables: SplitTables, rows: dict[tuple, Row], example: Example, page: int) -> DrawnExample:
     name = example.file_name
     if name is None and is_id(example.image_id):
         name = tables.image_by_id.get(example.image_id, {}).get("file_name")
@@ -64,16 +68,16 @@ def _draw_one(tables: SplitTables, rows: dict[tuple, Row], example: Example) -> 
     path, lacking = tables.image_root / name, "its image cannot be read"
     try:
         if path.is_file():
-            return DrawnExample(example, _jpeg(path, annotation))
+            return DrawnExample(example, _jpeg(path, annotation, page))
         lacking = "its image is not there"
     except UNREADABLE:
         pass
     return DrawnExample(example, None, lacking if example.annotation_id is not None else "")
 
 
-def _jpeg(path: Path, annotation: Row | None) -> bytes:
+def _jpeg(path: Path, annotation: Row | None, page: int) -> bytes:
     """The bytes of a JPEG file of an annotation in its image."""
-    picture = annotation_crop(read_to_look(path, "BGR"), annotation)
+    picture = annotation_crop(read_to_look(path, "BGR", page), annotation)
     done, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     assert done, "OpenCV encodes any uint8 picture as JPEG"
     return encoded.tobytes()

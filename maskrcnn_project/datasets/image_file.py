@@ -1,7 +1,7 @@
 """
 Reading an image file of any depth as the model sees it: 8 bits, three channels, upright.
 
-An 8-bit image is read as Detectron2 reads it. The values of a deeper one (16 or 32 bits, floats) become 0 to 255 by a
+An 8-bit image is read as Detectron2 reads it. The values of a deeper one (16 to 64 bits, floats) become 0 to 255 by a
 ``ValueRange``, the same wherever images are read; of a stack of pages one page is taken.
 
 Sizes are (height, width) in pixels.
@@ -10,33 +10,33 @@ Sizes are (height, width) in pixels.
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data.detection_utils import convert_PIL_to_numpy
 from detectron2.data.detection_utils import read_image as read_8_bit_image
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ImageOps, UnidentifiedImageError
 
-DEEP_MODES = ("I", "F")  # Pillow's modes of more than 8 bits begin so: I, I;16, I;16B, F
+from maskrcnn_project.datasets.stored_image import UNREADABLE, NoSuchPageError, StoredImage, open_stored
+
+logger = logging.getLogger(__name__)
+
 MAX_MEASURED = 200  # images whose values are looked at: percentiles of so many are those of the set
 VALUES_PER_IMAGE = 20_000  # of them, spread evenly
 LOOKING = (0.1, 99.9)  # percentiles of an image's values, for looking at it
-UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises for a broken file
-
-
-class NoSuchPageError(OSError):
-    """An image has fewer pages than INPUT.PAGE wants."""
 
 
 @dataclass(frozen=True)
 class ValueRange:
     """
     How the values of an image of more than 8 bits become 0 to 255: ``low`` and what lies below is 0, ``high`` and what
-    lies above is 255, and in between they rise evenly. Without limits, the full range of the image's type.
+    lies above is 255, and in between they rise evenly. Without limits, the full range of the image's type: of whole
+    numbers from 0 to the largest, of floats from 0 to 1.
     """
 
     low: float | None = None
@@ -60,11 +60,16 @@ class ValueRange:
         return cls(float(limits[0]), float(limits[1]), page)
 
     def to_8_bits(self, values: np.ndarray) -> np.ndarray:
-        """``values`` of any number type as uint8 of the same shape; NaN becomes 0."""
+        """``values`` of any number type as uint8 of the same shape; NaN becomes 0. Those of 8 bits stay as they are."""
+        if values.dtype == np.uint8:
+            return values
+        if values.dtype == np.bool_:
+            return values.astype(np.uint8) * 255
         low, high = self.low, self.high
         if low is None or high is None:
             low, high = 0.0, float(np.iinfo(values.dtype).max) if values.dtype.kind in "ui" else 1.0
-        scaled = (values.astype(np.float32) - low) * (255.0 / (high - low))
+        with np.errstate(over="ignore"):  # beyond 32-bit floats is beyond any range
+            scaled = (values.astype(np.float32) - low) * (255.0 / (high - low))
         return np.nan_to_num(np.clip(np.rint(scaled), 0, 255), nan=0.0).astype(np.uint8)
 
 
@@ -77,7 +82,8 @@ def read_image(path: str | Path, format: str, values: ValueRange | None = None) 
     """
     Args:
         format: of the channels, "BGR" or "RGB".
-        values: how an image of more than 8 bits is read; None: as Detectron2 reads it, cut at 255.
+        values: how an image of more than 8 bits is read, and which page of a stack; None: by the full range of its
+            type, and the first.
 
     Returns:
         (H, W, 3) uint8, turned upright as its EXIF orientation says.
@@ -85,16 +91,48 @@ def read_image(path: str | Path, format: str, values: ValueRange | None = None) 
     Raises:
         FileNotFoundError, OSError: one sentence that names the file.
     """
-    if values is None or not is_deep(path):
-        return read_8_bit_image(str(path), format=format)
-    return to_channels(values.to_8_bits(read_values(path, values.page)), format)
+    used = values or ValueRange()
+    try:
+        with open_stored(path) as stored:
+            if stored.is_deep or stored.is_stack:
+                if values is None and stored.is_deep:
+                    _warn_once()
+                return pixels_of(stored, format, used)
+    except NoSuchPageError as error:
+        raise OSError(f"Image {path} does not fit: {error}; choose a page that every image has.") from error
+    except UNREADABLE as error:
+        if not isinstance(error, (FileNotFoundError, UnidentifiedImageError)):
+            raise OSError(f"Image {path} cannot be read ({error}): repair it, or take it out of the set.") from error
+    return read_8_bit_image(str(path), format=format)  # which has its own sentence for what is not there or no image
 
 
-def read_to_look(path: str | Path, format: str) -> np.ndarray:
+@lru_cache(maxsize=1)
+def _warn_once() -> None:
+    logger.warning(
+        "The model was trained on images of 8 bits (INPUT.RANGE is ()), but there are images of more: the full range "
+        "of their type becomes 0 to 255. INPUT.RANGE low,high says better which values do."
+    )
+
+
+def pixels_of(stored: StoredImage, format: str, values: ValueRange) -> np.ndarray:
+    """
+    (H, W, 3) uint8 of an open image, see ``read_image``.
+
+    Raises:
+        NoSuchPageError: it has fewer pages.
+        what Pillow raises for a broken file (UNREADABLE).
+    """
+    stored.turn_to(values.page)
+    if stored.picture is None or stored.is_deep or stored.is_stack:
+        return to_channels(values.to_8_bits(stored.values()), format)
+    stored.picture.load()
+    return np.ascontiguousarray(convert_PIL_to_numpy(ImageOps.exif_transpose(stored.picture), format))
+
+
+def read_to_look(path: str | Path, format: str, page: int = 0) -> np.ndarray:
     """As ``read_image``, for pictures that nothing is measured on: a deep image by its own percentiles."""
-    if not is_deep(path):
-        return read_8_bit_image(str(path), format=format)
-    return read_image(path, format, ValueRange(*measure_range([path], LOOKING)))
+    limits = measure_range([path], LOOKING, page) if is_deep(path) else ()
+    return read_image(path, format, ValueRange.of(limits, page))
 
 
 def to_channels(pixels: np.ndarray, format: str) -> np.ndarray:
@@ -113,46 +151,28 @@ def read_values(path: str | Path, page: int = 0) -> np.ndarray:
         OSError: it cannot be read, or has no such page.
     """
     try:
-        with Image.open(path) as stored:
-            turn_to_page(stored, page)
-            return upright_values(stored)
+        with open_stored(path) as stored:
+            stored.turn_to(page)
+            return stored.values()
+    except NoSuchPageError as error:
+        raise OSError(f"Image {path} does not fit: {error}; choose a page that every image has.") from error
     except UNREADABLE as error:
         raise OSError(f"Image {path} cannot be read ({error}): repair it, or take it out of the set.") from error
 
 
-def turn_to_page(stored: Image.Image, page: int) -> None:
-    """Makes an opened image show one page of its stack. Raises NoSuchPageError where there is none."""
-    pages = getattr(stored, "n_frames", 1)
-    if page >= pages:
-        raise NoSuchPageError(f"it has {pages} page{'s' if pages > 1 else ''}, and INPUT.PAGE is {page} (from 0)")
-    if page:
-        stored.seek(page)
-
-
-def upright_values(stored: Image.Image) -> np.ndarray:
-    """The values of an opened image, see ``read_values``."""
-    stored.load()
-    upright = ImageOps.exif_transpose(stored)
-    return np.asarray(upright.convert("RGB") if upright.mode in ("P", "CMYK", "YCbCr", "LAB") else upright)
-
-
 def is_deep(path: str | Path) -> bool:
-    """Whether a file is an image of more than 8 bits per value, or a stack of pages; only its header is read."""
+    """Whether a file is an image of more than 8 bits per value; only its head is read."""
     try:
-        with Image.open(path) as stored:
-            return has_deep_values(stored)
+        with open_stored(path) as stored:
+            return stored.is_deep
     except UNREADABLE:
         return False
 
 
-def has_deep_values(stored: Image.Image) -> bool:
-    """As ``is_deep``, of an opened image."""
-    return stored.mode.startswith(DEEP_MODES) or is_stack(stored)
-
-
-def is_stack(stored: Image.Image) -> bool:
-    """A TIFF of several pages; an animation's frames are no pages."""
-    return stored.format == "TIFF" and getattr(stored, "n_frames", 1) > 1
+def largest_value(path: str | Path, page: int = 0) -> float:
+    """The largest value of an image's type, which is 255 without limits; 1 for floats."""
+    kind = read_values(path, page).dtype
+    return float(np.iinfo(kind).max) if kind.kind in "ui" else 1.0
 
 
 def measure_range(paths: Iterable[str | Path], percentiles: tuple[float, float], page: int = 0) -> tuple[float, float]:
@@ -183,15 +203,9 @@ def measure_range(paths: Iterable[str | Path], percentiles: tuple[float, float],
 
 def read_bytes(data: bytes, format: str, values: ValueRange) -> np.ndarray:
     """As ``read_image``, of the bytes of a file."""
-    stream: Any = io.BytesIO(data)
-    if is_deep(stream):
-        stream.seek(0)
-        return to_channels(values.to_8_bits(read_values(stream, values.page)), format)
-    stream.seek(0)
     try:
-        with Image.open(stream) as stored:
-            stored.load()
-            return np.ascontiguousarray(convert_PIL_to_numpy(ImageOps.exif_transpose(stored), format))
+        with open_stored(io.BytesIO(data)) as stored:
+            return pixels_of(stored, format, values)
     except UNREADABLE as error:
         reason = "they are no image of a kind that is read" if isinstance(error, UnidentifiedImageError) else error
         raise OSError(f"The bytes of an image cannot be decoded: {reason}.") from error

@@ -24,6 +24,7 @@ def read_pairs(
     max_detections: int | None,
     class_ids: Sequence[int] | None = None,
     class_names: Sequence[str] | None = None,
+    page: int = 0,
 ) -> ImagePairs:
     """
     Reads ground truth (converted once, see ``read_ground_truth``) and results, both COCO JSON.
@@ -35,6 +36,7 @@ def read_pairs(
             fewer than COCO's 100, so that a results file has one AP wherever it is evaluated.
         class_ids: category id of each class; None: all of the file by ascending id, Detectron2's order.
         class_names: of each class; None: those of the file.
+        page: of images that are stacks.
 
     Raises:
         DatasetError: one sentence on the first thing that is wrong with either file.
@@ -60,7 +62,7 @@ def read_pairs(
     ]
     counts = [(pair.image_id, int((~pair.truth.crowd).sum())) for pair in pairs]
     over_limit = [(image_id, count) for image_id, count in counts if count > max_detections]
-    return ImagePairs(name, image_root, names, max_detections, pairs, over_limit)
+    return ImagePairs(name, image_root, names, max_detections, pairs, over_limit, page)
 
 
 def _max_of_image_and_class(found: ResultTable) -> int:

@@ -70,6 +70,7 @@ def pairs_of(cfg: CfgNode, name: str) -> ImagePairs | None:
         max_detections=most_detections(cfg),
         class_ids=sorted(contiguous, key=contiguous.__getitem__),
         class_names=metadata.thing_classes,
+        page=cfg.INPUT.get("PAGE", 0),
     )
 
 

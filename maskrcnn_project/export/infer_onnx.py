@@ -31,24 +31,25 @@ def read_image(path, value_range=(), page=0):
     (H, W, 3) uint8, RGB, turned upright as its EXIF orientation says. Raises OSError, ValueError in a sentence.
 
     Args:
-        value_range: (low, high), the values of an image of more than 8 bits, or of a stack, that become 0 and 255; ():
-            the full range.
+        value_range: (low, high), the values of an image of more than 8 bits that become 0 and 255; (): the full range.
         page: of a stack of pages (TIFF), from 0.
     """
     try:
         with Image.open(path) as picture:
             is_stack = picture.format == "TIFF" and getattr(picture, "n_frames", 1) > 1
-            if page:
+            is_deep = picture.mode.startswith(("I", "F"))
+            if any("16" in str(tile[3]) for tile in picture.tile) and not is_deep:
+                raise ValueError("it has colours of 16 bits, which Pillow cuts to 8: convert it to 8 bits")
+            if page and (is_stack or is_deep):
                 picture.seek(page)
             upright = ImageOps.exif_transpose(picture)
-            is_deep = upright.mode.startswith(("I", "F"))
-            if not (is_deep or is_stack):
+            if not is_deep:
                 return np.asarray(upright.convert("RGB"))
-            values = np.asarray(upright if is_deep else upright.convert("RGB"))
+            values = np.asarray(upright)
             low, high = value_range or (0, np.iinfo(values.dtype).max if values.dtype.kind in "ui" else 1)
             scaled = np.rint((values.astype(np.float32) - low) * (255 / (high - low)))
             pixels = np.nan_to_num(scaled.clip(0, 255)).astype(np.uint8)
-            return np.repeat(pixels[:, :, None], 3, axis=2) if is_deep else pixels
+            return np.repeat(pixels[:, :, None], 3, axis=2)
     except EOFError:
         raise ValueError(f"it has no page {page}") from None
     except UnidentifiedImageError:

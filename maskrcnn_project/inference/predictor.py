@@ -18,13 +18,13 @@ from PIL import Image, ImageOps
 from maskrcnn_project.config import get_config
 from maskrcnn_project.datasets.description import colours_of_classes
 from maskrcnn_project.datasets.image_file import (
-    DEEP_MODES,
     ValueRange,
     read_bytes,
     read_image,
     to_channels,
     value_range,
 )
+from maskrcnn_project.datasets.stored_image import DEEP_MODES
 from maskrcnn_project.inference.detect import detect
 from maskrcnn_project.inference.test_time_augmentation import with_test_time_augmentation
 from maskrcnn_project.masks.detections import Detections
@@ -34,6 +34,9 @@ from maskrcnn_project.modeling.trained_model import load_trained_model
 
 # Whatever can be given as an image, see ``bgr_pixels``.
 ImageInput = str | Path | bytes | Image.Image | np.ndarray | torch.Tensor
+
+
+DEEP_TYPES = (np.uint16, np.int16, np.int32, np.float32, np.float64)  # of arrays that INPUT.RANGE brings to 8 bits
 
 
 class Predictor:
@@ -124,8 +127,8 @@ def bgr_pixels(image: ImageInput, values: ValueRange | None = None) -> np.ndarra
     (H, W, 3) uint8 in BGR of whatever is given as an image.
 
     Args:
-        values: how values of more than 8 bits are read; None: of a path as Detectron2 reads it, cut at 255, else as
-            the full range of their type.
+        values: how values of more than 8 bits are read, and which page of a stack; None: the full range of their type,
+            the first page.
 
     Raises:
         TypeError: it is of a type that is no image.
@@ -148,7 +151,7 @@ def bgr_pixels(image: ImageInput, values: ValueRange | None = None) -> np.ndarra
             "An image must be a path, the bytes of a file, a Pillow image, or an array or tensor (H, W, 3) uint8 in "
             f"BGR, but came as {type(image).__name__}."
         )
-    if values is not None and image.dtype in (np.uint16, np.int32, np.float32) and 0 not in image.shape:
+    if values is not None and image.dtype in DEEP_TYPES and 0 not in image.shape:
         image = to_channels(values.to_8_bits(image), "RGB")
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
         raise ValueError(

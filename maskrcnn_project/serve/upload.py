@@ -8,21 +8,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from detectron2.data.detection_utils import convert_PIL_to_numpy
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from starlette.exceptions import HTTPException
 
 from maskrcnn_project.datasets.checking.image_reading import unknown_kind
-from maskrcnn_project.datasets.image_file import (
-    DEEP_MODES,
-    NoSuchPageError,
-    ValueRange,
-    has_deep_values,
-    is_stack,
-    to_channels,
-    turn_to_page,
-    upright_values,
-)
+from maskrcnn_project.datasets.image_file import ValueRange, pixels_of
+from maskrcnn_project.datasets.stored_image import NoSuchPageError, open_stored
 
 # Pillow's names of what IMAGE_SUFFIXES (files.py) stand for. No format that starts another program is among them.
 FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "WEBP")
@@ -79,22 +70,18 @@ def decode(data: bytes, limits: Limits, values: ValueRange | None = None) -> tup
         HTTPException: 415 no image of a known kind, 413 too many pixels, 422 it cannot be decoded.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as stored:
-            used, is_deep, remarks = values or ValueRange(), has_deep_values(stored), list[str]()
-            if is_deep:
-                turn_to_page(stored, used.page)
-            if stored.width * stored.height > limits.megapixels * 1e6:
-                raise too_many_pixels(f"The image has {stored.width} x {stored.height} pixels", limits)
-            if is_stack(stored):
+        with open_stored(io.BytesIO(data), FORMATS) as stored:
+            used, remarks = values or ValueRange(), list[str]()
+            stored.turn_to(used.page)
+            height, width = stored.size
+            if width * height > limits.megapixels * 1e6:
+                raise too_many_pixels(f"The image has {width} x {height} pixels", limits)
+            if stored.is_stack:
                 remarks.append(f"The image is a stack of pages: page {used.page} (from 0) is taken.")
-            if stored.mode.startswith(DEEP_MODES):
+            if stored.is_deep:
                 limits_used = f"{used.low:g} and {used.high:g}" if used.low is not None else "the ends of their range"
                 remarks.append(f"The image has more than 8 bits per value: {limits_used} are shown as black and white.")
-            if is_deep:
-                image = to_channels(used.to_8_bits(upright_values(stored)), "BGR")
-            else:
-                stored.load()
-                image = convert_PIL_to_numpy(ImageOps.exif_transpose(stored), "BGR")
+            image = pixels_of(stored, "BGR", used)
     except HTTPException:
         raise
     except UnidentifiedImageError as error:

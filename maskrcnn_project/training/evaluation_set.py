@@ -36,7 +36,9 @@ def add_evaluation_set(cfg: CfgNode, args: argparse.Namespace) -> None:
     coco = read_json(args.annotations)
     if not args.skip_data_check:
         tables = SplitTables.of_content("val", args.annotations, args.images, coco)
-        refuse_errors(tables, detections_per_image=cfg.TEST.DETECTIONS_PER_IMAGE, masks=cfg.MODEL.MASK_ON)
+        refuse_errors(
+            tables, detections_per_image=cfg.TEST.DETECTIONS_PER_IMAGE, masks=cfg.MODEL.MASK_ON, page=cfg.INPUT.PAGE
+        )
     file = coco_file_of(Path(args.annotations), coco, args.images, require_annotations=False)
     content = with_classes_of(table, file)
     folder = new_folder(Path(cfg.OUTPUT_DIR), file.path.stem)

@@ -72,7 +72,7 @@ def read_own_data(args: argparse.Namespace, options: UserOptions) -> OwnData:
         if args.val_annotations is not None:
             val_tables = SplitTables.of_content("val", args.val_annotations, args.val_images, contents[1])
         # the limit of detections is chosen from the data
-        warnings = warning_lines(refuse_errors(tables, val_tables, None, masks=options.masks))
+        warnings = warning_lines(refuse_errors(tables, val_tables, None, masks=options.masks, page=options.page))
     whole = coco_file_of(Path(args.annotations), contents[0], args.images)
     if args.val_annotations is not None:
         val = coco_file_of(Path(args.val_annotations), contents[1], args.val_images, require_annotations=False)
@@ -80,8 +80,8 @@ def read_own_data(args: argparse.Namespace, options: UserOptions) -> OwnData:
     else:
         data = _split(Path(args.annotations).stem, whole, options.seed)
     if not args.skip_image_check:
-        check_images(data.train)
-        check_images(data.val)
+        check_images(data.train, options.page)
+        check_images(data.val, options.page)
     return replace(data, warnings=tuple(warnings))
 
 

@@ -24,12 +24,12 @@ from maskrcnn_project.datasets.checking.precheck import refuse_errors, warning_l
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.class_consistency import check_sets_agree, registered_classes
 from maskrcnn_project.datasets.coco_file import CocoFile, coco_file_of, read_coco_file, read_json
-from maskrcnn_project.datasets.image_file import is_deep, measure_range
 from maskrcnn_project.datasets.register import described_sets, register_descriptions
 from maskrcnn_project.modeling.weights import fetch_weights, last_checkpoint, weights_of_run
 from maskrcnn_project.training.arguments import check_options
 from maskrcnn_project.training.evaluation_set import add_evaluation_set
 from maskrcnn_project.training.hooks import resolve_hook_names
+from maskrcnn_project.training.image_values import choose_value_range
 from maskrcnn_project.training.optimization.schedule import follow_iterations, scale_learning_rate, stretch_to_epochs
 from maskrcnn_project.training.overfit import OverfitSource, overfit_config, refuse_contradictions
 from maskrcnn_project.training.own_data import OwnData, new_output_folder, read_own_data, write_description
@@ -101,7 +101,7 @@ def prepare(args: argparse.Namespace) -> CfgNode:
         prepared.contents = write_description(Path(cfg.OUTPUT_DIR) / "dataset", prepared.own_data, args)
     else:
         prepared.contents = read_described_sets(cfg, args.skip_data_check)
-    print_lines([choose_value_range(cfg, prepared)])
+    print_lines([choose_value_range(cfg, prepared.given, training_images(cfg, prepared))])
     register(cfg, prepared.contents, [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST])
     print_lines(complete(cfg, prepared.given))
     if prepared.own_data is not None and options is not None:
@@ -126,26 +126,6 @@ def choose_settings(args: argparse.Namespace, options: UserOptions) -> Prepared:
     cfg.OUTPUT_DIR = str(new_output_folder(data.name))
     cfg.DATASETS.TRAIN, cfg.DATASETS.TEST = (f"{data.name}_train",), (f"{data.name}_val",)
     return Prepared(cfg, own_data=data, settings=settings)
-
-
-def choose_value_range(cfg: CfgNode, prepared: Prepared) -> str:
-    """
-    Where training images have more than 8 bits, measures which of their values become 0 and 255, once for the run.
-
-    Returns:
-        What was chosen, as a line to print; "" where all images have 8 bits, or the user chose.
-    """
-    if "INPUT.RANGE" in prepared.given:
-        return ""
-    deep = [path for path in training_images(cfg, prepared) if is_deep(path)]
-    if not deep:
-        return ""
-    cfg.INPUT.RANGE = measure_range(deep, tuple(cfg.INPUT.RANGE_PERCENTILES), cfg.INPUT.PAGE)
-    low, high = cfg.INPUT.RANGE
-    return (
-        f"INPUT.RANGE ({low:g}, {high:g}): {len(deep)} training images have more than 8 bits per value; these values, "
-        f"the percentiles {' and '.join(f'{p:g}' for p in cfg.INPUT.RANGE_PERCENTILES)}, become 0 and 255."
-    )
 
 
 def training_images(cfg: CfgNode, prepared: Prepared) -> list[Path]:
@@ -224,7 +204,9 @@ def read_described_sets(cfg: CfgNode, skip_check: bool) -> dict[Path, CocoFile]:
             if not skip_check:
                 tables = SplitTables.of_content(split, described.json_file, described.image_root, coco)
                 limit, masks = cfg.TEST.DETECTIONS_PER_IMAGE, cfg.MODEL.MASK_ON
-                print_lines(warning_lines(refuse_errors(tables, detections_per_image=limit, masks=masks)))
+                print_lines(
+                    warning_lines(refuse_errors(tables, detections_per_image=limit, masks=masks, page=cfg.INPUT.PAGE))
+                )
             contents[described.json_file] = coco_file_of(
                 described.json_file, coco, described.image_root, require_annotations=split == "train"
             )

@@ -102,6 +102,7 @@ class UserOptions:
     weights: str | None = None  # a path or URL; "none": from nothing
     seed: int = 0
     masks: bool = True  # the model has a mask head
+    page: int = 0  # of images that are stacks
 
     @property
     def depth(self) -> int:
@@ -202,7 +203,8 @@ def user_options_from(args: argparse.Namespace) -> UserOptions:
     batch_size = knob("batch_size", DEFAULT_BATCH_SIZE)
     threshold = knob("score_threshold", DEFAULT_SCORE_THRESHOLD)
     epochs, rate, short_edge = knob("epochs") or None, knob("learning_rate"), knob("short_edge")
-    iterations = option("SOLVER.MAX_ITER")
+    iterations, page = option("SOLVER.MAX_ITER"), option("INPUT.PAGE", 0)
+    _require(page >= 0, "INPUT.PAGE must be 0 or more", page)
     _require(batch_size >= 1, "--batch-size must be at least 1", batch_size)
     _require(0 <= threshold <= 1, "--score-threshold must be between 0 and 1", threshold)
     _require(args.epochs is None or args.epochs > 0, "--epochs must be above 0", args.epochs)
@@ -230,6 +232,7 @@ def user_options_from(args: argparse.Namespace) -> UserOptions:
         weights=weights,
         seed=knob("seed", 0),
         masks=option("MODEL.MASK_ON", True),
+        page=page,
     )
 
 

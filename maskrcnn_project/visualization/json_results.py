@@ -26,10 +26,18 @@ from maskrcnn_project.visualization.pictures import (
 
 
 def draw_results(
-    results_file: Path, dataset: str, output: Path, score_threshold: float = 0.5, number: int | None = None
+    results_file: Path,
+    dataset: str,
+    output: Path,
+    score_threshold: float = 0.5,
+    number: int | None = None,
+    page: int = 0,
 ) -> int:
     """
     Draws each image of ``dataset`` with the results at ``score_threshold`` or above (left) and the annotations (right).
+
+    Args:
+        page: of images that are stacks.
 
     Returns:
         How many pictures were written to ``output``, each named as its image.
@@ -51,7 +59,7 @@ def draw_results(
     folder, names = ResultFolder(output, files), picture_names(files)
     pairs = list(zip(records, names, strict=True))[:number]
     for record, name in tqdm(pairs, desc="Drawing", unit="image", disable=None):
-        image = read_to_look(record["file_name"], "BGR")
+        image = read_to_look(record["file_name"], "BGR", page)
         found = results_to_detections(by_image[record["image_id"]], image.shape[:2], metadata, score_threshold)
         pair = side_by_side(
             draw_detections(

@@ -20,11 +20,16 @@ MAX_OBJECTS = 200  # of an image
 MAX_ASPECT_DIFFERENCE = 0.02  # of picture and JSON, whose sides may be rounded
 
 
-def check_alignment(tables: SplitTables, findings: Findings) -> None:
-    """Whether most annotations are mirrored, or those of another image. Images that cannot be read are passed over."""
+def check_alignment(tables: SplitTables, findings: Findings, page: int = 0) -> None:
+    """
+    Whether most annotations are mirrored, or those of another image. Images that cannot be read are passed over.
+
+    Args:
+        page: of images that are stacks.
+    """
     if tables.image_root is None:
         return
-    found = displacement(list(_runs(tables)))
+    found = displacement(list(_runs(tables, page)))
     if found is None:
         return
     rule_id = "annotations-off-edges"
@@ -45,7 +50,7 @@ def _told(found: Displacement) -> str:
     return f"they lie on edges no more than by chance, {share}"
 
 
-def _runs(tables: SplitTables) -> Iterator[list[Laid]]:
+def _runs(tables: SplitTables, page: int) -> Iterator[list[Laid]]:
     """The images of the sample, parted also where one cannot be read: those of a run are neighbours."""
     images = list(tables.image_by_id.values())
     last = max(0, len(images) - RUN_LENGTH)
@@ -53,7 +58,7 @@ def _runs(tables: SplitTables) -> Iterator[list[Laid]]:
     for start, end in zip(starts, [*starts[1:], len(images)], strict=True):
         run: list[Laid] = []
         for image in images[start : min(start + RUN_LENGTH, end)]:
-            laid = _laid(tables, image)
+            laid = _laid(tables, image, page)
             if laid is None:
                 yield run
                 run = []
@@ -62,9 +67,9 @@ def _runs(tables: SplitTables) -> Iterator[list[Laid]]:
         yield run
 
 
-def _laid(tables: SplitTables, image: Row) -> Laid | None:
+def _laid(tables: SplitTables, image: Row, page: int) -> Laid | None:
     height, width = int(image["height"]), int(image["width"])
-    picture = read_grey(image_path(str(tables.image_root), image["file_name"]))
+    picture = read_grey(image_path(str(tables.image_root), image["file_name"]), page)
     if picture is None or abs(picture.shape[1] * height / (picture.shape[0] * width) - 1) > MAX_ASPECT_DIFFERENCE:
         return None
     rows = tables.annotations_by_image.get(image["id"], [])[:MAX_OBJECTS]

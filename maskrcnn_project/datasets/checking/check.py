@@ -19,6 +19,7 @@ def check_dataset(
     *,
     quick: bool = False,
     detections_per_image: int | None = 100,
+    page: int = 0,
     progress: bool = True,
 ) -> Findings:
     """
@@ -27,6 +28,7 @@ def check_dataset(
     Args:
         quick: only the rules that neither decode images nor draw masks (``Rule.quick``).
         detections_per_image: ``TEST.DETECTIONS_PER_IMAGE`` of the model to be trained; None: chosen from the data.
+        page: of images that are stacks, INPUT.PAGE of the model to be trained.
         progress: shows bars where standard error is a terminal.
     """
     findings = Findings()
@@ -36,14 +38,14 @@ def check_dataset(
             continue
         check_tables(tables, findings, other)
         findings.image_faults[tables.split] = check_image_files(
-            tables, findings, quick=quick, progress=progress, other=other, pictures=pictures
+            tables, findings, quick=quick, progress=progress, other=other, pictures=pictures, page=page
         )
         pairs = pairs_of(tables, progress=progress)
         check_boxes(tables, findings, pairs)
         check_masks(tables, findings, pairs, quick=quick, progress=progress)
         check_set(tables, findings, detections_per_image)
         if not quick:
-            check_alignment(tables, findings)
+            check_alignment(tables, findings, page)
     if val is not None:
         check_category_consistency(train, val, findings)
         check_shared_annotations(train, val, findings)

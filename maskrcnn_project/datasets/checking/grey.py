@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from PIL import Image
 
-from maskrcnn_project.datasets.checking.image_reading import EXECUTED_FORMATS, LARGE
-from maskrcnn_project.datasets.image_file import UNREADABLE, upright_values
+from maskrcnn_project.datasets.checking.image_reading import LARGE
+from maskrcnn_project.datasets.stored_image import UNREADABLE, open_stored
 
 LONG_EDGE = 1024  # pixels
 
 
-def read_grey(path: str) -> np.ndarray | None:
+def read_grey(path: str, page: int = 0) -> np.ndarray | None:
     """
+    Args:
+        page: of a stack.
+
     Returns:
         (h, w) float32 grey values as they are stored, upright, of a longer side of LONG_EDGE at most; None for a file
         that cannot be read, or of more than LARGE pixels.
     """
-    formats = [name for name in Image.ID if name not in EXECUTED_FORMATS]
     try:
-        with Image.open(path, formats=formats or None) as stored:
-            if stored.height * stored.width > LARGE:
+        with open_stored(path) as stored:
+            stored.turn_to(page)
+            height, width = stored.size
+            if height * width > LARGE:
                 return None
-            stored.draft("RGB", (LONG_EDGE, LONG_EDGE))  # a JPEG is decoded at a fraction of its size
-            values = upright_values(stored).astype(np.float32)
+            if stored.picture is not None:
+                stored.picture.draft("RGB", (LONG_EDGE, LONG_EDGE))  # a JPEG is decoded at a fraction of its size
+            values = stored.values().astype(np.float32)
     except UNREADABLE:
         return None
     grey = np.nan_to_num(values if values.ndim == 2 else values[:, :, :3].mean(axis=2))

@@ -21,10 +21,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO, TypeVar, overload
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from maskrcnn_project.datasets.checking.likeness import thumbnail_of
+from maskrcnn_project.datasets.stored_image import ORIENTATION, NoSuchPageError, open_stored
 
 Size = tuple[int, int]
 Item = TypeVar("Item")
@@ -37,10 +39,6 @@ LARGE = 40_000_000
 BAND = 4_000_000  # pixels that are converted and hashed at once
 # Decoding a JPEG at an eighth of its size reads all of the file, and is faster.
 DRAFT_SIZE = (1, 1)
-# Pillow hands PostScript to a program that executes it. No photo is PostScript, whatever its name says.
-EXECUTED_FORMATS = frozenset(("EPS",))
-
-EXIF_ORIENTATION = 0x0112  # EXIF 2.3, tag 274; 1 is upright
 # What makes the stored picture upright, for Pillow and in words.
 TURNS = {
     2: (Image.Transpose.FLIP_LEFT_RIGHT, "mirrored left to right"),
@@ -82,6 +80,8 @@ class DecodedImage:
     # Of the upright picture; empty where they were not asked for.
     pixel_digest: bytes = b""
     thumbnail: bytes = b""  # see ``thumbnail_of``
+    is_deep: bool = False  # more than 8 bits per value
+    pages: int = 1  # of a stack
 
     @property
     def upright(self) -> Size:
@@ -95,6 +95,7 @@ def read_pictures(
     pictures: dict[str, DecodedImage] | None = None,
     *,
     hashed: bool = True,
+    page: int = 0,
     progress: bool = True,
     label: str = "Reading images",
 ) -> dict[str, DecodedImage]:
@@ -104,6 +105,7 @@ def read_pictures(
     Args:
         pictures: what was read before, by path, which is not read again; the others are added to it.
         hashed: False leaves the digests empty, which is faster.
+        page: of stacks.
         label: what stands before the progress bar.
 
     Returns:
@@ -112,7 +114,7 @@ def read_pictures(
     pictures = {} if pictures is None else pictures
     waiting = [path for path in dict.fromkeys(paths) if path not in pictures]
     Image.init()  # here, as the threads would race for it
-    read = partial(read_picture, hashed=hashed, most_pixels=LARGE)
+    read = partial(read_picture, hashed=hashed, page=page, most_pixels=LARGE)
     with _quiet_libraries() as terminal, ThreadPoolExecutor(WORKERS) as pool:
         found = _in_order(pool, read, waiting)
         bar = tqdm(
@@ -125,15 +127,17 @@ def read_pictures(
             disable=None if progress else True,
         )
         for path, picture in zip(waiting, bar, strict=True):
-            pictures[path] = picture or read_picture(path, hashed)
+            pictures[path] = picture or read_picture(path, hashed, page)
     return pictures
 
 
 @overload
-def read_picture(path: str, hashed: bool = True) -> DecodedImage: ...
+def read_picture(path: str, hashed: bool = True, page: int = 0) -> DecodedImage: ...
 @overload
-def read_picture(path: str, hashed: bool = True, *, most_pixels: int) -> DecodedImage | None: ...
-def read_picture(path: str, hashed: bool = True, *, most_pixels: int | None = None) -> DecodedImage | None:
+def read_picture(path: str, hashed: bool = True, page: int = 0, *, most_pixels: int) -> DecodedImage | None: ...
+def read_picture(
+    path: str, hashed: bool = True, page: int = 0, *, most_pixels: int | None = None
+) -> DecodedImage | None:
     """Reads one file, see :func:`read_pictures`; None if it has more than ``most_pixels``."""
     try:
         data = Path(path).read_bytes()
@@ -141,12 +145,15 @@ def read_picture(path: str, hashed: bool = True, *, most_pixels: int | None = No
         return DecodedImage("image-missing", "is not there")
     except (OSError, ValueError) as error:
         return DecodedImage("image-unreadable", f"cannot be opened ({getattr(error, 'strerror', None) or error})")
-    formats = [name for name in Image.ID if name not in EXECUTED_FORMATS]
     try:
-        with Image.open(io.BytesIO(data), formats=formats) as image:
-            stored = (image.height, image.width)
-            if most_pixels is not None and image.height * image.width > most_pixels:
+        with open_stored(io.BytesIO(data)) as file:
+            file.turn_to(page)
+            stored, kind = file.size, (file.is_deep, file.pages)
+            if most_pixels is not None and stored[0] * stored[1] > most_pixels:
                 return None
+            if file.picture is None or file.is_deep_colour:
+                return _of_values(data, file.values(), hashed, kind)
+            image = file.picture
             if not hashed:
                 image.draft("RGB", DRAFT_SIZE)
             image.load()
@@ -156,7 +163,18 @@ def read_picture(path: str, hashed: bool = True, *, most_pixels: int | None = No
             pixels, thumbnail = _fingerprints(image, orientation) if hashed else (b"", b"")
     except Exception as error:  # on damaged files Pillow's decoders raise nearly every type of error
         return _fault(data, error)
-    return DecodedImage("", "", stored, orientation, _digest(data) if hashed else b"", pixels, thumbnail)
+    return DecodedImage("", "", stored, orientation, _digest(data) if hashed else b"", pixels, thumbnail, *kind)
+
+
+def _of_values(data: bytes, values: np.ndarray, hashed: bool, kind: tuple[bool, int]) -> DecodedImage:
+    """What a picture that Pillow cannot hold has told; ``values`` are upright, and so it counts as stored."""
+    height, width = values.shape[:2]
+    if not hashed:
+        return DecodedImage("", "", (height, width), 1, b"", b"", b"", *kind)
+    digest = hashlib.blake2b(f"{values.dtype} {values.shape}".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(values).tobytes())
+    thumbnail = thumbnail_of(values)
+    return DecodedImage("", "", (height, width), 1, _digest(data), digest.digest(), thumbnail, *kind)
 
 
 def ends_early(data: bytes) -> bool:
@@ -191,6 +209,8 @@ def _start_of_scan(data: bytes) -> int:
 def _fault(data: bytes, error: Exception) -> DecodedImage:
     if not data:
         return DecodedImage("image-unreadable", "cannot be decoded (the file is empty)")
+    if isinstance(error, NoSuchPageError):
+        return DecodedImage("image-unreadable", f"cannot be used ({error})")
     if "truncated" in str(error).lower() or ends_early(data):
         return DecodedImage(
             "image-truncated", f"cannot be decoded to its end (the file stops after {len(data):,} bytes)"
@@ -215,7 +235,7 @@ def unknown_kind(data: bytes) -> str:
 def _orientation(image: Image.Image) -> int:
     """2 to 8 if Detectron2 turns or mirrors the picture, else 1."""
     try:
-        value: Any = image.getexif().get(EXIF_ORIENTATION)
+        value: Any = image.getexif().get(ORIENTATION)
     except Exception:  # as above; broken EXIF data leave the pixels good, and Detectron2 reads them unturned
         return 1
     return value if isinstance(value, int) and value in TURNS else 1

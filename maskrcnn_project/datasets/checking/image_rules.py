@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -14,7 +15,6 @@ from maskrcnn_project.datasets.checking.image_reading import TURNS, DecodedImage
 from maskrcnn_project.datasets.checking.likeness import alike_pairs, are_alike
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.coco_rows import Row
-from maskrcnn_project.datasets.image_file import is_deep
 from maskrcnn_project.files import IMAGE_SUFFIXES
 
 
@@ -26,6 +26,7 @@ def check_image_files(
     progress: bool = True,
     other: SplitTables | None = None,
     pictures: dict[str, DecodedImage] | None = None,
+    page: int = 0,
 ) -> ImageFaults:
     """
     All rules on the image files of one split; none if its ``image_root`` is None.
@@ -34,6 +35,7 @@ def check_image_files(
         quick: looks at the listing of the folders only.
         other: the other split: its images may lie in the same folder without being unlisted.
         pictures: filled with what is read, by path. Hand the same one to every call, and nothing is read twice.
+        page: of images that are stacks.
 
     Raises:
         DatasetError: a folder cannot be listed.
@@ -51,11 +53,13 @@ def check_image_files(
             _note(faults.unusable, tables, rows, "image-missing")
     if quick:
         return faults
-    pictures = read_pictures(present, pictures, progress=progress, label=f"Reading the images of {tables.split}")
+    pictures = read_pictures(
+        present, pictures, page=page, progress=progress, label=f"Reading the images of {tables.split}"
+    )
     for path, rows in present.items():
         for row in rows:
             _check_picture(tables, findings, faults, row, pictures[path])
-    _check_depth(tables, findings, present)
+    _check_depth(tables, findings, present, pictures)
     _check_duplicates(tables, findings, present, pictures)
     return faults
 
@@ -194,12 +198,21 @@ def _check_picture(
             _note(faults.sizes, tables, [image], picture.upright)
 
 
-def _check_depth(tables: SplitTables, findings: Findings, present: dict[str, list[Row]]) -> None:
+def _check_depth(
+    tables: SplitTables, findings: Findings, present: dict[str, list[Row]], pictures: dict[str, DecodedImage]
+) -> None:
     """Images of more than 8 bits are good to train on; it is said what becomes of their values."""
+    counts = Counter(pictures[path].pages for path in present if not pictures[path].rule)
+    usual = counts.most_common(1)[0][0] if counts else 1
     for path, rows in present.items():
-        if is_deep(path):
-            where = {"image_id": rows[0]["id"], "file_name": rows[0]["file_name"]}
-            findings.add("image-deep", tables.split, "more than 8 bits per value, or several pages", **where)
+        picture, where = pictures[path], {"image_id": rows[0]["id"], "file_name": rows[0]["file_name"]}
+        if picture.is_deep:
+            findings.add("image-deep", tables.split, "more than 8 bits per value", **where)
+        if picture.pages > 1:
+            findings.add("image-pages", tables.split, f"{picture.pages} pages", **where)
+        if picture.pages != usual and not picture.rule:
+            detail = f"{picture.pages} page{'s' if picture.pages > 1 else ''}, but most have {usual}"
+            findings.add("image-pages-differ", tables.split, detail, **where)
 
 
 def _check_duplicates(

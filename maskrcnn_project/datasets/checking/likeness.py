@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from maskrcnn_project.datasets.image_file import DEEP_MODES
+from maskrcnn_project.datasets.stored_image import DEEP_MODES
 
 THUMBNAIL = 16  # pixels a side
 ALIKE = 0.99  # correlation of thumbnails from which a pair is looked at
@@ -24,10 +24,16 @@ MAX_CHANGE, MAX_MEAN_CHANGE = 10.0, 2.0
 MAX_ASPECT_DIFFERENCE = 0.02  # of two pictures of one shape, whose sides were rounded
 
 
-def thumbnail_of(image: Image.Image) -> bytes:
-    """THUMBNAIL x THUMBNAIL grey values of an upright picture, from its darkest to its brightest as 0 to 255."""
-    if image.mode.startswith(DEEP_MODES):
+def thumbnail_of(image: Image.Image | np.ndarray) -> bytes:
+    """
+    THUMBNAIL x THUMBNAIL grey values of an upright picture, from its darkest to its brightest as 0 to 255.
+
+    Args:
+        image: Pillow's, or the values of one that Pillow cannot hold, (H, W) or (H, W, C) in RGB order.
+    """
+    if isinstance(image, np.ndarray) or image.mode.startswith(DEEP_MODES):
         values = np.nan_to_num(np.asarray(image, dtype=np.float32))
+        values = values[:, :, :3].mean(axis=2) if values.ndim == 3 else values
         small = cv2.resize(values, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
     else:
         grey = image if image.mode == "L" else image.convert("L" if image.mode == "1" else "RGB").convert("L")

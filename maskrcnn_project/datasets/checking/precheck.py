@@ -29,6 +29,7 @@ def refuse_errors(
     detections_per_image: int | None = 100,
     *,
     masks: bool = True,
+    page: int = 0,
 ) -> Findings:
     """
     Runs the quick rules, which read no image and draw no mask, and looks at a sample of the images for annotations that
@@ -36,6 +37,7 @@ def refuse_errors(
 
     Args:
         detections_per_image: ``TEST.DETECTIONS_PER_IMAGE``; None where it is chosen from the data.
+        page: of images that are stacks, INPUT.PAGE.
         masks: False for a model of boxes only (``MODEL.MASK_ON`` False), which needs no masks.
 
     Returns:
@@ -47,7 +49,7 @@ def refuse_errors(
     findings = check_dataset(train, val, quick=True, detections_per_image=detections_per_image, progress=False)
     for tables in (train, val):
         if tables is not None:
-            check_alignment(tables, findings)
+            check_alignment(tables, findings, page)
     needless = () if masks else ("mask-missing",)
     errors = [finding for finding in findings if finding.rule.severity == "error" and finding.rule.id not in needless]
     if not errors:
@@ -79,15 +81,15 @@ def warning_lines(findings: Findings) -> list[str]:
     return lines
 
 
-def check_images(data: CocoFile) -> None:
+def check_images(data: CocoFile, page: int = 0) -> None:
     """
-    Reads every image of ``data`` in full.
+    Reads every image of ``data`` in full; of stacks, ``page``.
 
     Raises:
         DatasetError: names the images that cannot be decoded or whose size (height, width) disagrees with the JSON.
     """
     paths = [image_path(data.image_root, image["file_name"]) for image in data.images]
-    pictures = read_pictures(paths, hashed=False, label="Checking images")
+    pictures = read_pictures(paths, hashed=False, page=page, label="Checking images")
     faults = []
     for image, path in zip(data.images, paths, strict=True):
         fault = pictures[path].detail or size_fault(image, pictures[path])

@@ -168,8 +168,22 @@ RULES = _rules(
     Rule(
         "image-deep",
         "note",
-        "images of more than 8 bits per value (16 bits, floats), or of several pages",
-        "nothing: training measures which values become 0 and 255, prints it, and keeps it (INPUT.RANGE, INPUT.PAGE)",
+        "images of more than 8 bits per value (16 bits, floats)",
+        "nothing: training measures which values become 0 and 255, prints it, and keeps it (INPUT.RANGE)",
+        quick=False,
+    ),
+    Rule(
+        "image-pages",
+        "note",
+        "images that are stacks of pages",
+        "nothing, if it is the first page that was annotated; else name it (INPUT.PAGE, and --page here, from 0)",
+        quick=False,
+    ),
+    Rule(
+        "image-pages-differ",
+        "warning",
+        "stacks of another number of pages than most: the page that is wanted may be another, or not there",
+        "look at them; INPUT.PAGE names one page for all",
         quick=False,
     ),
     Rule(

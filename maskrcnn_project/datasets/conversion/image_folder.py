@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from maskrcnn_project.datasets.checking.image_reading import EXECUTED_FORMATS, EXIF_ORIENTATION, SIDES_EXCHANGED
+from maskrcnn_project.datasets.checking.image_reading import SIDES_EXCHANGED
+from maskrcnn_project.datasets.stored_image import EXECUTED_FORMATS, ORIENTATION
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import IMAGE_SUFFIXES, images_below
 
@@ -89,7 +90,7 @@ class ImageFolder:
         path = self.root / file_name
         try:
             with open_picture(path) as image:
-                turned = image.getexif().get(EXIF_ORIENTATION) in SIDES_EXCHANGED
+                turned = image.getexif().get(ORIENTATION) in SIDES_EXCHANGED
                 return (image.width, image.height) if turned else (image.height, image.width)
         except Exception as error:  # on damaged files Pillow's decoders raise nearly every type of error
             raise DatasetError(f"The image {path} cannot be read ({error}): fix or remove it.") from error

@@ -48,6 +48,7 @@ class TileOptions:
         keep_empty: keep tiles that show no object.
         format: "png" keeps every pixel; "jpg" is smaller and changes them.
         quality: of JPEG, 1 to 100.
+        page: of images that are stacks, from 0; None: they are refused.
     """
 
     size: int
@@ -56,6 +57,7 @@ class TileOptions:
     keep_empty: bool = True
     format: str = "png"
     quality: int = 95  # the most that Pillow's handbook advises: above, files grow and hardly anything is gained
+    page: int | None = None
 
     def __post_init__(self) -> None:
         if self.size < 1 or not 0 <= self.overlap < self.size:
@@ -63,6 +65,8 @@ class TileOptions:
                 "Tiles want a size of 1 pixel or more and an overlap from 0 to below the size, "
                 f"but size={self.size} and overlap={self.overlap}."
             )
+        if self.page is not None and self.page < 0:
+            raise DatasetError(f"Pages are counted from 0, but page {self.page} was given.")
         if not 0 <= self.min_visible <= 1:
             raise DatasetError(f"The visible share of an object should be 0 to 1, but is {self.min_visible}.")
         if self.format not in FORMATS or not 1 <= self.quality <= 100:
@@ -205,7 +209,7 @@ def write_tiled(
 
 def _cut_all(data: CocoFile, folder: Path, options: TileOptions) -> tuple[dict[str, Any], TileSummary]:
     """Writes the tiles of all images into ``folder``; returns the content of their COCO file."""
-    summary, writer = TileSummary(), TileWriter(folder, options.format, options.quality)
+    summary, writer = TileSummary(), TileWriter(folder, options.format, options.quality, options.page)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     of_image = defaultdict(list)

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import cv2
+import numpy as np
 from PIL import Image, ImageOps
 
-from maskrcnn_project.datasets.checking.image_reading import EXECUTED_FORMATS
-from maskrcnn_project.datasets.image_file import DEEP_MODES, UNREADABLE
+from maskrcnn_project.datasets.stored_image import DEEP_MODES, UNREADABLE, open_stored
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.masks.window import Window
 
@@ -24,51 +25,69 @@ PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # what PNG holds as it
 JPEG_MODES = ("L", "RGB")
 
 
-def open_upright(path: Path, record: Mapping[str, Any], format: str) -> Image.Image:
+def open_upright(
+    path: Path, record: Mapping[str, Any], format: str, page: int | None = None
+) -> Image.Image | np.ndarray:
     """
-    The picture, turned upright as its EXIF orientation says, in a mode that ``format`` can hold.
+    The picture, turned upright as its EXIF orientation says, in a mode that ``format`` can hold; one that Pillow cannot
+    hold as (H, W) or (H, W, C) values in RGB order.
+
+    Args:
+        page: of a stack, from 0; None: a stack is refused.
 
     Raises:
-        DatasetError: it cannot be decoded, is not of the size of its record, or has more than 8 bits where JPEG is
-            wanted.
+        DatasetError: it cannot be decoded, is not of the size of its record, is a stack without the page, or has more
+            than 8 bits where JPEG is wanted.
     """
     name = f"{path} (image id {record['id']})"
-    Image.init()
-    formats = [known for known in Image.ID if known not in EXECUTED_FORMATS]
     try:
-        with _large_images(), Image.open(path, formats=formats) as upright:
-            upright.load()
-            ImageOps.exif_transpose(upright, in_place=True)  # a copy would take as much memory again
+        with _large_images(), open_stored(path) as stored:
+            if stored.is_stack and page is None:
+                raise DatasetError(f"{name} is a stack of {stored.pages} pages: say which to cut (--page, from 0).")
+            stored.turn_to(page or 0)
+            upright: Image.Image | np.ndarray
+            if stored.picture is None or stored.is_deep_colour:
+                upright = stored.values()
+                height, width = upright.shape[:2]
+            else:
+                upright = stored.picture
+                upright.load()
+                ImageOps.exif_transpose(upright, in_place=True)  # a copy would take as much memory again
+                width, height = upright.size
     except UNREADABLE as error:
         raise DatasetError(f"{name} cannot be decoded ({error}): fix it, or take it out of the JSON.") from error
-    if (upright.height, upright.width) != (record["height"], record["width"]):
+    if (height, width) != (record["height"], record["width"]):
         raise DatasetError(
-            f"{name} is {upright.height}x{upright.width} (height x width, upright), but the JSON says "
+            f"{name} is {height}x{width} (height x width, upright), but the JSON says "
             f"{record['height']}x{record['width']}: correct the JSON (tools/check_dataset.py tells more)."
         )
-    deep = upright.mode.startswith(DEEP_MODES)
+    deep = isinstance(upright, np.ndarray) or upright.mode.startswith(DEEP_MODES)
     if format == "jpg":
         if deep:
             raise DatasetError(f"{name} has more than 8 bits a pixel, which JPEG cannot hold: write png tiles.")
+        assert not isinstance(upright, np.ndarray)
         return upright if upright.mode in JPEG_MODES else upright.convert("RGB")
-    return upright if upright.mode in PNG_MODES or deep else upright.convert("RGB")
+    if isinstance(upright, np.ndarray) or deep or upright.mode in PNG_MODES:
+        return upright
+    return upright.convert("RGB")
 
 
 class TileWriter:
     """Writes tiles into a folder, under names that say where they come from and that occur once."""
 
-    def __init__(self, folder: Path, format: str, quality: int) -> None:
+    def __init__(self, folder: Path, format: str, quality: int, page: int | None = None) -> None:
         self.folder = folder
         self.format = format
         self.quality = quality
+        self.page = page
         self._stems: set[str] = set()
 
     def write(self, path: Path, record: Mapping[str, Any], tiles: Sequence[Window]) -> list[str]:
         """
         Cuts one image; returns the file names of the tiles, relative to the folder. Raises as ``open_upright``.
         """
-        picture = open_upright(path, record, self.format)
-        suffix = self.format if self.format == "jpg" or picture.mode in PNG_MODES else "tif"  # without loss as well
+        picture = open_upright(path, record, self.format, self.page)
+        suffix = self.format if self.format == "jpg" or _fits_png(picture) else "tif"  # without loss as well
         stem = self._stem_for(record)
         names = [f"{stem}_x{tile.x:05d}_y{tile.y:05d}.{suffix}" for tile in tiles]
         (self.folder / stem).parent.mkdir(parents=True, exist_ok=True)
@@ -76,8 +95,10 @@ class TileWriter:
         how: dict[str, Any] = {"quality": self.quality, "subsampling": 0} if suffix == "jpg" else {}
 
         def save(name: str, tile: Window) -> None:
-            corner = (tile.x, tile.y, tile.x + tile.width, tile.y + tile.height)
-            picture.crop(corner).save(self.folder / name, **how)
+            if isinstance(picture, np.ndarray):
+                _save_values(picture[tile.slices], self.folder / name)
+            else:
+                picture.crop((tile.x, tile.y, tile.right, tile.bottom)).save(self.folder / name, **how)
 
         with ThreadPoolExecutor(WORKERS) as pool:
             list(pool.map(save, names, tiles))
@@ -91,6 +112,19 @@ class TileWriter:
             stem = f"{stem}_{record['id']}"
         self._stems.add(stem.casefold())
         return stem
+
+
+def _fits_png(picture: Image.Image | np.ndarray) -> bool:
+    if isinstance(picture, np.ndarray):
+        return picture.dtype in (np.uint8, np.uint16)
+    return picture.mode in PNG_MODES
+
+
+def _save_values(values: np.ndarray, path: Path) -> None:
+    """Values of any type as PNG or TIFF, whose order of colours OpenCV wants turned round."""
+    bgr = values if values.ndim == 2 else values[:, :, [2, 1, 0, *range(3, values.shape[2])]]
+    if not cv2.imwrite(str(path), np.ascontiguousarray(bgr)):
+        raise DatasetError(f"{path} cannot be written with values of the type {values.dtype}: convert the images.")
 
 
 @contextmanager

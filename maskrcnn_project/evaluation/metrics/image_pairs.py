@@ -82,6 +82,7 @@ class ImagePairs:
         class_names: K names; class k of truth and found is ``class_names[k]``.
         max_detections: most detections of an image and class that count, as COCO counts them.
         pairs: in the order of the annotation file.
+        page: of images that are stacks, to look at.
         over_limit: (image id, objects) where there are more objects than ``max_detections``.
     """
 
@@ -91,6 +92,7 @@ class ImagePairs:
     max_detections: int
     pairs: list[ImagePair]
     over_limit: list[tuple[int, int]]
+    page: int = 0
 
     @property
     def has_masks(self) -> bool:

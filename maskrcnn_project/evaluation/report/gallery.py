@@ -56,7 +56,7 @@ class Album:
         pair, root = self._cases[0][image_id], self.evaluated[0].pairs.image_root
         if root is None or self.spent >= MAX_BYTES:
             return None
-        image = read_case_image(root, pair)
+        image = read_case_image(root, pair, self.evaluated[0].pairs.page)
         if isinstance(image, str):
             self.lacking.append(f"{pair.file_name}: {image}")
             return None

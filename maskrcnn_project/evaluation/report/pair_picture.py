@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from maskrcnn_project.datasets.image_file import UNREADABLE, read_to_look
+from maskrcnn_project.datasets.image_file import read_to_look
+from maskrcnn_project.datasets.stored_image import UNREADABLE
 from maskrcnn_project.evaluation.metrics.image_pairs import ImagePair
 from maskrcnn_project.evaluation.metrics.outcomes import Outcome
 from maskrcnn_project.masks.coding import Rle
@@ -49,13 +50,13 @@ class Mark:
         return self if self.kind == CROWD else Mark(RIGHT, self.box, self.mask)
 
 
-def read_case_image(image_root: Path, pair: ImagePair) -> np.ndarray | str:
+def read_case_image(image_root: Path, pair: ImagePair, page: int = 0) -> np.ndarray | str:
     """The image (H, W, 3) uint8 RGB of the size that was evaluated; or, in words, why there is none."""
     path = image_root / pair.file_name
     try:
         if not path.is_file():
             return "its image is not there"
-        image = read_to_look(path, "RGB")
+        image = read_to_look(path, "RGB", page)
     except UNREADABLE:
         return "its image cannot be read"
     if image.shape[:2] != tuple(pair.found.size):

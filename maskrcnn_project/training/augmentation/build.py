@@ -69,11 +69,10 @@ def build_training_mapper(cfg: CfgNode, records: DatasetFromList | Sequence[dict
 
 
 def build_test_mapper(cfg: CfgNode) -> Mapper | None:
-    """The mapper of evaluation; None: Detectron2's own."""
-    values = value_range(cfg)
-    if values is None:
+    """The mapper of evaluation, for images of any depth; None: Detectron2's own, where proposals are read as well."""
+    if cfg.MODEL.LOAD_PROPOSALS:
         return None
-    return ValueMapper(build_augmentation(cfg, False), cfg.INPUT.FORMAT, values)
+    return ValueMapper(build_augmentation(cfg, False), cfg.INPUT.FORMAT, value_range(cfg))
 
 
 def build_validation_mapper(

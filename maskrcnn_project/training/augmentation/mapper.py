@@ -132,7 +132,7 @@ class ValueMapper:
     uint8 tensor, resized, beside the record's own keys.
     """
 
-    def __init__(self, augmentations: Sequence[T.Augmentation], image_format: str, values: ValueRange):
+    def __init__(self, augmentations: Sequence[T.Augmentation], image_format: str, values: ValueRange | None):
         self.augmentations = list(augmentations)
         self.image_format = image_format
         self.values = values

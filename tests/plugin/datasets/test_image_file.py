@@ -9,9 +9,11 @@ from PIL import Image
 from maskrcnn_project.datasets.image_file import (
     ValueRange,
     is_deep,
+    largest_value,
     measure_range,
     read_bytes,
     read_image,
+    read_to_look,
     read_values,
     to_channels,
 )
@@ -65,6 +67,14 @@ def test_an_8_bit_image_is_never_touched(tmp_path):
     assert np.array_equal(read_bytes(path.read_bytes(), "BGR", ValueRange(0, 10)), colours[:, :, ::-1])
 
 
+def test_a_stack_of_8_bits_is_never_touched_either(tmp_path):
+    pages = [Image.fromarray(np.full((3, 4), value, np.uint8)) for value in (10, 20, 30)]
+    path = tmp_path / "stack.tif"
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    assert not is_deep(path)
+    assert read_image(path, "BGR", ValueRange(0, 3000, page=2)).max() == 30
+
+
 def test_a_page_of_a_stack(tmp_path):
     pages = [Image.fromarray(np.full((3, 4), value, np.uint16)) for value in (10, 20, 30)]
     path = tmp_path / "stack.tif"
@@ -91,6 +101,20 @@ def test_channels():
     assert to_channels(np.zeros((2, 3), np.uint8), "BGR").shape == (2, 3, 3)
     assert to_channels(np.zeros((2, 3, 2), np.uint8), "BGR").shape == (2, 3, 3)
     assert to_channels(np.array([[[1, 2, 3, 4]]], np.uint8), "BGR").tolist() == [[[3, 2, 1]]]
+
+
+def test_the_full_range_is_taken_where_a_model_says_none(tmp_path):
+    path = save(tmp_path / "a.png", np.array([[0, 257, 65535]], np.uint16))
+    assert read_image(path, "BGR").tolist() == read_bytes(path.read_bytes(), "BGR", ValueRange()).tolist()
+    assert read_image(path, "BGR")[0, :, 0].tolist() == [0, 1, 255] and largest_value(path) == 65535
+
+
+def test_to_look_at_a_stack_its_page_is_stretched(tmp_path):
+    pages = [Image.fromarray(np.linspace(0, top, 48).reshape(6, 8).astype(np.uint16)) for top in (9, 4000)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    assert read_to_look(tmp_path / "a.tif", "BGR", 1).max() == 255
+    assert len(np.unique(read_to_look(tmp_path / "a.tif", "BGR", 0))) == 10
+    assert len(np.unique(read_to_look(tmp_path / "a.tif", "BGR", 1))) == 48
 
 
 def test_what_cannot_be_read_is_named(tmp_path):
@@ -121,7 +145,7 @@ def test_every_way_in_gives_the_same_pixels(kind, tmp_path):
     path, values = tmp_path / "image.tif", ValueRange(100, 200, page)
     first.save(path, save_all=bool(others), append_images=others)
     wanted = read_image(path, "BGR", values)
-    if kind != "8 bits":
+    if pages[page].dtype != np.uint8:
         scaled = np.clip(np.rint((pages[page].astype(float) - 100) * 2.55), 0, 255)
         assert np.array_equal(wanted[:, :, ::-1], np.broadcast_to(scaled.reshape(6, 8, -1), (6, 8, 3)))
     assert np.array_equal(bgr_pixels(path, values), wanted)

@@ -69,11 +69,22 @@ def test_a_sound_set(tables, quick):
     assert found_by(tables, quick=quick) == ({}, ImageFaults())
 
 
+def test_stacks_are_named_and_so_are_those_of_other_lengths(tables):
+    pages = [Image.fromarray(np.full((HEIGHT, WIDTH), value, np.uint8)) for value in (10, 20, 30)]
+    pages[0].save(tables.image_root / "2.png", "TIFF", save_all=True, append_images=pages[1:])
+    found, faults = found_by(tables)
+    assert found == {
+        "image-pages": [(2, "2.png", "3 pages")],
+        "image-pages-differ": [(2, "2.png", "3 pages, but most have 1")],
+    }
+    assert faults == ImageFaults()
+
+
 def test_images_of_more_than_8_bits_are_named(tables):
     values = np.random.default_rng(9).integers(800, 5000, (HEIGHT, WIDTH), dtype=np.uint16)
     Image.fromarray(values).save(tables.image_root / "2.png")
     found, faults = found_by(tables)
-    assert found == {"image-deep": [(2, "2.png", "more than 8 bits per value, or several pages")]}
+    assert found == {"image-deep": [(2, "2.png", "more than 8 bits per value")]}
     assert faults == ImageFaults()  # they are good to train on
     assert found_by(tables, quick=True) == ({}, ImageFaults())
 
