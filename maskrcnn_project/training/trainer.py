@@ -12,7 +12,6 @@ from detectron2.data import (
     DatasetFromList,
     DatasetMapper,
     build_detection_test_loader,
-    build_detection_train_loader,
     get_detection_dataset_dicts,
 )
 from detectron2.engine import DefaultTrainer, HookBase
@@ -31,9 +30,12 @@ from maskrcnn_project.training.hooks import arrange_hooks, build_named_hooks
 from maskrcnn_project.training.hooks.undisturbed import unwrap
 from maskrcnn_project.training.optimization.parameter_groups import build_optimizer
 from maskrcnn_project.training.optimization.repeat_table import repeat_table
+from maskrcnn_project.training.sample_stream import TrainingBatches, TrainingRecords, training_batches
 from maskrcnn_project.training.training_step import install_training_step
 
 logger = logging.getLogger(__name__)
+
+STREAM_KEY = "sample_stream"  # in a checkpoint
 
 
 class MaskRCNNTrainer(DefaultTrainer):
@@ -46,6 +48,8 @@ class MaskRCNNTrainer(DefaultTrainer):
         classes = ClassTable.from_dataset(cfg.DATASETS.TRAIN[0])
         check_class_count(cfg, classes)
         self.checkpointer.add_checkpointable(CHECKPOINT_KEY, classes)
+        if isinstance(self.data_loader, TrainingBatches):
+            self.checkpointer.add_checkpointable(STREAM_KEY, self.data_loader)
 
     def resume_or_load(self, resume: bool = True) -> None:
         """
@@ -55,6 +59,7 @@ class MaskRCNNTrainer(DefaultTrainer):
         wanted = [hyperparameters(group) for group in self.optimizer.param_groups]
         base_rates = list(self.scheduler.base_lrs)
         super().resume_or_load(resume=resume)
+        self._go_on_in_stream()
         found = [hyperparameters(group) for group in self.optimizer.param_groups]
         if not resume or found == wanted:
             return
@@ -69,6 +74,11 @@ class MaskRCNNTrainer(DefaultTrainer):
         for group, rate in zip(self.optimizer.param_groups, self.scheduler.get_lr(), strict=True):
             group["lr"] = rate
 
+    def _go_on_in_stream(self) -> None:
+        """A checkpoint that keeps no place in the stream, as of Detectron2, still tells how many batches were taken."""
+        if isinstance(self.data_loader, TrainingBatches) and self.start_iter and not self.data_loader.taken:
+            self.data_loader.go_on_after(self.start_iter * self.cfg.SOLVER.ACCUMULATE_STEPS)
+
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         """Detectron2's model with this project's heads, and what MODEL.FREEZE and MODEL.FREEZE_NORMS name frozen."""
@@ -79,10 +89,10 @@ class MaskRCNNTrainer(DefaultTrainer):
         return build_optimizer(cfg, model)
 
     @classmethod
-    def training_records(cls, cfg: CfgNode) -> DatasetFromList:
+    def training_records(cls, cfg: CfgNode) -> TrainingRecords:
         """The records of DATASETS.TRAIN that training will see, held once, serialised, for all workers."""
         records = get_detection_dataset_dicts(cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS)
-        return DatasetFromList(records, copy=False)
+        return TrainingRecords(records)
 
     @classmethod
     def build_train_mapper(cls, cfg: CfgNode, records: DatasetFromList) -> Mapper:
@@ -102,7 +112,7 @@ class MaskRCNNTrainer(DefaultTrainer):
                 "Rare classes repeat:\n%s",
                 repeat_table(each_of(records), cfg.DATALOADER.REPEAT_THRESHOLD, names, sqrt=cfg.DATALOADER.REPEAT_SQRT),
             )
-        return build_detection_train_loader(cfg, mapper=cls.build_train_mapper(cfg, records), dataset=records)
+        return training_batches(cfg, records, cls.build_train_mapper(cfg, records))
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str):

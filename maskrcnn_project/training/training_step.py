@@ -23,6 +23,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from maskrcnn_project.training.hooks.step_guard import StepGuard, StepState
+from maskrcnn_project.training.sample_stream import TrainingBatches
+from maskrcnn_project.training.seeds import seed_generators, seed_of
 
 # GradScaler halves its scale at each overflow. Below 1 it makes small gradients smaller, and has given up.
 MIN_SCALE = 1.0
@@ -90,6 +92,9 @@ class TrainingStep(SimpleTrainer):
 
     def run_step(self) -> None:
         assert self.model.training, "the model was left in evaluation mode"
+        if isinstance(self.data_loader, TrainingBatches):
+            # what is drawn in the forward pass is a function of the iteration, so that a resumed run draws the same
+            seed_generators(seed_of(self.data_loader.seed, self.iter, comm.get_rank()))
         self.optimizer.zero_grad()
         batches, readers, data_time = [], [], 0.0
         failures: list[str] = []
