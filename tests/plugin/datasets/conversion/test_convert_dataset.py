@@ -22,7 +22,7 @@ def convert(*arguments, code=0):
 def test_to_labelme_and_back(hard_set, tmp_path, objects_of):
     output = tmp_path / "labelme"
     said = convert("--to", "labelme", "--input", hard_set.path, "--images", hard_set.image_root, "--output", output)
-    assert "3 LabelMe files" in said and "The classes, in this order: screw, nut" in said
+    assert "3 LabelMe files" in said and 'The classes, in this order: ["screw", "nut"]' in said
     new = tmp_path / "new" / "back.json"
     arguments = ["--from", "labelme", "--input", output, "--images", hard_set.image_root, "--output", new]
     said = convert(*arguments, "--classes", "nut, screw")
