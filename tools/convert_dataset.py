@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--input", required=True, metavar="PATH", help="the annotations: a folder or a file, see examples")
     p.add_argument("--images", metavar="DIR", help="folder of the images (default: where the format has them)")
     p.add_argument("--output", required=True, metavar="PATH", help="the COCO file to write; with --to, a folder")
-    p.add_argument("--classes", metavar="A,B,C", help="classes wanted, in their order, or a JSON list")
+    p.add_argument("--classes", metavar="A,B,C", help="classes wanted, in order, or a JSON list (default: all)")
     p.add_argument("--split", metavar="NAME", help="yolo, voc: only this split; --to yolo: the split written (train)")
     p.add_argument("--labels", metavar="DIR", help="yolo: folder of the label files (default: where YOLO looks)")
     p.add_argument("--layout", choices=("ids", "instances", "binary"), help="masks: what their pixels mean")
