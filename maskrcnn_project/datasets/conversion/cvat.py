@@ -55,7 +55,7 @@ def read_cvat(
             no part of the set.
 
     Raises:
-        DatasetError: one sentence on the first thing that cannot be read.
+        DatasetError: a set that cannot be read at all, or no object of it.
     """
     root = _parse(source)
     if root.tag != "annotations" or root.find("track") is not None:

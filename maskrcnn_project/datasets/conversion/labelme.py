@@ -59,7 +59,7 @@ def read_labelme(
         annotated_only: leave out images without a JSON file.
 
     Raises:
-        DatasetError: one sentence on the first thing that cannot be read.
+        DatasetError: a set that cannot be read at all, or no object of it.
     """
     if not source.is_dir():
         raise DatasetError(f"LabelMe's annotations are wanted as the folder of its JSON files, but {source} is none.")

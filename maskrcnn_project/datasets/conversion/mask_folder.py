@@ -70,7 +70,7 @@ def read_mask_folder(
         class_from: none, folder or suffix.
 
     Raises:
-        DatasetError: one sentence on the first thing that cannot be read.
+        DatasetError: a set that cannot be read at all, or no object of it.
     """
     _check_options(source, classes, layout, class_from)
     folder = ImageFolder(images, but_not=source, are_masks=masks_among)

@@ -52,7 +52,7 @@ def read_voc(
         split: a list of ImageSets/Segmentation, such as train or val; None: every image.
 
     Raises:
-        DatasetError: one sentence on the first thing that cannot be read.
+        DatasetError: a set that cannot be read at all, or no object of it.
     """
     for folder in (CLASS_FOLDER, OBJECT_FOLDER):
         if not (source / folder).is_dir():

@@ -61,7 +61,7 @@ def read_yolo(
         labels: the folder of the label files; None: where YOLO looks for them.
 
     Raises:
-        DatasetError: one sentence on the first thing that cannot be read, or a set that has boxes only.
+        DatasetError: a set that cannot be read at all, such as one of boxes only, or no object of it.
     """
     data = read_set(source)
     names = _names(data, source, classes)
