@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--input", required=True, metavar="PATH", help="the annotations: a folder or a file, see examples")
     p.add_argument("--images", metavar="DIR", help="folder of the images (default: where the format has them)")
     p.add_argument("--output", required=True, metavar="PATH", help="the COCO file to write; with --to, a folder")
-    p.add_argument("--classes", metavar="A,B,C", help="the classes wanted, in their order (default: the format's)")
+    p.add_argument("--classes", metavar="A,B,C", help="classes wanted, in order, or a JSON list (default: all)")
     p.add_argument("--split", metavar="NAME", help="yolo, voc: only this split; --to yolo: the split written (train)")
     p.add_argument("--labels", metavar="DIR", help="yolo: folder of the label files (default: where YOLO looks)")
     p.add_argument("--layout", choices=("ids", "instances", "binary"), help="masks: what their pixels mean")
@@ -61,7 +61,8 @@ def check(args: argparse.Namespace) -> None:
 
 
 def to_coco(args: argparse.Namespace) -> None:
-    from maskrcnn_project.datasets.conversion.collection import Conversion, check_new
+    from maskrcnn_project.datasets.conversion.class_names import parse_class_names
+    from maskrcnn_project.datasets.conversion.coco_content import Conversion, check_new
     from maskrcnn_project.datasets.conversion.cvat import read_cvat
     from maskrcnn_project.datasets.conversion.labelme import read_labelme
     from maskrcnn_project.datasets.conversion.mask_folder import read_mask_folder
@@ -72,7 +73,7 @@ def to_coco(args: argparse.Namespace) -> None:
     readers: dict[str, Callable[..., Conversion]] = dict(zip(SOURCES, functions, strict=True))
     output = Path(args.output)
     check_new(output)  # now, and not after minutes of reading
-    classes = [name.strip() for name in args.classes.split(",")] if args.classes else None
+    classes = parse_class_names(args.classes) if args.classes else None
     chosen = {option: getattr(args, option) for option in ONLY_FOR if getattr(args, option) is not None}
     images = Path(args.images) if args.images else None
     found = readers[args.source](Path(args.input), images, classes, args.annotated_only, **chosen)
@@ -83,27 +84,25 @@ def to_coco(args: argparse.Namespace) -> None:
 
 
 def from_coco(args: argparse.Namespace) -> None:
-    from maskrcnn_project.datasets.coco_file import read_coco_file
-    from maskrcnn_project.datasets.conversion.labelme import CLASS_LIST, write_labelme
+    from maskrcnn_project.datasets.conversion.coco_source import IMAGE, read_source
+    from maskrcnn_project.datasets.conversion.labelme import write_labelme
+    from maskrcnn_project.datasets.conversion.write_report import labelme_commands, report
     from maskrcnn_project.datasets.conversion.yolo_set import DATA_FILE
     from maskrcnn_project.datasets.conversion.yolo_writer import splits_wanted, write_yolo
 
-    data = read_coco_file(args.input, args.images, require_annotations=False)
-    output = Path(args.output)
+    images, output = Path(args.images), Path(args.output)
+    data = read_source(Path(args.input), images)
     if args.target == "labelme":
         left_out = write_labelme(data, output)
-        print(f"{len(data.images)} LabelMe files are in {output}. Open them with:")
-        print(f"  labelme {args.images} --output {output} --labels {output / CLASS_LIST}")
+        print(f"{len(data.images) - left_out.counts.get(IMAGE, 0)} LabelMe files are in {output}. Open them with:")
+        print("".join(f"  {command}\n" for command in labelme_commands(data, images, output)), end="")
     else:
         left_out = write_yolo(data, output, args.split or "train")
-        print(f"{len(data.images)} label files are in {output}, described by {output / DATA_FILE}.")
+        written = len(data.images) - left_out.counts.get(IMAGE, 0)
+        print(f"{written} label files are in {output}, described by {output / DATA_FILE}.")
         if wanted := splits_wanted(output):
             print(f"Still wanted to train YOLO: a {wanted[0]} split (--split {wanted[0]}, with the same --output).")
-    print("The classes, in this order: " + ", ".join(data.class_names))
-    crowds = ", crowd regions" if args.target == "yolo" else ""
-    print(f"Not kept, as the format has no place for it: ids of images, annotations and classes{crowds}.")
-    if left_out.counts:
-        print(f"Left out:\n{left_out.table()}")
+    print(report(data, args.target, left_out))
 
 
 def main() -> None:

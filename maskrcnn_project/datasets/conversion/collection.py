@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from pycocotools import mask as mask_util
 from tqdm import tqdm
 
-from maskrcnn_project.datasets.conversion.counts import Counts
+from maskrcnn_project.datasets.conversion.class_names import one_line
+from maskrcnn_project.datasets.conversion.coco_content import Conversion
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size
+from maskrcnn_project.datasets.conversion.refusals import IMAGE, AnnotatedTwiceError, Refusals
 from maskrcnn_project.errors import DatasetError
-from maskrcnn_project.files import write_text
 from maskrcnn_project.masks.coding import (
     Polygon,
     Segmentation,
@@ -30,59 +27,10 @@ from maskrcnn_project.masks.mask_in_box import MaskInBox, unite
 from maskrcnn_project.masks.window import Window
 
 MAX_REACH = 1_000_000  # of a corner, in pixels: pycocotools draws farther ones slowly, or ends the process
-
 ObjectPart = Polygon | MaskInBox  # an object is the union of its parts
 
 
-@dataclass(frozen=True)
-class Conversion:
-    """The content of a COCO file, and what there is to tell about how it came to be."""
-
-    coco: dict[str, Any]
-    image_root: Path
-    class_order: str  # where it comes from, as a phrase
-    unannotated: int  # images listed without objects because nobody has annotated them
-    left_out: Counts
-
-    def report(self) -> str:
-        """The class table, the counts, and what was left out."""
-        objects = Counter(row["category_id"] for row in self.coco["annotations"])
-        shown = Counter(
-            category for _, category in {(r["image_id"], r["category_id"]) for r in self.coco["annotations"]}
-        )
-        width = max(len("class"), *(len(row["name"]) for row in self.coco["categories"]))
-        lines = [f"  id  {'class':<{width}}  objects  images"]
-        for row in self.coco["categories"]:
-            lines.append(f"{row['id']:4d}  {row['name']:<{width}}  {objects[row['id']]:7d}  {shown[row['id']]:6d}")
-        lines.append(f"The order of the classes is {self.class_order}.")
-        with_objects = len({row["image_id"] for row in self.coco["annotations"]})
-        lines.append(
-            f"{len(self.coco['images'])} images, {with_objects} of them with objects; "
-            f"{len(self.coco['annotations'])} objects."
-        )
-        if self.unannotated:
-            lines.append(
-                f"{self.unannotated} images have no annotation and are listed as images without objects; "
-                "--annotated-only leaves them out."
-            )
-        if self.left_out.counts:
-            lines += ["Left out or changed:", self.left_out.table()]
-        return "\n".join(lines)
-
-    def write(self, path: Path) -> None:
-        """Raises DatasetError if the file exists already."""
-        check_new(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(self.coco))
-
-
-def check_new(path: Path) -> None:
-    """Raises DatasetError if there is something at ``path`` already."""
-    if path.exists():
-        raise DatasetError(f"{path} exists already and is not overwritten: choose another --output, or remove it.")
-
-
-class Collection:
+class Collection(Refusals):
     """Images with their objects, as a reader finds them; classes get their ids at the end."""
 
     def __init__(self, images: ImageFolder, classes: Sequence[str] | None = None) -> None:
@@ -95,10 +43,9 @@ class Collection:
         """
         if classes is not None and (not classes or not all(classes) or len(set(classes)) < len(classes)):
             raise DatasetError(f"The classes should be different names, at least one, but are {', '.join(classes)!r}.")
-        self.images = images
-        self.left_out = Counts()
+        super().__init__(images)
         self._classes = classes
-        self._sizes: dict[str, Size] = {}
+        self._sizes: dict[str, Size] = {}  # of the images that can be used
         self._annotated_in: dict[str, str] = {}
         self._objects: list[dict[str, Any]] = []
 
@@ -111,13 +58,20 @@ class Collection:
             stated: the (height, width) that its annotations were made for.
 
         Raises:
-            DatasetError: the image is annotated twice, or has another size than ``stated``.
+            DatasetError: the image is annotated twice, cannot be read, or has another size than ``stated``.
         """
         if file_name in self._annotated_in:
-            raise DatasetError(
+            raise AnnotatedTwiceError(
                 f"The image {file_name} is annotated twice, in {self._annotated_in[file_name]} and in {where}: "
                 "leave one of them out."
             )
+        self._annotated_in[file_name] = where
+        self._sizes[file_name] = self.check_size(file_name, where, stated)
+        return self._sizes[file_name]
+
+    def check_size(self, file_name: str, where: str, stated: Size | None) -> Size:
+        """The (height, width) of an image. Raises DatasetError as ``open_image``."""
+        self.current = file_name
         size = self.images.size(file_name)
         if stated is not None and stated != size:
             hint = "; it was annotated lying on its side, or is another picture" if stated == size[::-1] else ""
@@ -126,8 +80,6 @@ class Collection:
                 f"{self.images.root / file_name} is {size[0]}x{size[1]} upright{hint}: "
                 "give the image that was annotated."
             )
-        self._annotated_in[file_name] = where
-        self._sizes[file_name] = size
         return size
 
     def add(
@@ -145,7 +97,13 @@ class Collection:
         Args:
             where: the file and the place in it.
             attributes: what else the format says of the object; the COCO key of that name.
+
+        Raises:
+            DatasetError: a label that shows nothing.
         """
+        label = one_line(label)
+        if not label:
+            raise DatasetError(f"{where} has a label without a letter that can be shown: name its class.")
         if any(abs(value) > MAX_REACH for part in parts if isinstance(part, list) for value in part):
             self.left_out.add(f"object with a corner more than {MAX_REACH} pixels away", where)
             return
@@ -165,6 +123,7 @@ class Collection:
         *,
         annotated_only: bool = False,
         among: Iterable[str] | None = None,
+        image_ids: Mapping[str, int] | None = None,
     ) -> Conversion:
         """
         Args:
@@ -172,27 +131,39 @@ class Collection:
             own_order: where that comes from, as a phrase.
             annotated_only: leave out images that were never opened.
             among: the images of the dataset, where it does not have all of the folder.
+            image_ids: {file_name: id}; None: they are numbered from 1.
 
         Raises:
-            DatasetError: there is no class list, and no object that would name a class.
+            DatasetError: no object is left, as there was a reason to leave out each of them; or there is no class
+                list, and no object that would name a class.
         """
-        classes, order = self._class_list(own_classes, own_order)
-        names = sorted(self.images.file_names if among is None else among)
+        unusable = self.unusable_images(self._annotated_in, {item["file_name"] for item in self._objects})
+        self._objects = [item for item in self._objects if item["file_name"] not in unusable]
+        names = sorted((set(self.images.file_names) if among is None else set(among)) - unusable)
         unannotated = [name for name in names if name not in self._sizes]
-        listed = sorted(self._sizes) if annotated_only else names
-        progress = tqdm(
-            [] if annotated_only else unannotated, desc="Image sizes", unit="image", disable=None, leave=False
-        )
-        self._sizes.update({name: self.images.size(name) for name in progress})
+        if not annotated_only:
+            self._measure_images(unannotated)
+        self.left_out.raise_if_nothing_is_left(len(self._objects))
+        classes, order = self._class_list(own_classes, own_order)
+        listed = [name for name in names if name in self._sizes]
+        ids = image_ids or {name: number for number, name in enumerate(listed, 1)}
+        listed.sort(key=lambda name: ids[name])
         coco = {
             "images": [
-                {"id": number, "file_name": name, "height": self._sizes[name][0], "width": self._sizes[name][1]}
-                for number, name in enumerate(listed, 1)
+                {"id": ids[name], "file_name": name, "height": self._sizes[name][0], "width": self._sizes[name][1]}
+                for name in listed
             ],
-            "annotations": self._annotations(listed, classes),
+            "annotations": self._annotations(ids, classes),
             "categories": [{"id": number, "name": name} for number, name in enumerate(classes, 1)],
         }
-        return Conversion(coco, self.images.root, order, 0 if annotated_only else len(unannotated), self.left_out)
+        without = sum(name in self._sizes for name in unannotated)
+        return Conversion(coco, self.images.root, order, without, self.left_out)
+
+    def _measure_images(self, file_names: Sequence[str]) -> None:
+        """Notes the sizes of images that nobody has annotated; one that cannot be read is left out."""
+        for name in tqdm(file_names, desc="Image sizes", unit="image", disable=None, leave=False):
+            with self.left_out.leaving_out(IMAGE):
+                self._sizes[name] = self.images.size(name)
 
     def _class_list(self, own_classes: Sequence[str] | None, own_order: str) -> tuple[list[str], str]:
         """The classes in the order of their ids, and where that comes from."""
@@ -209,9 +180,8 @@ class Collection:
             )
         return found, "that of their names, as no list was given (--classes name,name,... chooses one)"
 
-    def _annotations(self, file_names: Sequence[str], classes: Sequence[str]) -> list[dict[str, Any]]:
+    def _annotations(self, image_ids: Mapping[str, int], classes: Sequence[str]) -> list[dict[str, Any]]:
         """The rows, image by image, in the order in which the objects were added."""
-        image_ids = {name: number for number, name in enumerate(file_names, 1)}
         category_ids = {name: number for number, name in enumerate(classes, 1)}
         rows: list[dict[str, Any]] = []
         for item in sorted(self._objects, key=lambda item: image_ids[item["file_name"]]):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -25,14 +25,18 @@ import numpy as np
 from tqdm import tqdm
 
 from maskrcnn_project.datasets.conversion import primitive_shapes as figures
-from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, ObjectPart
+from maskrcnn_project.datasets.conversion.class_names import one_line
+from maskrcnn_project.datasets.conversion.coco_content import Conversion
+from maskrcnn_project.datasets.conversion.collection import Collection, ObjectPart
 from maskrcnn_project.datasets.conversion.counts import Counts
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size
+from maskrcnn_project.datasets.conversion.refusals import SHAPE
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.masks.mask_in_box import MaskInBox
 
 IMAGE_FOLDER = "images"  # beside the XML in CVAT's own exports
 LINE = ":line"  # where in the file an element begins; no XML attribute can have this name
+UNLISTED = "picture in the image folder that the XML does not list, so that it is no part of the set"
 WITHOUT_MASK = {"box": "box", "cuboid": "cuboid", "polyline": "line", "points": "point", "skeleton": "skeleton"}
 
 
@@ -47,20 +51,47 @@ def read_cvat(
         source: the XML file.
         images: the folder that the names in it are relative to; None: ``images`` beside the file.
         classes: the classes wanted, in their order; None: the labels of the task, in its order.
-        annotated_only: leave out images that the file does not mention.
+        annotated_only: leave out images that the file lists without a shape. Those that it does not list at all are
+            no part of the set.
 
     Raises:
-        DatasetError: one sentence on the first thing that cannot be read.
+        DatasetError: a set that cannot be read at all, or no object of it.
     """
     root = _parse(source)
     if root.tag != "annotations" or root.find("track") is not None:
         what = "for video (it has tracks)" if root.tag == "annotations" else f"not CVAT's (it begins with {root.tag!r})"
         raise DatasetError(f'{source} is {what}: export the task as "CVAT for images 1.1".')
     collection = Collection(ImageFolder(images or source.parent / IMAGE_FOLDER), classes)
-    for image in tqdm(root.findall("image"), desc="CVAT", unit="image", disable=None, leave=False):
-        _read_image(collection, source, image)
-    labels = [(name.text or "").strip() for name in root.iterfind("./meta/*/labels/label/name")]
-    return collection.finish(list(dict.fromkeys(labels)), annotated_only=annotated_only)
+    elements = root.findall("image")
+    file_names: dict[str, Element] = {}  # of the images of the file that are in the folder
+    for image in tqdm(elements, desc="CVAT", unit="image", disable=None, leave=False):
+        place = f"{source}, line {image.get(LINE)}"
+        with collection.image_at():
+            file_name = _image_of(collection.images, image, place)
+            file_names.setdefault(file_name, image)
+            _read_image(collection, source, image, file_name)
+    for name in collection.images.file_names:
+        if name not in file_names:
+            collection.left_out.add(UNLISTED, name)
+    labels = [one_line(name.text or "") for name in root.iterfind("./meta/*/labels/label/name")]
+    return collection.finish(
+        list(dict.fromkeys(labels)),
+        annotated_only=annotated_only,
+        among=file_names,
+        image_ids=_image_ids(elements, file_names),
+    )
+
+
+def _image_ids(elements: Sequence[Element], file_names: Mapping[str, Element]) -> dict[str, int] | None:
+    """The ids that the file gives its images, one up where one is 0; None where they are not all different numbers."""
+    written = [element.get("id", "") for element in elements]
+    if not all(re.fullmatch("[0-9]{1,18}", text) for text in written):
+        return None
+    numbers = set(map(int, written))
+    first = 1 if 0 in numbers else 0
+    if len(numbers) < len(written):
+        return None
+    return {name: int(element.get("id", "")) + first for name, element in file_names.items()}
 
 
 def _parse(path: Path) -> Element:
@@ -88,28 +119,26 @@ def _parse(path: Path) -> Element:
     return builder.close()
 
 
-def _read_image(collection: Collection, source: Path, image: Element) -> None:
+def _read_image(collection: Collection, source: Path, image: Element, file_name: str) -> None:
     place = f"{source}, line {image.get(LINE)}"
-    file_name = _image_of(collection.images, image, place)
     stated = (_number(image, "height", place), _number(image, "width", place))
-    size = collection.open_image(file_name, place, (int(stated[0]), int(stated[1])))
-    objects: dict[Any, list[tuple[Element, ObjectPart]]] = defaultdict(list)
+    whole = int(stated[0]), int(stated[1])
+    if not len(image):  # CVAT lists what nobody has annotated like this
+        collection.check_size(file_name, place, whole)
+        return
+    size = collection.open_image(file_name, place, whole)
+    objects: dict[tuple[str, ...], list[tuple[Element, ObjectPart]]] = defaultdict(list)
     for index, shape in enumerate(image):
         where = f"{source}, line {shape.get(LINE)}"
-        part = _part(shape, where, size, collection.left_out)
-        if part is not None:
-            label, group = _text(shape, "label", where).strip(), shape.get("group_id", "0")
-            objects[(label, "alone", index) if group in ("", "0") else (label, group)].append((shape, part))
-    for pairs in sorted(objects.values(), key=lambda pairs: _level([shape for shape, _ in pairs])):
+        with collection.object_at(SHAPE):
+            part = _part(shape, where, size, collection.left_out)
+            if part is not None:
+                label, group = _label(shape, where), shape.get("group_id", "0")
+                objects[(label, "alone", str(index)) if group in ("", "0") else (label, group)].append((shape, part))
+    for (label, *_), pairs in sorted(objects.items(), key=lambda item: _level([shape for shape, _ in item[1]])):
         shapes = [shape for shape, _ in pairs]
-        first, attributes = shapes[0], _attributes(shapes)
-        collection.add(
-            file_name,
-            _text(first, "label", source.name).strip(),
-            [part for _, part in pairs],
-            f"{source}, line {first.get(LINE)}",
-            attributes=attributes,
-        )
+        where = f"{source}, line {shapes[0].get(LINE)}"
+        collection.add(file_name, label, [part for _, part in pairs], where, attributes=_attributes(shapes))
 
 
 def _image_of(images: ImageFolder, image: Element, where: str) -> str:
@@ -193,6 +222,13 @@ def _mask_in_box(shape: Element, where: str, size: Size) -> MaskInBox:
         )
     inside = np.arange(len(lengths)) % 2 == 1  # the first run is background
     return MaskInBox.at(left, top, np.repeat(inside, lengths).reshape(height, width))
+
+
+def _label(shape: Element, where: str) -> str:
+    label = one_line(_text(shape, "label", where))
+    if not label:
+        raise DatasetError(f"{where} has a label without a letter that can be shown: name its class.")
+    return label
 
 
 def _text(element: Element, key: str, where: str) -> str:

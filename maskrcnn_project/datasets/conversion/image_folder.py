@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -19,6 +19,14 @@ from maskrcnn_project.files import IMAGE_SUFFIXES, images_below
 logger = logging.getLogger(__name__)
 
 Size = tuple[int, int]  # (height, width) in pixels
+
+
+class AmbiguousImageError(DatasetError):
+    """It is open which of several images (``file_names``) an annotation is about."""
+
+    def __init__(self, sentence: str, file_names: Iterable[str]) -> None:
+        super().__init__(sentence)
+        self.file_names = list(file_names)
 
 
 class ImageFolder:
@@ -61,6 +69,11 @@ class ImageFolder:
         for name in self.file_names:
             self._by_stem[PurePosixPath(name).with_suffix("").as_posix()].append(name)
 
+    @property
+    def stems(self) -> Collection[str]:
+        """What ``named`` knows images by."""
+        return self._by_stem.keys()
+
     def file_name_of(self, path: Path) -> str | None:
         """The ``file_name`` of an image given by its path, or None if it is not in this folder."""
         places = ((os.path.abspath(path), os.path.abspath(self.root)), (os.path.realpath(path), str(self._real_root)))
@@ -75,15 +88,23 @@ class ImageFolder:
         The ``file_name`` of the image that is called ``stem`` but for its suffix (``"a/b"`` for ``a/b.jpg``), or None.
 
         Raises:
-            DatasetError: two images differ by their suffix only.
+            AmbiguousImageError: two images differ by their suffix only.
         """
         names = self._by_stem.get(stem, [])
         if len(names) > 1:
-            raise DatasetError(
+            raise AmbiguousImageError(
                 f"{' and '.join(names)} in {self.root} differ by their suffix only, so that it is open which of them "
-                f"the annotation called {stem!r} means: rename one."
+                f"the annotation called {stem!r} means: rename one.",
+                names,
             )
         return names[0] if names else None
+
+    def alike(self, stem: str) -> list[str]:
+        """The images called ``stem`` but for their suffix; where there is none, those of that name in any folder."""
+        last = PurePosixPath(stem).name
+        return self._by_stem.get(stem) or [
+            name for other, names in self._by_stem.items() if PurePosixPath(other).name == last for name in names
+        ]
 
     def size(self, file_name: str) -> Size:
         """(height, width) upright, from the head of the file. Raises DatasetError for what is no image."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from maskrcnn_project.datasets.conversion.image_folder import open_picture
 from maskrcnn_project.errors import DatasetError
@@ -18,6 +20,9 @@ LOSSY = ("JPEG", "MPO", "JPEG2000")
 COLOURED = ("RGB", "RGBX")
 TRANSPARENT = ("RGBA", "LA", "PA")
 NUMBERED = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L")
+FLOATING = "F"  # 32 bits, as ImageJ saves labels
+MAX_WHOLE = 2**24  # up to here every whole number is a 32-bit floating-point number of its own
+NEW_SUBFILE_TYPE, REDUCED = 254, 1  # TIFF 6.0, section 8: a page that is another one at a smaller size
 
 
 class Numbers(NamedTuple):
@@ -31,27 +36,58 @@ class Numbers(NamedTuple):
 
 def read_numbers(path: Path) -> Numbers:
     """
-    The numbers of a picture; what is wholly transparent is 0.
+    The numbers of a picture, the first one of a file of several; what is wholly transparent is 0.
 
     Raises:
         DatasetError: no picture, one of another kind, or a JPEG, whatever its name is.
+    """
+    return next(read_pages(path))
+
+
+def read_pages(path: Path) -> Iterator[Numbers]:
+    """
+    The numbers of every page of a TIFF file but those that it calls reduced, or of the one picture of another file.
+
+    Raises:
+        DatasetError: as ``read_numbers``.
     """
     with _open(path) as picture:
         if picture.format in LOSSY:
             raise DatasetError(
                 f"{path} is a JPEG picture, which mixes the numbers of neighbouring pixels: wanted are masks as PNG."
             )
-        deep = picture.mode.startswith("I")
-        if picture.mode in TRANSPARENT:
-            return _without_transparent(picture)
-        if picture.mode in COLOURED:
-            return Numbers(pack(np.asarray(picture.convert("RGB"))), coloured=True)
-        if picture.mode not in NUMBERED:
+        yield _numbers_of(picture, path)
+        if not isinstance(picture, TiffImageFile):
+            return
+        for page in range(1, picture.n_frames):
+            with _reading(path):
+                picture.seek(page)
+                reduced = picture.tag_v2.get(NEW_SUBFILE_TYPE, 0) & REDUCED
+                if not reduced:
+                    picture.load()
+            if not reduced:
+                yield _numbers_of(picture, path)
+
+
+def _numbers_of(picture: Image.Image, path: Path) -> Numbers:
+    if picture.mode in TRANSPARENT:
+        return _without_transparent(picture)
+    if picture.mode in COLOURED:
+        return Numbers(pack(np.asarray(picture.convert("RGB"))), coloured=True)
+    numbers = np.asarray(picture)
+    if picture.mode == FLOATING:
+        broken = numbers[~((np.abs(numbers) < MAX_WHOLE) & (np.trunc(numbers) == numbers))]  # NaN is neither
+        if broken.size:
             raise DatasetError(
-                f"{path} is a picture of the kind {picture.mode}, whose pixels are no numbers: wanted are grey values, "
-                "a palette or colours."
+                f"{path} has pixels of {broken[0]:g}, but objects are numbered by whole numbers (below {MAX_WHOLE}): "
+                "save it with such."
             )
-        numbers = np.asarray(picture)
+    elif picture.mode not in NUMBERED:
+        raise DatasetError(
+            f"{path} is a picture of the kind {picture.mode}, whose pixels are no numbers: wanted are grey values, "
+            "a palette or colours."
+        )
+    deep = picture.mode.startswith("I") or picture.mode == FLOATING
     return Numbers((numbers if numbers.ndim == 2 else numbers[:, :, 0]).astype(np.int64), deep=deep)
 
 
@@ -81,12 +117,18 @@ def pack(colours: np.ndarray) -> np.ndarray:
 
 
 def _open(path: Path) -> Image.Image:
-    try:
+    with _reading(path):
         picture = open_picture(path)
         picture.load()
+    return picture
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:  # on damaged files Pillow's decoders raise nearly every type of error
         raise DatasetError(f"The picture {path} cannot be read ({error}): fix or remove it.") from error
-    return picture
 
 
 def masks_of_numbers(numbers: np.ndarray) -> Iterator[tuple[int, MaskInBox]]:

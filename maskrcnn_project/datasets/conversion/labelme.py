@@ -18,8 +18,10 @@ from typing import Any
 from tqdm import tqdm
 
 from maskrcnn_project.datasets.coco_file import CocoFile
-from maskrcnn_project.datasets.conversion.annotation_masks import check_run_lengths
-from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, ObjectPart, shift
+from maskrcnn_project.datasets.conversion.class_names import read_class_list
+from maskrcnn_project.datasets.conversion.coco_content import Conversion
+from maskrcnn_project.datasets.conversion.coco_source import names_of_files, rows_by_image, usable_part
+from maskrcnn_project.datasets.conversion.collection import Collection, ObjectPart, shift
 from maskrcnn_project.datasets.conversion.counts import Counts
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size
 from maskrcnn_project.datasets.conversion.labelme_file import (
@@ -30,14 +32,17 @@ from maskrcnn_project.datasets.conversion.labelme_file import (
     polygon_shapes,
 )
 from maskrcnn_project.datasets.conversion.labelme_shapes import group_of, is_crowd, label_of, part_of
-from maskrcnn_project.datasets.conversion.new_files import new_files, stems_of
+from maskrcnn_project.datasets.conversion.new_files import new_files
+from maskrcnn_project.datasets.conversion.refusals import SHAPE
+from maskrcnn_project.datasets.conversion.text_lists import read_entries
 from maskrcnn_project.datasets.text_files import read_json_value
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import files_below
 from maskrcnn_project.masks.coding import decode, outlines
 from maskrcnn_project.masks.mask_in_box import MaskInBox
 
-NO_CLASSES = ("__ignore__", "_background_")  # stand first in the class lists of LabelMe's own examples
+# What stands first in the class lists of LabelMe's own examples.
+NO_CLASSES = ("__ignore__", "_background_", "__background__")
 
 
 def read_labelme(
@@ -54,35 +59,35 @@ def read_labelme(
         annotated_only: leave out images without a JSON file.
 
     Raises:
-        DatasetError: one sentence on the first thing that cannot be read.
+        DatasetError: a set that cannot be read at all, or no object of it.
     """
     if not source.is_dir():
         raise DatasetError(f"LabelMe's annotations are wanted as the folder of its JSON files, but {source} is none.")
     collection = Collection(ImageFolder(images or source), classes)
+    class_list = source / CLASS_LIST
+    names = read_class_list(class_list, NO_CLASSES) if class_list.is_file() else None
     found = 0
     for path in tqdm(list(files_below(source, (".json",))), desc="LabelMe", unit="file", disable=None, leave=False):
-        content = _content(path)
-        if content is None:
-            collection.left_out.add("JSON file that is not LabelMe's (it has no 'shapes')", str(path))
-            continue
-        found += 1
-        _read_file(collection, source, path, content)
-    if not found:
+        with collection.image_at(path.relative_to(source).with_suffix("").as_posix()):
+            content = _content(path)
+            if content is None:
+                collection.left_out.add("JSON file that is not LabelMe's (it has no 'shapes')", str(path))
+                continue
+            found += 1
+            _read_file(collection, source, path, content)
+    if not found and not collection.left_out.refusals:
         raise DatasetError(f"{source} holds no LabelMe file: wanted are JSON files with the keys shapes and imagePath.")
-    return collection.finish(_class_list(source / CLASS_LIST), annotated_only=annotated_only)
+    return collection.finish(names, annotated_only=annotated_only)
 
 
 def _content(path: Path) -> dict[str, Any] | None:
-    """The JSON object of a LabelMe file; None for other JSON."""
+    """The JSON object of a LabelMe file; None for other JSON. Raises DatasetError for what cannot be read."""
     content = read_json_value(path)
-    return content if isinstance(content, dict) and isinstance(content.get("shapes"), list) else None
-
-
-def _class_list(path: Path) -> list[str] | None:
-    if not path.is_file():
+    if not isinstance(content, dict) or "shapes" not in content:
         return None
-    lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
-    return [line for line in lines if line and line not in NO_CLASSES] or None
+    if not isinstance(content["shapes"], list):
+        raise DatasetError(f"{path} should have a list of 'shapes', but has {str(content['shapes'])[:60]!r}.")
+    return content
 
 
 def _read_file(collection: Collection, source: Path, path: Path, content: dict[str, Any]) -> None:
@@ -91,16 +96,13 @@ def _read_file(collection: Collection, source: Path, path: Path, content: dict[s
     objects: dict[tuple[str, ...], list[tuple[str, bool, ObjectPart]]] = defaultdict(list)
     for index, shape in enumerate(content["shapes"]):
         where = f"{path}, shapes[{index}]"
-        try:
+        with collection.object_at(SHAPE):
             label = label_of(shape, where)
             part = part_of(shape, where, size, collection.left_out)
-        except DatasetError as error:
-            collection.left_out.add("shape that cannot be read", str(error).rstrip("."))
-            continue
-        if part is not None:
-            group = group_of(shape)
-            key = (label, "alone", str(index)) if group is None else (label, group)
-            objects[key].append((where, is_crowd(shape), part))
+            if part is not None:
+                group = group_of(shape)
+                key = (label, "alone", str(index)) if group is None else (label, group)
+                objects[key].append((where, is_crowd(shape), part))
     for (label, *_), found in objects.items():
         where, crowd, _ = found[0]
         collection.add(file_name, label, [part for _, _, part in found], where, crowd)
@@ -143,21 +145,19 @@ def write_labelme(data: CocoFile, output: Path) -> Counts:
     Writes a JSON file for each image of ``data`` and ``labels.txt``; images stay where they are and are pointed to.
 
     Polygons stay as they are, the parts of an object share a ``group_id``; run lengths become polygons along the edges
-    of the pixels, or a ``mask`` shape where there is a hole.
+    of the pixels, or a ``mask`` shape where there is a hole. What cannot be converted is counted.
 
     Raises:
-        DatasetError: a file exists already, or an image is not as ``data`` says.
+        DatasetError: a file exists already, or nothing can be converted.
     """
-    check_run_lengths(data)
-    names = stems_of(data, ".json")
+    left_out = Counts()
+    data = usable_part(data, left_out)
+    names = names_of_files(data.images, ".json")
     labels = "".join(f"{name}\n" for name in data.class_names)
     class_list = output / CLASS_LIST
-    same = class_list.is_file() and class_list.read_text("utf-8") == labels
+    same = class_list.is_file() and read_entries(class_list) == data.class_names
     class_names = {category["id"]: category["name"] for category in data.categories}
-    rows: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for row in data.annotations:
-        rows[row["image_id"]].append(row)
-    left_out = Counts()
+    rows = rows_by_image(data)
     with new_files(output, names if same else [*names, CLASS_LIST]) as folder:
         for image, name in zip(tqdm(data.images, unit="file", disable=None, leave=False), names, strict=True):
             shapes: list[dict[str, Any]] = []

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from maskrcnn_project.datasets.conversion import primitive_shapes as figures
+from maskrcnn_project.datasets.conversion.class_names import one_line
 from maskrcnn_project.datasets.conversion.collection import ObjectPart
 from maskrcnn_project.datasets.conversion.counts import Counts
 from maskrcnn_project.datasets.conversion.image_folder import Size, open_picture
@@ -30,15 +31,18 @@ NO_WORDS = ("", "0", "false", "no", "off", "none", "null")  # a flag that is a t
 
 
 def label_of(shape: Any, where: str) -> str:
-    """The class that a shape names; a number is taken as it is written. Raises DatasetError where there is none."""
+    """
+    The class that a shape names, on one line; a number is taken as it is written. Raises DatasetError where there is
+    none.
+    """
     label = shape.get("label") if isinstance(shape, dict) else None
     if isinstance(label, float) and label.is_integer():
         label = int(label)
     if isinstance(label, int | float) and not isinstance(label, bool):
         label = str(label)
-    if not isinstance(label, str) or not label.strip():
+    if not isinstance(label, str) or not one_line(label):
         raise DatasetError(f"{where} should be an object with a 'label' that is a text, but has no such label.")
-    return label.strip()
+    return one_line(label)
 
 
 def group_of(shape: dict[str, Any]) -> str | None:
@@ -52,12 +56,17 @@ def group_of(shape: dict[str, Any]) -> str | None:
 
 
 def is_crowd(shape: dict[str, Any]) -> bool:
-    """Whether the flag ``crowd`` is set: in a mapping of flags, a list of those that are set, or as the only one."""
+    """Whether the flag ``crowd`` is set: in mappings of flags, in a list of names, or as the only one."""
     flags = shape.get("flags")
+    return any(map(_says_crowd, flags)) if isinstance(flags, list) else _says_crowd(flags)
+
+
+def _says_crowd(flags: Any) -> bool:
+    """Whether a mapping of flags sets ``crowd``, or that is the name of the flag."""
     if isinstance(flags, dict):
         value = flags.get(CROWD_FLAG)
         return value.strip().lower() not in NO_WORDS if isinstance(value, str) else bool(value)
-    return CROWD_FLAG in flags if isinstance(flags, list) else flags == CROWD_FLAG
+    return bool(flags == CROWD_FLAG)
 
 
 def part_of(shape: dict[str, Any], where: str, size: Size, left_out: Counts) -> ObjectPart | None:

@@ -19,6 +19,9 @@ Where the class comes from (``class_from``), with STEM the path of the image in 
 Without ``suffix``, a name may also end as tools write it (``STEM_cp_masks.png``, ``mask_names.MASK_ENDINGS``), and the
 masks of ``ID/images/anything.png`` may lie in ``ID/masks``, as in the nuclei challenge of 2018.
 
+Each page of a TIFF file is a picture of its own: with ``instances`` an object, else the objects that it has. What
+Cellpose saves beside its masks (``STEM_flows.tif``) is neither image nor mask.
+
 A pixel is a pixel: its upper left corner is where COCO has it.
 """
 
@@ -27,16 +30,18 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from maskrcnn_project.datasets.conversion.collection import Collection, Conversion
+from maskrcnn_project.datasets.conversion.coco_content import Conversion
+from maskrcnn_project.datasets.conversion.collection import Collection
 from maskrcnn_project.datasets.conversion.counts import Counts
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size
-from maskrcnn_project.datasets.conversion.index_picture import SUFFIXES, masks_of_numbers, read_numbers
+from maskrcnn_project.datasets.conversion.index_picture import SUFFIXES, Numbers, masks_of_numbers, read_pages
 from maskrcnn_project.datasets.conversion.mask_names import ONLY_CLASS, MaskOwners, masks_among
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import files_below
@@ -65,21 +70,24 @@ def read_mask_folder(
         class_from: none, folder or suffix.
 
     Raises:
-        DatasetError: one sentence on the first thing that cannot be read.
+        DatasetError: a set that cannot be read at all, or no object of it.
     """
     _check_options(source, classes, layout, class_from)
     folder = ImageFolder(images, but_not=source, are_masks=masks_among)
     collection = Collection(folder, classes)
     owners = MaskOwners(folder, layout, class_from, classes)
-    masks = _masks_by_image(source, owners, collection.left_out)
-    if not masks:
+    masks = _masks_by_image(source, owners, collection)
+    if not masks and not collection.left_out.refusals:
         image = folder.file_names[0]
         told = f" Left out:\n{collection.left_out.table()}" if collection.left_out.counts else ""
         raise DatasetError(
             f"No mask in {source} has a name that belongs to an image of {images}: for {image} it would be "
             f"{owners.example(image)}.{told}"
         )
-    _read_masks(collection, masks, layout, source)
+    reader = _MaskReader(collection, layout)
+    for file_name, found in tqdm(masks.items(), desc="Masks", unit="image", disable=None, leave=False):
+        reader.read_image(file_name, found)
+    reader.binary.check(source, collection.left_out)
     return collection.finish(*_own_classes(source, class_from), annotated_only=annotated_only)
 
 
@@ -97,20 +105,6 @@ def _check_options(source: Path, classes: Sequence[str] | None, layout: str, cla
         )
 
 
-def _read_masks(collection: Collection, masks: dict[str, list[tuple[str, Path]]], layout: str, source: Path) -> None:
-    """Adds the objects of all masks."""
-    binary = _BinaryPictures()
-    for file_name, found in tqdm(masks.items(), desc="Masks", unit="image", disable=None, leave=False):
-        size = collection.open_image(file_name, str(found[0][1]))
-        for label, path in found:
-            numbers = _numbers(path, size, collection.left_out)
-            if layout == "ids":
-                binary.note(numbers, path)
-            for where, mask in _objects(numbers, path, layout):
-                collection.add(file_name, label, [mask], where)
-    binary.check(source, collection.left_out)
-
-
 def _own_classes(source: Path, class_from: str) -> tuple[list[str] | None, str]:
     """The classes in the order of the folder of masks, if it has one, and what that is."""
     if class_from == "folder":
@@ -119,12 +113,13 @@ def _own_classes(source: Path, class_from: str) -> tuple[list[str] | None, str]:
     return [ONLY_CLASS] if class_from == "none" else None, "that of the one class there is"
 
 
-def _masks_by_image(source: Path, owners: MaskOwners, left_out: Counts) -> dict[str, list[tuple[str, Path]]]:
+def _masks_by_image(source: Path, owners: MaskOwners, collection: Collection) -> dict[str, list[tuple[str, Path]]]:
     """For each image (its ``file_name``) the classes and files of its masks."""
     masks: dict[str, list[tuple[str, Path]]] = defaultdict(list)
+    left_out = collection.left_out
     for name in owners.images.masks:
         if not _contains(source, owners.images.root / name):
-            left_out.add(f"picture among the images that is a mask by its name, outside of {source}", name)
+            left_out.add(f"picture among the images that is no image by its name, outside of {source}", name)
     shared = _contains(source, owners.images.root)
     for path in files_below(source, ("",)):
         if shared and owners.images.file_name_of(path) is not None:
@@ -132,11 +127,15 @@ def _masks_by_image(source: Path, owners: MaskOwners, left_out: Counts) -> dict[
         if path.suffix.lower() not in SUFFIXES:
             left_out.add(f"file that is no mask ({', '.join(SUFFIXES)})", str(path))
             continue
-        owner = owners.find(path, source)
-        if owner is None:
-            left_out.add("mask whose name belongs to no image (or to no class)", str(path))
-        else:
-            masks[owner[0]].append((owner[1], path))
+        if owners.is_by_product(path, source):
+            left_out.add("by-product of Cellpose, which is no mask", str(path))
+            continue
+        with collection.image_at():
+            owner = owners.find(path, source)
+            if owner is None:
+                left_out.add("mask whose name belongs to no image (or to no class)", str(path))
+            else:
+                masks[owner[0]].append((owner[1], path))
     return masks
 
 
@@ -145,36 +144,66 @@ def _contains(folder: Path, path: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
-def _numbers(path: Path, size: Size, left_out: Counts) -> np.ndarray:
-    """The numbers (H, W) of a mask, whose image has ``size``."""
-    picture = read_numbers(path)
-    if picture.pixels.shape != size:
-        height, width = picture.pixels.shape
+class _MaskReader:
+    """Adds the objects of masks; one that cannot be read costs its object, or its image where it has several."""
+
+    def __init__(self, collection: Collection, layout: str) -> None:
+        self.collection = collection
+        self.layout = layout
+        self.binary = _BinaryPictures()
+
+    def read_image(self, file_name: str, found: Sequence[tuple[str, Path]]) -> None:
+        """Adds the objects of one image, from the classes and files of its masks."""
+        with self.collection.image_at():
+            size = self.collection.open_image(file_name, str(found[0][1]))
+            for label, path in found:
+                with self._one():
+                    for number, page in enumerate(read_pages(path), 1):
+                        where = f"{path}, page {number}" if number > 1 else str(path)
+                        with self._one():
+                            for place, mask in self._objects(page, path, where, size):
+                                self.collection.add(file_name, label, [mask], place)
+
+    def _one(self) -> AbstractContextManager[None]:
+        """What an error costs: the object that a picture is, or all of the image."""
+        return self.collection.object_at() if self.layout == "instances" else nullcontext()
+
+    def _objects(self, page: Numbers, path: Path, where: str, size: Size) -> Iterator[tuple[str, MaskInBox]]:
+        """The objects of one picture, each with its place in words."""
+        _check_size(page, where, size)
+        if page.from_alpha:
+            self.collection.left_out.add("mask of one colour, which was read from its alpha channel", where)
+        numbers = page.pixels
+        if self.layout == "ids":
+            self.binary.note(numbers, path)
+            yield from ((f"{where}, number {number}", mask) for number, mask in masks_of_numbers(numbers))
+            return
+        _check_binary(numbers, where)
+        if self.layout == "instances":
+            yield where, MaskInBox.at(0, 0, numbers != 0)
+            return
+        parts = masks_of_numbers(connected_parts(numbers))
+        yield from ((f"{where}, part {number}", mask) for number, mask in parts)
+
+
+def _check_size(page: Numbers, where: str, size: Size) -> None:
+    height, width = page.pixels.shape
+    if (height, width) != size:
         raise DatasetError(
-            f"The mask {path} is {height}x{width} (height x width), but its image is {size[0]}x{size[1]} upright: "
+            f"The mask {where} is {height}x{width} (height x width), but its image is {size[0]}x{size[1]} upright: "
             "both should have one size."
         )
-    if picture.from_alpha:
-        left_out.add("mask of one colour, which was read from its alpha channel", str(path))
-    return picture.pixels
 
 
-def _objects(numbers: np.ndarray, path: Path, layout: str) -> Iterator[tuple[str, MaskInBox]]:
-    """The objects of one mask, each with its place in words."""
-    if layout == "ids":
-        yield from ((f"{path}, number {number}", mask) for number, mask in masks_of_numbers(numbers))
-        return
-    values = np.unique(numbers)
-    if len(values[values != 0]) > 1:
+def _check_binary(numbers: np.ndarray, where: str) -> None:
+    """Raises DatasetError for more than one value beside 0."""
+    values = np.unique(numbers[numbers != 0])
+    if len(values) > 1:
         raise DatasetError(
-            f"The mask {path} should have one value beside 0, but has {len(values[values != 0])} "
-            f"({', '.join(str(value) for value in values[:4])}, ...): are they objects (--layout "
-            "ids), or blurred edges?"
+            f"The mask {where} should have one value beside 0, but has {len(values)} ("
+            + ", ".join([*map(str, values[:4].tolist()), *(["..."] if len(values) > 4 else [])])
+            + "): are they objects (--layout ids), or blurred edges?"
         )
-    if layout == "instances":
-        yield str(path), MaskInBox.at(0, 0, numbers != 0)
-        return
-    yield from ((f"{path}, part {number}", mask) for number, mask in masks_of_numbers(connected_parts(numbers)))
 
 
 def connected_parts(numbers: np.ndarray) -> np.ndarray:

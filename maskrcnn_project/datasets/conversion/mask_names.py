@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from maskrcnn_project.datasets.conversion.image_folder import ImageFolder
-from maskrcnn_project.errors import DatasetError
+from maskrcnn_project.datasets.conversion.image_folder import AmbiguousImageError, ImageFolder
 
 ONLY_CLASS = "object"  # the name of the class if nobody gives one
 # How the names of masks end that Cellpose and others write beside the image of that name.
@@ -16,6 +15,8 @@ MASK_ENDINGS = (
     *("-masks", "-mask", "-labels", "-label"),
 )
 IMAGE_ENDINGS = ("", "_img", "_image")  # of the image: 000_img.png and 000_masks.png are Cellpose's own examples
+# What Cellpose saves beside an image and its masks, behind the image's name: a_flows_cp_masks.tif, a_cp_output.png.
+BY_PRODUCT = re.compile(r"(_cp)?_(flows|outlines|dP)|_cp_output")
 MASK_FOLDERS, IMAGE_FOLDERS = ("masks", "mask"), ("images", "image")  # side by side, as in the nuclei challenge of 2018
 
 
@@ -34,14 +35,20 @@ def image_folder_of(name: str) -> str | None:
     return (folder.parent / IMAGE_FOLDERS[MASK_FOLDERS.index(kind)]).as_posix()
 
 
+def is_by_product(name: str, stems: Collection[str]) -> bool:
+    """Whether a picture (path without suffix) is one of ``BY_PRODUCT`` of an image of ``stems``."""
+    return any(name[: match.start()] in stems for match in BY_PRODUCT.finditer(name))
+
+
 def masks_among(file_names: Sequence[str]) -> set[str]:
-    """Those of some pictures (paths in their folder) that are masks of others by their names."""
+    """Those of some pictures (paths in their folder) that are masks or by-products of others by their names."""
     stems = {PurePosixPath(name).with_suffix("").as_posix() for name in file_names}
     folders = {PurePosixPath(name).parent.as_posix() for name in file_names}
     found = set()
     for name in file_names:
         stem = PurePosixPath(name).with_suffix("").as_posix()
-        if not stems.isdisjoint(image_stems(stem)) or image_folder_of(name) in folders:
+        is_mask = not stems.isdisjoint(image_stems(stem)) or image_folder_of(name) in folders
+        if is_mask or is_by_product(stem, stems):
             found.add(name)
     return found
 
@@ -60,12 +67,9 @@ class MaskOwners:
         The image's ``file_name`` and the class; None if there is no such image.
 
         Raises:
-            DatasetError: the name fits several images or classes.
+            AmbiguousImageError: the name fits several images or classes.
         """
-        name = path.relative_to(source).with_suffix("").as_posix()
-        label = self.classes[0] if self.classes else ONLY_CLASS
-        if self.class_from == "folder":
-            label, _, name = name.partition("/")
+        label, name = self._label_and_name(path, source)
         found = []
         for stem, rest in _cuts(name):
             file_name = self.images.named(stem)
@@ -80,11 +84,24 @@ class MaskOwners:
             found = [(file_name, label)] if file_name else []
         if len(found) > 1:
             told = " or ".join(f"{file_name} (class {label})" for file_name, label in found)
-            raise DatasetError(
+            raise AmbiguousImageError(
                 f"The name of the mask {path} fits {told}: name the classes (--classes), or sort the masks "
-                "into folders."
+                "into folders.",
+                [file_name for file_name, _ in found],
             )
         return found[0] if found else None
+
+    def is_by_product(self, path: Path, source: Path) -> bool:
+        """Whether a file is what Cellpose saves beside a mask; where names end in classes, these go before."""
+        return self.class_from != "suffix" and is_by_product(self._label_and_name(path, source)[1], self.images.stems)
+
+    def _label_and_name(self, path: Path, source: Path) -> tuple[str, str]:
+        """The class, as far as a folder or the user says it, and what else the path says, without suffix."""
+        name = path.relative_to(source).with_suffix("").as_posix()
+        if self.class_from == "folder":
+            label, _, name = name.partition("/")
+            return label, name
+        return self.classes[0] if self.classes else ONLY_CLASS, name
 
     def _by_ending(self, name: str) -> str | None:
         """The image of a mask whose name ends as tools write it: ``a_cp_masks`` for ``a``."""

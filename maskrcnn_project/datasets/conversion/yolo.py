@@ -2,8 +2,9 @@
 YOLO segmentation, as Ultralytics reads it: ``data.yaml`` and a text file for each image, an object per line.
 
 A line is the number of the class (from 0, in the order of ``names`` in data.yaml) and one polygon ``x y x y ...``,
-divided by the width and height of the upright image: 0 is the left or upper edge of the image, 1 the other one. The
-label file of ``.../images/train/a.jpg`` is ``.../labels/train/a.txt``: the last folder ``images`` of the path counts.
+divided by the width and height of the upright image: 0 is the left or upper edge of the image, 1 the other one. A
+confidence may follow, as in predictions. The label file of ``.../images/train/a.jpg`` is ``.../labels/train/a.txt``:
+the last folder ``images`` of the path counts.
 
 One polygon a line is all there is, so parts and holes are joined by seams without width (``hole_bridges``). Lines of a
 detection set (class and box) have no mask and are left out, counted; a set of nothing else is refused. YOLO knows no
@@ -13,14 +14,18 @@ crowd regions: they are left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
-from maskrcnn_project.datasets.conversion.collection import Collection, Conversion, ObjectPart
+from maskrcnn_project.datasets.conversion.class_names import names_by_number
+from maskrcnn_project.datasets.conversion.coco_content import Conversion
+from maskrcnn_project.datasets.conversion.collection import Collection, ObjectPart
+from maskrcnn_project.datasets.conversion.counts import Counts
 from maskrcnn_project.datasets.conversion.hole_bridges import touches_itself
 from maskrcnn_project.datasets.conversion.image_folder import ImageFolder, Size
+from maskrcnn_project.datasets.conversion.text_lists import read_lines
 from maskrcnn_project.datasets.conversion.yolo_set import (
     DATA_FILE,
     YoloSet,
@@ -49,13 +54,14 @@ def read_yolo(
     Args:
         source: data.yaml or the folder of the set. A folder with neither it nor classes.txt needs ``classes``.
         images: the folder that ``file_name`` is relative to; None: ``images`` below the set's folder, or that itself.
-        classes: the classes wanted, in their order; without data.yaml and classes.txt, the names of the classes from 0.
+        classes: the classes wanted, in their order; without names in data.yaml or classes.txt, those of the classes
+            from 0.
         annotated_only: leave out images without a label file.
         split: train, val or test of data.yaml; None: every image of the folder.
         labels: the folder of the label files; None: where YOLO looks for them.
 
     Raises:
-        DatasetError: one sentence on the first thing that cannot be read, or a set that has boxes only.
+        DatasetError: a set that cannot be read at all, such as one of boxes only, or no object of it.
     """
     data = read_set(source)
     names = _names(data, source, classes)
@@ -63,28 +69,31 @@ def read_yolo(
         images = data.root / "images" if (data.root / "images").is_dir() else data.root
     folder = ImageFolder(images)
     paths = paths_of_split(data, split) if split else [folder.root / name for name in folder.file_names]
-    file_names = [_file_name(folder, path) for path in paths]
     collection = Collection(folder, classes)
-    places = [_label_place(path, name, labels) for path, name in zip(paths, file_names, strict=True)]
-    _read_all(collection, places, file_names, names, source)
+    places: dict[str, Path] = {}  # file_name -> label file
+    for path in paths:
+        with collection.image_at():
+            file_name = _file_name(folder, path)
+            places[file_name] = _label_place(path, file_name, labels)
+    if places:
+        _read_all(collection, places, names, source)
     own = [names[number] for number in sorted(names)]
-    return collection.finish(own, annotated_only=annotated_only, among=file_names)
+    return collection.finish(own, annotated_only=annotated_only, among=places)
 
 
-def _read_all(
-    collection: Collection, places: Sequence[Path], file_names: Sequence[str], names: dict[int, str], source: Path
-) -> None:
-    """Adds the objects of those label files (one an image) that are there."""
-    labelled = [pair for pair in zip(places, file_names, strict=True) if pair[0].is_file()]
+def _read_all(collection: Collection, places: Mapping[str, Path], names: dict[int, str], source: Path) -> None:
+    """Adds the objects of those label files (one an image, by its ``file_name``) that are there."""
+    labelled = {name: place for name, place in places.items() if place.is_file()}
     if not labelled:
+        name, place = next(iter(places.items()))
         raise DatasetError(
             f"None of the {len(places)} images of {source} has a label file; the one of "
-            f"{collection.images.root / file_names[0]} would be {places[0]}: name the folder of the label files with "
-            "--labels."
+            f"{collection.images.root / name} would be {place}: name the folder of the label files with --labels."
         )
     outlined = 0
-    for path, file_name in tqdm(labelled, desc="YOLO", unit="file", disable=None, leave=False):
-        outlined += _read_labels(collection, path, file_name, names)
+    for file_name, path in tqdm(labelled.items(), desc="YOLO", unit="file", disable=None, leave=False):
+        with collection.image_at():
+            outlined += _read_labels(collection, path, file_name, names)
     boxes = collection.left_out.counts.get(BOX, 0)
     if boxes and not outlined:
         raise DatasetError(
@@ -95,6 +104,8 @@ def _read_all(
 
 def _names(data: YoloSet, source: Path, classes: Sequence[str] | None) -> dict[int, str]:
     names = data.names or (dict(enumerate(classes)) if classes else None)
+    if names is None and data.data_file is not None:
+        return names_by_number(data.data_file, None)  # tells that they are wanted
     if names is None:
         raise DatasetError(
             f"{source} has no {DATA_FILE}, so that the names of the classes are unknown: give them in their order "
@@ -118,30 +129,34 @@ def _label_place(image: Path, file_name: str, labels: Path | str | None) -> Path
 def _read_labels(collection: Collection, path: Path, file_name: str, names: dict[int, str]) -> int:
     """Adds the objects of one label file; gives the number of its lines with a polygon."""
     size = collection.open_image(file_name, str(path))
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path} is no text file ({error}).") from error
     outlined = 0
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_lines(path), 1):
         where = f"{path}, line {number}"
-        values = _numbers(line.split(), where)
-        if not values:
-            continue
-        if len(values) == 5:
-            collection.left_out.add(BOX, where)
-            continue
-        if len(values) < 7 or len(values) % 2 == 0:
-            raise DatasetError(
-                f"{where} should be a class and at least 3 pairs x y, but has {len(values)} numbers: "
-                "was it written for segmentation?"
-            )
-        outlined += 1
-        if values[0] not in names:
-            collection.left_out.add(f"object of class {values[0]:g}, which has no name", where)
-        else:
-            collection.add(file_name, names[int(values[0])], [_part(values[1:], size, where)], where)
+        with collection.object_at():
+            values = _numbers(line.split(), where)
+            if len(values) == 5:
+                collection.left_out.add(BOX, where)
+            elif values:
+                polygon = _coordinates(values, where, collection.left_out)
+                outlined += 1
+                if values[0] in names:
+                    collection.add(file_name, names[int(values[0])], [_part(polygon, size, where)], where)
+                else:
+                    collection.left_out.add(f"object of class {values[0]:g}, which has no name", where)
     return outlined
+
+
+def _coordinates(values: Sequence[float], where: str, left_out: Counts) -> Sequence[float]:
+    """The corners ``x y x y ...`` of a line of a class and these, and maybe a confidence behind them."""
+    if len(values) >= 8 and len(values) % 2 == 0 and 0 <= values[-1] <= 1:
+        left_out.add("confidence behind a polygon, which COCO's annotations do not have", where)
+        return values[1:-1]
+    if len(values) < 7 or len(values) % 2 == 0:
+        raise DatasetError(
+            f"{where} should be a class and at least 3 pairs x y, but has {len(values)} numbers: "
+            "was it written for segmentation?"
+        )
+    return values[1:]
 
 
 def _numbers(words: Iterable[str], where: str) -> list[float]:

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import yaml
 
+from maskrcnn_project.datasets.conversion.class_names import names_by_number, read_class_list
 from maskrcnn_project.datasets.conversion.image_folder import Size
+from maskrcnn_project.datasets.conversion.text_lists import read_entries
 from maskrcnn_project.datasets.text_files import read_yaml_value
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import IMAGE_SUFFIXES, files_below
@@ -31,6 +33,7 @@ class YoloSet:
     root: Path
     names: dict[int, str] | None
     entries: dict[str, list[Path]]  # split -> folders, lists of images, or images
+    data_file: Path | None = None
 
 
 class _TextLoader(yaml.SafeLoader):
@@ -45,7 +48,7 @@ def read_set(source: Path) -> YoloSet:
         source: data.yaml, or the folder of the set.
 
     Raises:
-        DatasetError: a data.yaml that is not as Ultralytics reads it.
+        DatasetError: a data.yaml that is not as Ultralytics reads it, or that describes key points.
     """
     file = source
     if source.is_dir():
@@ -54,6 +57,11 @@ def read_set(source: Path) -> YoloSet:
             return YoloSet(source, _listed_names(source), {})
         file = there[0]
     content = read_yaml(file)
+    if _is_given(content.get("kpt_shape")):
+        raise DatasetError(
+            f"{file} has 'kpt_shape', so that this is a set of key points, whose lines hold no masks: export the set "
+            "for segmentation."
+        )
     root = file.parent
     if _is_given(content.get("path")):  # Ultralytics also looks in a folder of its settings, which is unknown here
         root = next((path for path in (_place_of(root, str(content["path"])), root) if path.is_dir()), root)
@@ -62,7 +70,8 @@ def read_set(source: Path) -> YoloSet:
         entry = content.get(split)
         if _is_given(entry):
             entries[split] = [_place_of(root, str(item)) for item in (entry if isinstance(entry, list) else [entry])]
-    return YoloSet(root, names_of(file, content.get("names")), entries)
+    names = content.get("names")
+    return YoloSet(root, None if names is None else names_by_number(file, names), entries, file)
 
 
 def _is_given(value: Any) -> bool:
@@ -79,28 +88,11 @@ def read_yaml(file: Path) -> dict[str, Any]:
     return content
 
 
-def names_of(file: Path, names: Any) -> dict[int, str]:
-    """The names by number, from a list or a mapping."""
-    table = dict(enumerate(names)) if isinstance(names, list) else names
-    if not isinstance(table, dict) or not table or not all(str(number).strip().isdecimal() for number in table):
-        raise DatasetError(f"{file} should have 'names', a list or a mapping from 0, but has {str(names)[:60]!r}.")
-    wrong = [name for name in table.values() if not isinstance(name, str) or not name.strip()]
-    if wrong:
-        raise DatasetError(f"{file} should have a text for each class in 'names', but has {str(wrong[0])[:60]!r}.")
-    numbered = {int(number): name.strip() for number, name in table.items()}
-    if len(set(numbered.values())) < len(table):
-        raise DatasetError(
-            f"{file} has one name for several classes in 'names', or one number twice: give each class its own."
-        )
-    return numbered
-
-
 def _listed_names(folder: Path) -> dict[int, str] | None:
     """The names of a class list in ``folder``; None where it has none."""
     for name in CLASS_FILES:
         if (folder / name).is_file():
-            lines = [line.strip() for line in (folder / name).read_text("utf-8-sig").splitlines()]
-            return names_of(folder / name, [line for line in lines if line])
+            return dict(enumerate(read_class_list(folder / name))) or None
     return None
 
 
@@ -123,8 +115,7 @@ def paths_of_split(data: YoloSet, split: str) -> list[Path]:
         if entry.is_dir():
             found += files_below(entry, IMAGE_SUFFIXES)
         elif entry.suffix == ".txt" and entry.is_file():
-            lines = [line.strip() for line in entry.read_text("utf-8-sig").splitlines()]
-            found += [_listed_image(data.root, entry.parent, line) for line in lines if line]
+            found += [_listed_image(data.root, entry.parent, line) for line in read_entries(entry)]
         elif entry.is_file():
             found.append(entry)
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,13 +12,14 @@ import yaml
 from tqdm import tqdm
 
 from maskrcnn_project.datasets.coco_file import CocoFile
-from maskrcnn_project.datasets.conversion.annotation_masks import check_run_lengths
+from maskrcnn_project.datasets.conversion.class_names import names_by_number
+from maskrcnn_project.datasets.conversion.coco_source import names_of_files, rows_by_image, usable_part
 from maskrcnn_project.datasets.conversion.collection import shift
 from maskrcnn_project.datasets.conversion.counts import Counts
 from maskrcnn_project.datasets.conversion.hole_bridges import join_rings
 from maskrcnn_project.datasets.conversion.image_folder import Size
-from maskrcnn_project.datasets.conversion.new_files import new_files, stems_of
-from maskrcnn_project.datasets.conversion.yolo_set import DATA_FILE, SPLITS, in_pixels, label_file, names_of, read_yaml
+from maskrcnn_project.datasets.conversion.new_files import new_files
+from maskrcnn_project.datasets.conversion.yolo_set import DATA_FILE, SPLITS, in_pixels, label_file, read_yaml
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import write_text
 from maskrcnn_project.masks.coding import Polygon, as_rle, decode, outlines
@@ -41,21 +41,19 @@ def write_yolo(data: CocoFile, output: Path, split: str = "train") -> Counts:
         split: train, val or test.
 
     Raises:
-        DatasetError: a file exists already, or an image is not as ``data`` says.
+        DatasetError: a file exists already, or nothing can be converted.
     """
     if split not in SPLITS:
         raise DatasetError(f"The split should be {', '.join(SPLITS)}, but is {split!r}.")
-    check_run_lengths(data)
+    left_out = Counts()
+    data = usable_part(data, left_out)
     data_text = _data_file(output / DATA_FILE, split, data.class_names)
     place = _place_of_images(data.image_root, output, split)
-    _check_places(stems_of(data, ".txt"), data.image_root)
+    _check_places(names_of_files(data.images, ".txt"), data.image_root)
     listed = [f"{place}/{image['file_name']}" for image in data.images]
     names = [label_file(Path(path)).as_posix() for path in listed]
     numbers = {row["id"]: number for number, row in enumerate(sorted(data.categories, key=lambda row: row["id"]))}
-    rows: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for row in data.annotations:
-        rows[row["image_id"]].append(row)
-    left_out = Counts()
+    rows = rows_by_image(data)
     with new_files(output, [*names, f"{split}.txt"]) as folder:
         for image, name in zip(tqdm(data.images, unit="file", disable=None, leave=False), names, strict=True):
             polygons = [(numbers[row["category_id"]], _one_polygon(row, image, left_out)) for row in rows[image["id"]]]
@@ -86,15 +84,14 @@ def _data_file(path: Path, split: str, class_names: Sequence[str]) -> str:
     """The text of data.yaml: new, or the one that this tool wrote with one split more."""
     content: dict[str, Any] = {}
     if path.exists():
-        text = path.read_text("utf-8")
-        content = read_yaml(path) if text.startswith(HEAD) else {}
+        content = read_yaml(path) if path.read_bytes().startswith(HEAD.strip().encode()) else {}
         if not content or split in content:
             raise DatasetError(
                 f"{path} exists already"
                 + (f" and has a split {split!r}" if content else ", and this tool has not written it")
                 + ": choose another --output or --split, or remove it."
             )
-        there = names_of(path, content.get("names"))
+        there = names_by_number(path, content.get("names"))
         if there != dict(enumerate(class_names)):
             raise DatasetError(
                 f"{path} has the classes {', '.join(there.values())}, but those to be written are "

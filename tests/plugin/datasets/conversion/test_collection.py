@@ -11,6 +11,8 @@ from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.masks.coding import decode
 from maskrcnn_project.masks.mask_in_box import MaskInBox
 
+SQUARE = [0, 0, 2, 0, 2, 2, 0, 2]
+
 
 @pytest.fixture
 def collection(tmp_path, photo):
@@ -64,3 +66,58 @@ def test_the_file_is_written_whole_and_never_twice(collection, tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["coco.json"]
     with pytest.raises(DatasetError, match="coco.json exists already"):
         conversion.write(path)
+
+
+def refused(collection, name, sentence="a.json is broken.", stem="a"):
+    with getattr(collection, name)(*([stem] if name == "image_at" else [])):
+        raise DatasetError(sentence)
+
+
+def test_an_error_costs_its_object_and_is_told_with_its_sentence(collection):
+    collection.add("a.png", "nut", [SQUARE], "by hand")
+    for number in range(5):
+        refused(collection, "object_at", f"a.json, shapes[{number}] is wrong.")
+    conversion = collection.finish()
+    assert len(conversion.coco["annotations"]) == 1
+    assert conversion.left_out.table().splitlines() == [
+        "       5  object that cannot be converted",
+        "          a.json, shapes[0] is wrong",
+        "          a.json, shapes[1] is wrong",
+        "          a.json, shapes[2] is wrong",
+        "          ...",
+    ]
+
+
+def test_an_error_takes_the_image_that_was_opened_with_its_objects(tmp_path, photo):
+    for name in ("a.png", "b.png"):
+        photo(tmp_path / name)
+    collection = Collection(ImageFolder(tmp_path))
+    for name in ("a.png", "b.png"):
+        with collection.image_at("other"):
+            collection.open_image(name, "by hand")
+            collection.add(name, "nut", [SQUARE], "by hand")
+            if name == "b.png":
+                raise DatasetError("the end is missing")
+    coco = collection.finish().coco
+    assert [row["file_name"] for row in coco["images"]] == ["a.png"] and len(coco["annotations"]) == 1
+
+
+def test_nothing_left_is_an_error_with_the_first_reason(collection):
+    refused(collection, "object_at", "the first is wrong.")
+    with pytest.raises(DatasetError, match=r"^the first is wrong\.$"):
+        collection.finish(["nut"])
+    refused(collection, "image_at", "the second is wrong.", stem="z")
+    with pytest.raises(DatasetError, match=r"^the first is wrong; 1 more cannot be used either, so that no object is"):
+        collection.finish(["nut"])
+
+
+def test_other_errors_end_the_conversion(collection):
+    with pytest.raises(ZeroDivisionError), collection.image_at("a"), collection.object_at():
+        raise ZeroDivisionError
+
+
+def test_labels_are_on_one_line(collection):
+    collection.add("a.png", "two\nwords", [SQUARE], "by hand")
+    with pytest.raises(DatasetError, match="by hand has a label without a letter"):
+        collection.add("a.png", "\x07", [SQUARE], "by hand")
+    assert collection.finish().coco["categories"] == [{"id": 1, "name": "two words"}]

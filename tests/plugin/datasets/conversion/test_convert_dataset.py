@@ -22,7 +22,10 @@ def convert(*arguments, code=0):
 def test_to_labelme_and_back(hard_set, tmp_path, objects_of):
     output = tmp_path / "labelme"
     said = convert("--to", "labelme", "--input", hard_set.path, "--images", hard_set.image_root, "--output", output)
-    assert "3 LabelMe files" in said and "The classes, in this order: screw, nut" in said
+    assert "3 LabelMe files" in said and 'The classes, in this order: ["screw", "nut"]' in said
+    for folder in ("", "/deep"):
+        opened = f"labelme {hard_set.image_root}{folder} --output {output}{folder} --labels {output}/labels.txt\n"
+        assert f"  {opened}" in said
     new = tmp_path / "new" / "back.json"
     arguments = ["--from", "labelme", "--input", output, "--images", hard_set.image_root, "--output", new]
     said = convert(*arguments, "--classes", "nut, screw")
@@ -45,6 +48,26 @@ def test_to_yolo_tells_what_was_left_out(hard_set, tmp_path):
     assert (tmp_path / "yolo" / "val.txt").is_file()
     assert "a train split (--split train" in said and said.count("Not kept, as the format has no place for it") == 1
     assert "Still wanted" not in convert("--to", "yolo", *arguments)
+
+
+def test_what_is_wrong_in_a_file_is_left_out_and_told(hard_set, tmp_path):
+    content = json.loads(hard_set.path.read_text())
+    content["annotations"][0].update(segmentation=[[0, 0, 4, 0, float("nan"), 4]], attributes={"rust": "no"})
+    content["images"][1]["file_name"] = "nowhere.jpg"
+    content["categories"][0]["name"] = "cat, big"
+    hard_set.path.write_text(json.dumps(content))
+    for target, files in (("labelme", "2 LabelMe files are in"), ("yolo", "2 label files are in")):
+        output = tmp_path / target
+        arguments = ["--input", hard_set.path, "--images", hard_set.image_root, "--output", output]
+        said = convert("--to", target, *arguments)
+        assert files in said and "1  annotation that cannot be converted\n" in said
+        assert "1  image that cannot be used, with its annotations\n" in said
+        assert "no place for it: ids of images, annotations and classes, attributes.\n" in said
+    arguments = ["--from", "labelme", "--input", tmp_path / "labelme", "--images", hard_set.image_root]
+    convert(*arguments, "--output", tmp_path / "b.json", "--classes", '["cat, big", "screw"]')
+    back = json.loads((tmp_path / "b.json").read_text())
+    assert [row["name"] for row in back["categories"]] == ["cat, big", "screw"]
+    assert [row["category_id"] for row in back["annotations"]] == [2, 2]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from maskrcnn_project.datasets.conversion.cvat import read_cvat
+from maskrcnn_project.datasets.conversion.refusals import IMAGE
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.masks.coding import decode
 
@@ -81,8 +82,7 @@ def test_an_ellipse_lying_and_standing(cvat):
     assert np.round(standing["bbox"]).tolist() == [3, 0, 2, 6]
 
 
-def test_shapes_without_a_mask_are_counted(cvat, photo, tmp_path):
-    photo(tmp_path / "images" / "unmentioned.png")
+def test_shapes_without_a_mask_are_counted(cvat):
     conversion = read_cvat(
         cvat(
             '<box label="nut" xtl="0" ytl="0" xbr="2" ybr="2"/>',
@@ -107,7 +107,7 @@ def test_shapes_without_a_mask_are_counted(cvat, photo, tmp_path):
         "object whose label 'cat' is not among the classes": 1,
     }
     assert "annotations.xml, line 3, " in conversion.report()
-    assert (len(conversion.coco["images"]), conversion.unannotated) == (2, 1)
+    assert (len(conversion.coco["images"]), conversion.unannotated) == (1, 0)
 
 
 def test_images_of_a_subset_and_elsewhere(cvat, photo, tmp_path):
@@ -144,6 +144,9 @@ def test_document_types_and_entities_are_refused(cvat, document_type):
 def test_a_wrong_shape_is_named_with_its_line(cvat, shape, words):
     with pytest.raises(DatasetError, match=f"annotations.xml, line 3 .*{words}"):
         read_cvat(cvat(shape))
+    conversion = read_cvat(cvat(shape, f'<polygon label="nut" points="{SQUARE}"/>'))
+    assert len(conversion.coco["annotations"]) == 1
+    assert conversion.left_out.counts == {"shape that cannot be read": 1}
 
 
 def test_wrong_files(cvat, tmp_path):
@@ -161,3 +164,62 @@ def test_wrong_files(cvat, tmp_path):
         read_cvat(path)
     with pytest.raises(DatasetError, match="There is no file"):
         read_cvat(tmp_path / "nothing.xml")
+
+
+@pytest.fixture
+def several(tmp_path, photo):
+    """A function that writes an XML file of images (id, name, shapes) of 6x8, and the pictures of the names given."""
+
+    def write(*images, pictures):
+        for name in pictures:
+            photo(tmp_path / "images" / name)
+        lines = [f'<image id="{i}" name="{name}" width="8" height="6">{shapes}</image>' for i, name, shapes in images]
+        path = tmp_path / "annotations.xml"
+        path.write_text(f"<annotations>{META}{''.join(lines)}</annotations>")
+        return path
+
+    return write
+
+
+POLYGON = f'<polygon label="nut" points="{SQUARE}"/>'
+
+
+@pytest.mark.parametrize(
+    ("written", "ids"),
+    [
+        (("7", "3", "12"), [(3, "b.png"), (7, "a.png"), (12, "c.png")]),
+        (("2", "0", "1"), [(1, "b.png"), (2, "c.png"), (3, "a.png")]),  # one up, as none may be 0
+        (("4", "4", "5"), [(1, "a.png"), (2, "b.png"), (3, "c.png")]),
+        (("4", "", "x"), [(1, "a.png"), (2, "b.png"), (3, "c.png")]),
+        (("4", "04", "5"), [(1, "a.png"), (2, "b.png"), (3, "c.png")]),
+    ],
+)
+def test_ids_of_images_stay_where_they_differ(several, written, ids):
+    names = ("a.png", "b.png", "c.png")
+    path = several(*zip(written, names, (POLYGON, "", POLYGON), strict=True), pictures=names)
+    coco = read_cvat(path).coco
+    assert [(row["id"], row["file_name"]) for row in coco["images"]] == ids
+    by_name = {name: number for number, name in ids}
+    assert sorted(row["image_id"] for row in coco["annotations"]) == sorted([by_name["a.png"], by_name["c.png"]])
+
+
+def test_pictures_that_the_file_does_not_list_are_no_part_of_the_set(several):
+    path = several((0, "a.png", POLYGON), (1, "b.png", ""), pictures=("a.png", "b.png", "c.png", "d.png"))
+    conversion = read_cvat(path)
+    assert [row["file_name"] for row in conversion.coco["images"]] == ["a.png", "b.png"]
+    assert conversion.unannotated == 1  # CVAT lists it, without a shape
+    (reason,) = conversion.left_out.counts
+    assert "the XML does not list" in reason and "in c.png, d.png" in conversion.report()
+    assert [row["file_name"] for row in read_cvat(path, annotated_only=True).coco["images"]] == ["a.png"]
+
+
+def test_an_image_that_is_wrong_costs_itself(several, photo, tmp_path):
+    images = [(0, "a.png", POLYGON), (1, "b.png", POLYGON), (2, "c.png", ""), (3, "d.png", ""), (4, "e.png", POLYGON)]
+    path = several(*images, (5, "a.png", POLYGON), pictures=("a.png", "b.png", "c.png", "d.png"))
+    photo(tmp_path / "images" / "b.png", 8, 6)
+    photo(tmp_path / "images" / "c.png", 7, 7)
+    (tmp_path / "images" / "d.png").write_bytes(b"junk")
+    conversion = read_cvat(path)
+    assert [(row["id"], row["file_name"]) for row in conversion.coco["images"]] == [(1, "a.png")]
+    assert len(conversion.coco["annotations"]) == 1
+    assert conversion.left_out.counts == {IMAGE: 5}  # of another size (2), junk, not there, listed twice

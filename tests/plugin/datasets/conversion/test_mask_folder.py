@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from maskrcnn_project.datasets.conversion.mask_folder import read_mask_folder
+from maskrcnn_project.datasets.conversion.refusals import IMAGE, OBJECT
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.masks.coding import decode
 
@@ -105,8 +106,9 @@ def test_classes_by_folder_are_in_the_order_of_their_names_or_as_given(folders):
 
 def test_classes_by_suffix_may_hold_underscores(folders):
     masks, images = folders(["a.png", "a_b.png"], {"a_b_dark_spot.png": NUMBERS, "a_scratch.png": BINARY})
-    with pytest.raises(DatasetError, match="a_b_dark_spot.png fits a.png .* or a_b.png"):
-        read_mask_folder(masks, images, layout="ids", class_from="suffix")
+    unclear = read_mask_folder(masks, images, layout="binary", class_from="suffix")
+    assert found(unclear) == [("a.png", "scratch", area) for area in (8, 2, 1)] and len(unclear.coco["images"]) == 1
+    assert unclear.left_out.counts == {IMAGE: 1} and "a_b_dark_spot.png fits a.png" in unclear.report()
     conversion = read_mask_folder(masks, images, ["scratch", "dark_spot"], layout="ids", class_from="suffix")
     assert found(conversion) == [("a.png", "scratch", 11), ("a_b.png", "dark_spot", 8), ("a_b.png", "dark_spot", 3)]
 
@@ -145,7 +147,7 @@ def test_what_pixels_and_classes_mean_must_be_said(folders):
 @pytest.mark.parametrize("layout", ["binary", "instances"])
 def test_several_values_where_one_is_wanted(folders, layout):
     masks, images = folders(["a.png"], {"a.png": NUMBERS})
-    with pytest.raises(DatasetError, match=r"a.png should have one value beside 0, but has 2 \(0, 1, 300"):
+    with pytest.raises(DatasetError, match=r"a.png should have one value beside 0, but has 2 \(1, 300\): are"):
         read_mask_folder(masks, images, layout=layout)
 
 
@@ -153,9 +155,9 @@ def test_wrong_pictures_and_names(folders, photo):
     masks, images = folders(["a.png"], {"a.png": NUMBERS[:5]})
     with pytest.raises(DatasetError, match=r"a.png is 5x8 \(height x width\), but its image is 6x8"):
         read_mask_folder(masks, images, layout="ids")
-    Image.fromarray(NUMBERS.astype(np.float32)).save(masks / "a.tif")
+    Image.fromarray(NUMBERS[:5].astype(np.float32)).save(masks / "a.tif")
     (masks / "a.png").unlink()
-    with pytest.raises(DatasetError, match="a.tif is a picture of the kind F"):
+    with pytest.raises(DatasetError, match="a.tif is 5x8"):
         read_mask_folder(masks, images, layout="ids")
     (masks / "a.tif").rename(masks / "z.tif")
     with pytest.raises(DatasetError, match="for a.png it would be CLASS/a_1.png"):
@@ -202,7 +204,7 @@ def test_masks_among_the_images_are_no_images(folders, picture):
     # face_mask is the mask of no image
     assert [row["file_name"] for row in conversion.coco["images"]] == ["a.png", "b.png", "face_mask.png"]
     (reason,) = conversion.left_out.counts
-    assert reason.startswith("picture among the images that is a mask by its name")
+    assert reason.startswith("picture among the images that is no image by its name")
 
 
 def test_the_folder_of_each_image_of_the_nuclei_challenge(tmp_path, photo, picture):
@@ -292,4 +294,114 @@ def test_masks_as_jpeg_are_told_where_there_are_no_others(folders, photo):
         read_mask_folder(masks, images, layout="binary")
     Image.fromarray(BINARY).save(masks / "a.png", "JPEG")
     with pytest.raises(DatasetError, match="a.png is a JPEG picture"):
+        read_mask_folder(masks, images, layout="binary")
+
+
+def save_pages(path, *pages):
+    first, *others = [Image.fromarray(np.asarray(page)) for page in pages]
+    first.save(path, save_all=True, append_images=others)
+
+
+@pytest.mark.parametrize(("layout", "areas"), [("instances", [8, 3]), ("binary", [8, 2, 1]), ("ids", [8, 3])])
+def test_every_page_of_a_tiff_is_read(folders, layout, areas):
+    masks, images = folders(["a.png"], {})
+    save_pages(masks / "a.tif", RING * np.uint8(1), PARTS * np.uint8(2))
+    conversion = read_mask_folder(masks, images, layout=layout)
+    assert [area for _, _, area in found(conversion)] == areas and not conversion.left_out.counts
+
+
+def test_the_same_number_on_two_pages_is_two_objects(folders):
+    masks, images = folders(["a.png"], {})
+    save_pages(masks / "a.tif", NUMBERS, NUMBERS, NUMBERS * 0)
+    conversion = read_mask_folder(masks, images, layout="ids")
+    assert [area for _, _, area in found(conversion)] == [8, 3, 8, 3]
+
+
+def test_a_page_that_is_a_reduced_picture_of_another_is_none(folders):
+    masks, images = folders(["a.png"], {})
+    small = Image.fromarray(NUMBERS[::2, ::2])
+    small.encoderinfo = {"tiffinfo": {254: 1}}
+    Image.fromarray(NUMBERS).save(masks / "a.tif", save_all=True, append_images=[small])
+    assert [area for _, _, area in found(read_mask_folder(masks, images, layout="ids"))] == [8, 3]
+
+
+def test_a_page_of_another_size_costs_its_object_or_the_image(folders):
+    masks, images = folders(["a.png", "b.png"], {"b.png": NUMBERS * (NUMBERS == 1)})
+    save_pages(masks / "a.tif", RING * np.uint8(1), RING[:5] * np.uint8(1), PARTS * np.uint8(1))
+    conversion = read_mask_folder(masks, images, layout="instances")
+    assert found(conversion) == [("a.png", "object", 8), ("a.png", "object", 3), ("b.png", "object", 8)]
+    assert conversion.left_out.counts == {OBJECT: 1} and "a.tif, page 2 is 5x8" in conversion.report()
+    for layout in ("ids", "binary"):
+        conversion = read_mask_folder(masks, images, layout=layout)
+        assert found(conversion) == [("b.png", "object", 8)] and conversion.left_out.counts == {IMAGE: 1}
+        assert [row["file_name"] for row in conversion.coco["images"]] == ["b.png"]
+
+
+def test_whole_numbers_in_floating_point_pixels(folders):
+    masks, images = folders(["a.png"], {})
+    Image.fromarray(NUMBERS.astype(np.float32)).save(masks / "a.tif")
+    assert [area for _, _, area in found(read_mask_folder(masks, images, layout="ids"))] == [8, 3]
+    for wrong, words in ((0.5, "0.5"), (np.nan, "nan"), (np.inf, "inf")):
+        Image.fromarray(np.where(RING, np.float32(wrong), np.float32(0))).save(masks / "a.tif")
+        with pytest.raises(
+            DatasetError, match=f"a.tif has pixels of {words}, but objects are numbered by whole numbers"
+        ):
+            read_mask_folder(masks, images, layout="ids")
+
+
+@pytest.mark.parametrize(
+    "by_product",
+    [
+        "_outlines_cp_masks.png",
+        "_flows_cp_masks.tif",
+        "_dP_cp_masks.tif",
+        "_flows.tif",
+        "_cp_output.png",
+        "_cp_flows0.png",
+    ],
+)
+@pytest.mark.parametrize("image", ["a.png", "deep/a_img.png"])
+@pytest.mark.parametrize("layout", ["ids", "instances"])
+def test_what_cellpose_saves_beside_its_masks_is_neither_image_nor_mask(folders, picture, by_product, image, layout):
+    masks, images = folders([image, "river_flows.png"], {})
+    stem = image.removesuffix(".png")
+    picture(images / f"{stem}_cp_masks.png", (RING * 9).astype(np.uint16))
+    picture(images / f"{stem}{by_product}", BINARY)
+    conversion = read_mask_folder(images, images, layout=layout)
+    assert [row["file_name"] for row in conversion.coco["images"]] == sorted([image, "river_flows.png"])
+    assert found(conversion) == [(image, "object", 8)]
+    assert conversion.left_out.counts == {"by-product of Cellpose, which is no mask": 1}
+    (images / f"{stem}_cp_masks.png").rename(masks / "m.png")
+    (masks / image).parent.mkdir(exist_ok=True)
+    (masks / "m.png").rename(masks / image)
+    apart = read_mask_folder(masks, images, layout=layout)
+    assert [row["file_name"] for row in apart.coco["images"]] == sorted([image, "river_flows.png"])
+
+
+@pytest.mark.parametrize("fault", ["blurred", "broken", "another size"])
+def test_a_wrong_mask_costs_its_object_or_its_image(folders, fault):
+    masks, images = folders(["a.png", "b.png"], {"a/1.png": RING, "a/2.png": PARTS, "b/1.png": RING, "b.png": RING})
+    for path in (masks / "a" / "2.png", masks / "b" / "1.png", masks / "b.png", masks / "a.png"):
+        if fault == "blurred":
+            Image.fromarray(NUMBERS).save(path)
+        elif fault == "another size":
+            Image.fromarray(BINARY[:, :7]).save(path)
+        else:
+            path.write_bytes(b"junk")
+    (masks / "a.png").unlink()
+    conversion = read_mask_folder(masks, images, layout="instances")
+    assert found(conversion) == [("a.png", "object", 8)]
+    assert conversion.left_out.counts == {OBJECT: 3, "image none of whose objects can be converted": 1}
+    Image.fromarray(RING).save(masks / "a.png")
+    conversion = read_mask_folder(masks, images, layout="binary")
+    assert found(conversion) == [("a.png", "object", 8)] and conversion.left_out.counts[IMAGE] == 1
+    assert [row["file_name"] for row in conversion.coco["images"]] == ["a.png"]
+
+
+def test_what_is_said_of_values_is_what_was_counted(folders):
+    masks, images = folders(["a.png"], {"a.png": np.where(RING, np.uint8(255), (PARTS * 128).astype(np.uint8))})
+    with pytest.raises(DatasetError, match=r"has 2 \(128, 255\): are they objects"):
+        read_mask_folder(masks, images, layout="binary")
+    Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8)).save(masks / "a.png")
+    with pytest.raises(DatasetError, match=r"has 47 \(1, 2, 3, 4, \.\.\.\): are they"):
         read_mask_folder(masks, images, layout="binary")

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskrcnn_project.datasets.conversion.voc import VOC_CLASSES, colour_map, read_voc
+from maskrcnn_project.datasets.conversion.refusals import IMAGE, OBJECT
+from maskrcnn_project.datasets.conversion.voc import read_voc
+from maskrcnn_project.datasets.conversion.voc_pictures import VOC_CLASSES, colour_map
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.masks.coding import decode
 
@@ -80,8 +82,10 @@ def test_classes_choose_among_the_twenty_or_name_the_numbers(voc):
     numbers = np.where(CLASSES == 15, 1, CLASSES)
     own = read_voc(voc(classes=numbers), classes=["screw", "nut"])
     assert [row["category_id"] for row in own.coco["annotations"]] == [2, 1]
-    with pytest.raises(DatasetError, match="has pixels of class 15, but only 2 classes are known"):
-        read_voc(voc(), classes=["screw", "nut"])
+    few = read_voc(voc(), classes=["screw", "nut"])
+    assert [row["category_id"] for row in few.coco["annotations"]] == [2]
+    assert few.left_out.counts == {OBJECT: 1}
+    assert "a.png has pixels of class 15 there, but only 2 classes are known" in few.report()
 
 
 def test_a_label_map_knows_classes_by_their_colours(voc):
@@ -94,8 +98,9 @@ def test_a_label_map_knows_classes_by_their_colours(voc):
     assert [row["name"] for row in conversion.coco["categories"]] == ["nut", "screw"]
     assert [row["category_id"] for row in conversion.coco["annotations"]] == [2, 1]
     label_map.write_text("nut:1,2,3::\n")
-    with pytest.raises(DatasetError, match="a.png has pixels of the colour 10,20,30, which is not in labelmap.txt"):
-        read_voc(folder)
+    partial = read_voc(folder)
+    assert [row["area"] for row in partial.coco["annotations"]] == [3] and partial.left_out.counts == {OBJECT: 1}
+    assert "a.png has the colour 10,20,30 there, which is not in labelmap.txt" in partial.report()
     label_map.write_text("nut\n")
     with pytest.raises(DatasetError, match="labelmap.txt, line 1, should be name:red,green,blue"):
         read_voc(folder)
@@ -214,3 +219,44 @@ def test_two_classes_of_one_colour(voc):
     (folder / "labelmap.txt").write_text("nut:::\nscrew:128,0,0::\n")
     with pytest.raises(DatasetError, match="line 2, gives 'screw' the colour of 'nut': each class should have"):
         read_voc(folder)
+
+
+def test_objects_in_any_colours(voc):
+    colours = np.zeros((4, 6, 3), dtype=np.uint8)
+    colours[OBJECTS == 1], colours[OBJECTS == 3], colours[OBJECTS == 255] = (7, 7, 7), (128, 0, 0), (224, 224, 192)
+    coco = read_voc(voc(colours, CLASSES)).coco
+    assert [(row["category_id"], row["area"]) for row in coco["annotations"]] == [(15, 3), (2, 10)]
+    assert not read_voc(voc(colours, CLASSES)).left_out.counts
+
+
+def test_an_unknown_colour_of_a_class_costs_its_objects(voc):
+    classes = colour_map()[CLASSES]
+    classes[OBJECTS == 3] = (1, 2, 3)
+    conversion = read_voc(voc(OBJECTS, classes))
+    assert [row["category_id"] for row in conversion.coco["annotations"]] == [2]
+    assert conversion.left_out.counts == {OBJECT: 1}
+    assert (
+        "object 3: " in conversion.report() and "1,2,3 there, which is not in VOC's colour map" in conversion.report()
+    )
+
+
+def test_one_picture_of_the_two_leaves_the_image_out(voc, picture):
+    folder = voc()
+    picture(folder / "SegmentationClass" / "b.png", CLASSES)
+    conversion = read_voc(folder)
+    assert [row["file_name"] for row in conversion.coco["images"]] == ["a.jpg"] and conversion.unannotated == 0
+    assert conversion.left_out.counts == {IMAGE: 1}
+    assert "There is no " in conversion.report() and "SegmentationObject/b.png beside" in conversion.report()
+    (folder / "ImageSets/Segmentation/both.txt").write_text("b\na\nnowhere\n")
+    both = read_voc(folder, split="both")
+    assert [row["file_name"] for row in both.coco["images"]] == ["a.jpg"] and both.left_out.counts == {IMAGE: 2}
+    assert not read_voc(folder, split="train").left_out.counts
+
+
+@pytest.mark.parametrize("name", ["background", "_background_", "__background__"])
+def test_background_of_another_colour_is_no_class(voc, name):
+    folder = voc(OBJECTS, np.where((CLASSES == 0)[:, :, None], 255, colour_map()[CLASSES]).astype(np.uint8))
+    (folder / "labelmap.txt").write_text(f"{name}:255,255,255::\nnut:0,128,0::\nscrew:192,128,128::\n")
+    coco = read_voc(folder).coco
+    assert [row["name"] for row in coco["categories"]] == ["nut", "screw"]
+    assert [(row["category_id"], row["area"]) for row in coco["annotations"]] == [(1, 10), (2, 3)]

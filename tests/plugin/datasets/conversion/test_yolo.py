@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
+from maskrcnn_project.datasets.conversion.refusals import IMAGE, OBJECT
 from maskrcnn_project.datasets.conversion.yolo import read_yolo
 from maskrcnn_project.datasets.conversion.yolo_set import label_file
 from maskrcnn_project.datasets.conversion.yolo_writer import splits_wanted, write_yolo
@@ -282,15 +283,18 @@ def test_the_last_folder_called_images_counts(tmp_path):
         ("0 0.1 0.2 x", "a.txt, line 2 should hold numbers only"),
         ("0 0.1 0.2 nan 0.3 0.1 0.1", "a.txt, line 2 holds a number that is not finite"),
         ("0 0.1 0.2 0.3", "line 2 should be a class and at least 3 pairs x y, but has 4 numbers"),
-        ("0 0.1 0.2 0.3 0.1 0.2 0.3 0.4", "line 2 should be a class and at least 3 pairs x y, but has 8 numbers"),
+        ("0 0.1 0.2 0.3 0.1 0.2 0.3 4", "line 2 should be a class and at least 3 pairs x y, but has 8 numbers"),
         ("0 -0.03 0.1 0.5 0.1 0.3 0.6", "line 2 has a coordinate of -0.03, but"),
         ("0 0.1 0.1 0.5 1.02 0.3 0.6", "line 2 has a coordinate of 1.02, but"),
         ("0 10 20 30 20 30 40", "line 2 has a coordinate of 40, but all should lie between 0 and 1"),
     ],
 )
 def test_a_wrong_line_is_named_with_its_file(yolo_set, line, words):
-    with pytest.raises(DatasetError, match=words):
-        read_yolo(yolo_set(f"0 {SQUARE}", line))
+    conversion = read_yolo(yolo_set(f"0 {SQUARE}", line))
+    assert len(conversion.coco["annotations"]) == 1 and conversion.left_out.counts == {OBJECT: 1}
+    assert words in conversion.report()
+    with pytest.raises(DatasetError, match=f"{words}.*; 1 more cannot be used either"):
+        read_yolo(yolo_set("", line, line))
 
 
 @pytest.mark.parametrize(
@@ -326,3 +330,42 @@ def test_a_turned_photo_is_measured_upright(yolo_set, photo):
     assert (coco["images"][0]["height"], coco["images"][0]["width"]) == (8, 6)
     assert coco["annotations"][0]["bbox"] == [1.5, 0, 3, 4]
     assert json.dumps(coco)  # nothing in it that JSON cannot hold
+
+
+def test_a_confidence_behind_a_polygon(yolo_set):
+    conversion = read_yolo(yolo_set(f"1 {SQUARE} 0.87", f"0 {SQUARE} 1", f"0 {SQUARE}"))
+    assert [(row["category_id"], row["area"]) for row in conversion.coco["annotations"]] == [(2, 12), (1, 12), (1, 12)]
+    assert conversion.left_out.counts == {"confidence behind a polygon, which COCO's annotations do not have": 2}
+
+
+@pytest.mark.parametrize("shape", ["[17, 2]", "[17, 3]"])
+def test_a_set_of_key_points_is_refused(yolo_set, shape):
+    folder = yolo_set(f"0 {SQUARE}", data=f"names: [person]\nkpt_shape: {shape}\n")
+    with pytest.raises(DatasetError, match="data.yaml has 'kpt_shape', so that this is a set of key points"):
+        read_yolo(folder)
+
+
+def test_classes_stand_in_for_names_that_are_missing(yolo_set):
+    folder = yolo_set(f"1 {SQUARE}", data="nc: 2\n")
+    assert read_yolo(folder, classes=["screw", "nut"]).coco["annotations"][0]["category_id"] == 2
+    with pytest.raises(DatasetError, match="data.yaml should have 'names', .* or give them with --classes"):
+        read_yolo(folder)
+
+
+def test_images_that_cannot_be_used_cost_themselves(yolo_set, photo):
+    folder = yolo_set(f"0 {SQUARE}", data="names: [screw]\ntrain: train.txt\n")
+    for name in ("b", "c", "d"):
+        photo(folder / "images" / "train" / f"{name}.png")
+        (folder / "labels" / "train" / f"{name}.txt").write_text(f"0 {SQUARE}\n")
+    (folder / "images" / "train" / "b.png").write_bytes(b"junk")
+    (folder / "labels" / "train" / "c.txt").write_bytes(b"0 \xe4\n")
+    (folder / "labels" / "train" / "d.txt").write_text("0 1 2 3\n")
+    (folder / "train.txt").write_text("".join(f"./images/train/{name}.png\n" for name in "abcdz"))
+    conversion = read_yolo(folder, split="train")
+    assert [row["file_name"] for row in conversion.coco["images"]] == ["train/a.png"]
+    assert conversion.left_out.counts == {IMAGE: 3, OBJECT: 1, "image none of whose objects can be converted": 1}
+    for words in ("b.png cannot be read", "c.txt is not UTF-8 text (byte 2): save it as UTF-8", "z.png is not in the"):
+        assert words in conversion.report()
+    (folder / "train.txt").write_text("./images/train/y.png\n./images/train/z.png\n")
+    with pytest.raises(DatasetError, match=r"y.png is not in the image folder .*; 1 more"):
+        read_yolo(folder, split="train")
