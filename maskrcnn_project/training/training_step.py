@@ -92,9 +92,6 @@ class TrainingStep(SimpleTrainer):
 
     def run_step(self) -> None:
         assert self.model.training, "the model was left in evaluation mode"
-        if isinstance(self.data_loader, TrainingBatches):
-            # what is drawn in the forward pass is a function of the iteration, so that a resumed run draws the same
-            seed_generators(seed_of(self.data_loader.seed, self.iter, comm.get_rank()))
         self.optimizer.zero_grad()
         batches, readers, data_time = [], [], 0.0
         failures: list[str] = []
@@ -102,6 +99,7 @@ class TrainingStep(SimpleTrainer):
             start = time.perf_counter()
             batches.append(next(self._data_loader_iter))
             data_time += time.perf_counter() - start
+            self._seed(index)
             with self._unsynchronised(index + 1 < self.accumulate):
                 total, read = self._losses_of(batches[-1], failures)
                 readers.append(read)
@@ -123,6 +121,11 @@ class TrainingStep(SimpleTrainer):
     def after_backward(self) -> None:
         """The outer trainer's hooks: those of Detectron2's DefaultTrainer are registered there."""
         self.outer.after_backward()
+
+    def _seed(self, index: int) -> None:
+        """What the forward pass draws is a function of iteration and batch, so that a resumed run draws the same."""
+        if isinstance(self.data_loader, TrainingBatches):
+            seed_generators(seed_of(self.data_loader.seed, self.iter, index, comm.get_rank()))
 
     def _losses_of(
         self, batch: list[dict[str, Any]], failures: list[str]
