@@ -28,6 +28,11 @@ def add_maskrcnn_config(cfg: CfgNode) -> None:
     cfg.INPUT.RANGE_PERCENTILES = (0.1, 99.9)
     cfg.INPUT.PAGE = 0
 
+    # An image that vanishes or breaks while a training runs: raise ends it; skip lets another image take its place and
+    # lists it in OUTPUT_DIR/left_out.txt, until more are listed than the share ERROR_BUDGET of all (one at least).
+    cfg.DATALOADER.ON_ERROR = "raise"
+    cfg.DATALOADER.ERROR_BUDGET = 0.01
+
     # What prediction and drawing keep, 0 to 1. Evaluation is not touched by it: AP needs the full ranking, which
     # MODEL.ROI_HEADS.SCORE_THRESH_TEST cuts at 0.05.
     cfg.PREDICT = CfgNode()
@@ -161,7 +166,7 @@ def _add_hooks(cfg: CfgNode) -> None:
     cfg.HOOKS.TimeLimit = CfgNode({"HOURS_PER_START": 0.0, "HOURS": 0.0, "PERIOD": 10})
     # SIGNALS that end the training between two iterations with a checkpoint and exit code 75; --resume goes on. PERIOD
     # as above.
-    cfg.HOOKS.StopOnSignal = CfgNode({"SIGNALS": ("SIGTERM", "SIGUSR1"), "PERIOD": 10})
+    cfg.HOOKS.StopOnSignal = CfgNode({"SIGNALS": ("SIGTERM", "SIGUSR1", "SIGINT", "SIGHUP"), "PERIOD": 10})
     # Curves at Weights & Biases and in MLflow, which must be installed. PERIOD in iterations; 20 is that of the log.
     cfg.HOOKS.WandbWriter = CfgNode({"PROJECT": "maskrcnn_project", "PERIOD": 20})
     cfg.HOOKS.MLflowWriter = CfgNode({"EXPERIMENT": "maskrcnn_project", "PERIOD": 20})

@@ -279,16 +279,22 @@ def temporary_path(path: Path) -> Path:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, durable: bool = False) -> Iterator[Path]:
     """
     Gives a temporary path to write to, by whatever library; afterwards it is renamed to ``path``.
 
     So ``path`` is never half-written, whatever is killed. An exception removes the temporary file and leaves ``path``
     as it was.
+
+    Args:
+        durable: the content is on the disk before it has its name, which a power cut else may reverse.
     """
     beside = temporary_path(path)
     try:
         yield beside
+        if durable:
+            with beside.open("rb") as file:
+                os.fsync(file.fileno())
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)

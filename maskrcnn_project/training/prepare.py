@@ -30,6 +30,7 @@ from maskrcnn_project.training.arguments import check_options
 from maskrcnn_project.training.evaluation_set import add_evaluation_set
 from maskrcnn_project.training.hooks import resolve_hook_names
 from maskrcnn_project.training.image_values import choose_value_range
+from maskrcnn_project.training.leftovers import remove_unfinished
 from maskrcnn_project.training.optimization.schedule import follow_iterations, scale_learning_rate, stretch_to_epochs
 from maskrcnn_project.training.overfit import OverfitSource, overfit_config, refuse_contradictions
 from maskrcnn_project.training.own_data import OwnData, new_output_folder, read_own_data, write_description
@@ -42,6 +43,7 @@ from maskrcnn_project.training.recommend import (
     settings_table,
 )
 from maskrcnn_project.training.resume import apply_changes, find_checkpoint, refuse_used_folder
+from maskrcnn_project.training.run_lock import hold_folder
 from maskrcnn_project.training.trainer import MaskRCNNTrainer
 from maskrcnn_project.training.user_options import (
     Mode,
@@ -93,6 +95,7 @@ def prepare(args: argparse.Namespace) -> CfgNode:
     if args.overfit is not None:
         cfg.OUTPUT_DIR = f"{cfg.OUTPUT_DIR.rstrip('/')}-overfit"
     refuse_used_folder(cfg.OUTPUT_DIR, args)
+    take_folder(cfg.OUTPUT_DIR)
     if not (args.resume and find_checkpoint(Path(cfg.OUTPUT_DIR))):
         fetch_weights(cfg, FROM_NOTHING if options is None else "--weights none")
     if args.overfit is not None:
@@ -266,6 +269,7 @@ def prepare_overfit(prepared: Prepared, args: argparse.Namespace) -> None:
 
 def prepare_resume(args: argparse.Namespace) -> CfgNode:
     """The config of a run that goes on, with what the user changed; the run's own config.yaml is as it was."""
+    take_folder(args.output)
     cfg = get_run_config(args.output)
     changed = cfg.clone()
     register_descriptions(changed.DATASETS.DESCRIPTIONS)
@@ -296,6 +300,17 @@ def prepare_evaluation(args: argparse.Namespace) -> CfgNode:
     register(cfg, {}, cfg.DATASETS.TEST)
     infer_num_classes(cfg, cfg.DATASETS.TEST)
     return cfg
+
+
+def take_folder(output_dir: str) -> None:
+    """
+    Locks the folder of a run for this process, and removes what a killed one has left half-written there.
+
+    Raises:
+        ValueError: another process has it.
+    """
+    hold_folder(Path(output_dir), "has been training")
+    remove_unfinished(Path(output_dir))
 
 
 def print_lines(lines: list[str]) -> None:

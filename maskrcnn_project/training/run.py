@@ -36,6 +36,7 @@ from maskrcnn_project.training.find_batch_size import batch_size_table, find_bat
 from maskrcnn_project.training.hooks import TrainingStopped
 from maskrcnn_project.training.memory import is_out_of_memory, out_of_memory_error, reset_peak_memory
 from maskrcnn_project.training.optimization.schedule import images_per_step
+from maskrcnn_project.training.run_record import note_start
 from maskrcnn_project.training.trainer import MaskRCNNTrainer
 
 logger = logging.getLogger(__name__)
@@ -68,6 +69,8 @@ def set_up(cfg: CfgNode, args: argparse.Namespace) -> None:
         default_setup(cfg, argparse.Namespace(**{**vars(args), "config_file": file}))
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="maskrcnn_project", abbrev_name="maskrcnn")
     logger.info("%s", detectron2_info())
+    if comm.is_main_process():
+        note_start(cfg)
 
 
 @contextmanager

@@ -11,24 +11,25 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import DatasetFromList
-from detectron2.data.build import worker_init_reset_seed
 from detectron2.data.samplers import RandomSubsetTrainingSampler, RepeatFactorTrainingSampler, TrainingSampler
 from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from maskrcnn_project.training.data_workers import worker_start
+from maskrcnn_project.training.left_out import LeftOut, left_out_of
 from maskrcnn_project.training.seeds import seed_of, seeded
 
 logger = logging.getLogger(__name__)
 
 AHEAD = 2  # batches that each worker's share of loading is ahead
 MOST_TRIED = 20  # records in place of one that gives no sample
+LEFT_OUT = "left_out"  # key of a sample: [(file name, why)] of records that it stands in for
 Key = tuple[int, int]  # index of a record, place in the stream of all processes
 
 
@@ -76,7 +77,18 @@ class SampleOrder(Sampler[Key]):
 class Samples(Dataset[dict[str, Any]]):
     """From a key to what the mapper makes of its record, with random numbers of its own."""
 
-    def __init__(self, records: Any, mapper: Callable[[dict[str, Any]], dict[str, Any] | None], seed: int):
+    def __init__(
+        self,
+        records: Any,
+        mapper: Callable[[dict[str, Any]], dict[str, Any] | None],
+        seed: int,
+        tolerant: bool = False,
+    ):
+        """
+        Args:
+            tolerant: where a record raises an error, another one takes its place, and says so (LEFT_OUT).
+        """
+        self.tolerant = tolerant
         self.records = records
         self.mapper = mapper
         self.seed = seed
@@ -87,13 +99,22 @@ class Samples(Dataset[dict[str, Any]]):
     def __getitem__(self, key: Key) -> dict[str, Any]:
         """Raises ValueError where the mapper gives no sample of this record, nor of those drawn in its place."""
         index, place = key
-        with seeded(seed_of(self.seed, place)):
-            for _ in range(MOST_TRIED):
-                sample = self.mapper(self.records[index])
-                if sample is not None:  # as Detectron2's mappers say that a record is of no use
-                    return sample
-                index = int(np.random.randint(len(self.records)))
-        raise ValueError(f"The mapper gives no sample of {MOST_TRIED} records in turn, the last of index {index}.")
+        left_out: list[tuple[str, str]] = []
+        for number in range(MOST_TRIED):
+            record = self.records[index]
+            with seeded(seed_of(self.seed, place, number)):
+                try:
+                    sample = self.mapper(record)
+                except Exception as error:  # on damaged files decoders raise nearly every type of error
+                    if not self.tolerant:
+                        raise
+                    sample = None
+                    left_out.append((str(record.get("file_name", index)), str(error) or type(error).__name__))
+            if sample is not None:  # as Detectron2's mappers say that a record is of no use
+                return {**sample, LEFT_OUT: left_out} if left_out else sample
+            index = seed_of(self.seed, place, number, index) % len(self.records)
+        why = f": {left_out[-1][1]}" if left_out else ""
+        raise ValueError(f"{MOST_TRIED} records in turn give no sample, the last of index {index}{why}.")
 
 
 class TrainingBatches:
@@ -107,12 +128,19 @@ class TrainingBatches:
     """
 
     def __init__(
-        self, samples: Samples, order: SampleOrder, batch_size: int, num_workers: int, reseed: Callable[[int], None]
+        self,
+        samples: Samples,
+        order: SampleOrder,
+        batch_size: int,
+        num_workers: int,
+        reseed: Callable[[int], None],
+        left_out: LeftOut | None = None,
     ):
         """
         Args:
             batch_size: of one process.
             num_workers: processes that load data, for this one.
+            left_out: told of records that others stand in for.
             reseed: makes the order that of another seed, when a checkpoint has one.
         """
         self.dataset = samples
@@ -120,6 +148,7 @@ class TrainingBatches:
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.taken = 0
+        self.left_out = left_out
         self._reseed = reseed
 
     @property
@@ -135,11 +164,14 @@ class TrainingBatches:
             sampler=self.order,
             num_workers=self.num_workers,
             prefetch_factor=ahead,
-            worker_init_fn=begin_worker,
+            worker_init_fn=worker_start() if self.num_workers else None,
         )
         samples = iter(loader)
         while True:
             batch = list(itertools.islice(samples, self.batch_size))
+            for sample in batch:
+                if LEFT_OUT in sample and self.left_out is not None:
+                    self.left_out.note(sample.pop(LEFT_OUT))
             self.taken += 1
             yield batch
 
@@ -163,17 +195,6 @@ class TrainingBatches:
                 now,
                 before,
             )
-
-
-def begin_worker(number: int) -> None:
-    """
-    What a data worker does first. A signal that stops the training comes to the whole process group, from ``timeout``
-    or a queue: the workers leave it to the training, which needs them for its last step and then ends them.
-    """
-    worker_init_reset_seed(number)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def training_batches(
@@ -202,8 +223,9 @@ def training_batches(
     def reseed(new: int) -> None:
         order.indices = training_sampler(cfg, records, new)
 
-    samples = Samples(records, mapper, seed)
-    return TrainingBatches(samples, order, total // processes, cfg.DATALOADER.NUM_WORKERS, reseed)
+    left_out = left_out_of(cfg, len(records))
+    samples = Samples(records, mapper, seed, tolerant=left_out is not None)
+    return TrainingBatches(samples, order, total // processes, cfg.DATALOADER.NUM_WORKERS, reseed, left_out)
 
 
 def training_sampler(cfg: CfgNode, records: DatasetFromList, seed: int) -> Sampler[int]:

@@ -13,7 +13,7 @@ from typing import Any
 
 
 @contextmanager
-def relay_to_children(names: Sequence[str] = ("SIGTERM", "SIGUSR1")) -> Iterator[None]:
+def relay_to_children(names: Sequence[str] = ("SIGTERM", "SIGUSR1", "SIGHUP")) -> Iterator[None]:
     """
     Within it the signals ``names`` go to the child processes (where the hook StopOnSignal takes them) while this one
     waits for their end; where there are none, the signals do what they did before. If a child ends with an exit code

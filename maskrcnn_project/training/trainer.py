@@ -26,12 +26,13 @@ from maskrcnn_project.modeling import build_model
 from maskrcnn_project.modeling.class_table import CHECKPOINT_KEY, ClassMismatchError, ClassTable
 from maskrcnn_project.training.augmentation.build import Mapper, build_test_mapper, build_training_mapper
 from maskrcnn_project.training.augmentation.mapper import TolerantMapper
+from maskrcnn_project.training.data_workers import worker_start
 from maskrcnn_project.training.hooks import arrange_hooks, build_named_hooks
 from maskrcnn_project.training.hooks.undisturbed import unwrap
 from maskrcnn_project.training.optimization.parameter_groups import build_optimizer
 from maskrcnn_project.training.optimization.repeat_table import repeat_table
 from maskrcnn_project.training.sample_stream import TrainingBatches, TrainingRecords, training_batches
-from maskrcnn_project.training.training_step import install_training_step
+from maskrcnn_project.training.training_step import TrainingStep, install_training_step
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,31 @@ class MaskRCNNTrainer(DefaultTrainer):
         self.scheduler.base_lrs = base_rates
         for group, rate in zip(self.optimizer.param_groups, self.scheduler.get_lr(), strict=True):
             group["lr"] = rate
+
+    def train(self) -> Any:  # type: ignore[override]  # as DefaultTrainer's
+        """As Detectron2's; an error in mid-run leaves a checkpoint of the last whole iteration, if there is such."""
+        try:
+            return super().train()
+        except Exception:
+            self._save_last_whole()
+            raise
+
+    def _save_last_whole(self) -> None:
+        """
+        Not where the iteration that failed has changed the model already: statistics of norms move in the forward
+        pass. The error is what counts: another one, as of a full disk, is only logged.
+        """
+        step = self._trainer
+        done = step.done if isinstance(step, TrainingStep) else None
+        if done is None or done < self.start_iter or not comm.is_main_process():
+            return
+        self.iter = done
+        try:
+            self.checkpointer.save(f"model_{done:07d}", iteration=done)
+        except Exception as error:
+            logger.error("No checkpoint can be written of iteration %d: %s", done, error)
+        else:
+            logger.info("Iteration %d was the last whole one: --resume goes on after it.", done)
 
     def _go_on_in_stream(self) -> None:
         """A checkpoint that keeps no place in the stream, as of Detectron2, still tells how many batches were taken."""
@@ -118,7 +144,9 @@ class MaskRCNNTrainer(DefaultTrainer):
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str):
         """Detectron2's; images of more than 8 bits are read as in training, and a broken one costs itself alone."""
         mapper = build_test_mapper(cfg) or DatasetMapper(cfg, False)
-        return build_detection_test_loader(cfg, dataset_name, mapper=TolerantMapper(mapper))
+        loader = build_detection_test_loader(cfg, dataset_name, mapper=TolerantMapper(mapper))
+        loader.worker_init_fn = worker_start() if cfg.DATALOADER.NUM_WORKERS else None
+        return loader
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:

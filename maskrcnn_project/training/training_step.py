@@ -60,9 +60,11 @@ class TrainingStep(SimpleTrainer):
 
     Attributes:
         guard: asked before each step of the optimizer.
+        done: the last iteration whose end the model is at; None while one changes it, and before the first.
     """
 
     guard: StepGuard
+    done: int | None = None
 
     def __init__(
         self,
@@ -100,6 +102,7 @@ class TrainingStep(SimpleTrainer):
             batches.append(next(self._data_loader_iter))
             data_time += time.perf_counter() - start
             self._seed(index)
+            self.done = None
             with self._unsynchronised(index + 1 < self.accumulate):
                 total, read = self._losses_of(batches[-1], failures)
                 readers.append(read)
@@ -113,10 +116,12 @@ class TrainingStep(SimpleTrainer):
         losses = [read() for read in readers]
         if not self.guard.admits(self._state(batches, losses, failures)):
             self.optimizer.zero_grad()
+            self.done = self.iter
             return
         write_losses(losses, data_time, self.iter)
         self.grad_scaler.step(self.optimizer)
         self.grad_scaler.update()
+        self.done = self.iter
 
     def after_backward(self) -> None:
         """The outer trainer's hooks: those of Detectron2's DefaultTrainer are registered there."""

@@ -14,7 +14,7 @@ from detectron2.config import CfgNode
 from detectron2.engine import DefaultTrainer, HookBase
 
 from maskrcnn_project.training.hooks.registry import HOOK_REGISTRY, HookPlace
-from maskrcnn_project.training.hooks.stopping import TRY_AGAIN, all_agree, is_time_to_agree, stop_training
+from maskrcnn_project.training.hooks.stopping import INTERRUPTED, TRY_AGAIN, all_agree, is_time_to_agree, stop_training
 
 logger = logging.getLogger(__name__)
 
@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 @HOOK_REGISTRY.register()
 class StopOnSignal(HookBase):
     """
-    At the first signal to any process all finish their iteration; a checkpoint is written, the exit code is 75, and
-    ``--resume`` goes on. The second signal does what it would have done without this hook.
+    At the first signal to any process all finish their iteration; a checkpoint is written, the exit code is 75 (130
+    after Ctrl-C), and ``--resume`` goes on. The second signal does what it would have done without this hook.
     """
 
     trainer: DefaultTrainer
@@ -33,7 +33,8 @@ class StopOnSignal(HookBase):
         """
         Args:
             names: of signals. ``SIGTERM`` comes from ``kill``, Docker, Kubernetes and Slurm, ``SIGUSR1`` from Slurm's
-                ``--signal=USR1@120``, 120 seconds before the end.
+                ``--signal=USR1@120``, 120 seconds before the end, ``SIGINT`` from Ctrl-C, ``SIGHUP`` from a terminal
+                that closes. One that this process was started to ignore, as by nohup, stays ignored.
             period: iterations between two questions to the others, where there are several processes.
         """
         unknown = [name for name in names if not hasattr(signal.Signals, name)]
@@ -54,14 +55,16 @@ class StopOnSignal(HookBase):
             logger.warning("StopOnSignal: only the main thread of a process gets signals, and this is another.")
             return
         self._process = os.getpid()
-        self._before = {each: signal.signal(each, self._receive) for each in self.signals}
+        heeded = [each for each in self.signals if signal.getsignal(each) is not signal.SIG_IGN]
+        self._before = {each: signal.signal(each, self._receive) for each in heeded}
 
     def after_step(self) -> None:
         if not is_time_to_agree(self.trainer, self.period):
             return
         name = all_agree(self.received)
         if name:
-            stop_training(self.trainer, f"{name} was received: the training stops.", TRY_AGAIN)
+            code = INTERRUPTED if name == "SIGINT" else TRY_AGAIN
+            stop_training(self.trainer, f"{name} was received: the training stops.", code)
 
     def after_train(self) -> None:
         for each, handler in self._before.items():

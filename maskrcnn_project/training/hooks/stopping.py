@@ -9,8 +9,10 @@ from detectron2.utils import comm
 
 logger = logging.getLogger(__name__)
 
-# Exit codes. "Temporary failure, try again" (EX_TEMPFAIL of sysexits.h): --resume goes on.
+# Exit codes. "Temporary failure, try again" (EX_TEMPFAIL of sysexits.h): --resume goes on. So it does after Ctrl-C, but
+# what starts a job again by its exit code should not.
 TRY_AGAIN = 75
+INTERRUPTED = 130
 FINISHED = 0
 
 
@@ -46,12 +48,12 @@ def stop_training(trainer: DefaultTrainer, reason: str, code: int) -> None:
 
     Args:
         reason: a sentence for the log.
-        code: TRY_AGAIN (the checkpoint is one of many), or FINISHED (it becomes ``model_final.pth``).
+        code: TRY_AGAIN or INTERRUPTED (the checkpoint is one of many), or FINISHED (it becomes ``model_final.pth``).
     """
     logger.info("%s", reason)
     name = "model_final" if code == FINISHED else f"model_{trainer.iter:07d}"  # as Detectron2 names them
     trainer.checkpointer.save(name, iteration=trainer.iter)
     comm.synchronize()  # the end of one process may end the others: not before the checkpoint is whole
-    if code == TRY_AGAIN:
+    if code != FINISHED:
         logger.info("Stopped after iteration %d, exit code %d: --resume goes on from there.", trainer.iter, code)
     raise TrainingStopped(reason, code)

@@ -19,5 +19,5 @@ def save_weights(path: Path, weights: Mapping[str, torch.Tensor], checkpointer: 
     """
     parts = {name: part.state_dict() for name, part in checkpointer.checkpointables.items() if name != "trainer"}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as beside:
+    with atomic_path(path, durable=True) as beside:
         torch.save({"model": dict(weights), **parts, "iteration": iteration}, beside)
