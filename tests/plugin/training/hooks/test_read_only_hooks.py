@@ -1,7 +1,9 @@
 """Hooks that only look: a training of Mask R-CNN with each of them ends with the same weights, bit for bit."""
 
 import json
+import random
 
+import numpy as np
 import pytest
 import torch
 from detectron2.engine import HookBase
@@ -42,11 +44,23 @@ def test_a_hook_that_disturbs_would_be_seen(periodic):
     class Disturbs(Trainer):
         def build_hooks(self):
             disturbing = HookBase()
-            disturbing.after_step = lambda: torch.rand(1)
+            disturbing.after_step = lambda: next(disturbing.trainer.model.parameters()).data.mul_(1.001)
             return [*super().build_hooks(), disturbing]
 
     with pytest.raises(AssertionError):
         assert_equal_weights(train(periodic()), train(periodic(), Disturbs))
+
+
+def test_a_hook_may_draw_random_numbers(periodic):
+    """What training draws is a function of the iteration and the sample, not of what was drawn before."""
+
+    class Draws(Trainer):
+        def build_hooks(self):
+            drawing = HookBase()
+            drawing.after_step = lambda: (torch.rand(1), np.random.rand(), random.random())
+            return [*super().build_hooks(), drawing]
+
+    assert_equal_weights(train(periodic()), train(periodic(), Draws))
 
 
 def test_what_they_leave_behind(periodic, tmp_path):
