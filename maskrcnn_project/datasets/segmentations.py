@@ -127,6 +127,10 @@ def _run_lengths_form(rle: dict[str, Any], height: int, width: int) -> Form:
 
 
 def _polygons_form(polygons: list[Any], height: int, width: int) -> Form:
+    if _is_bare_runs(polygons, height * width):
+        return Form([("mask-malformed", "its segmentation is a bare list of run lengths")], None)
+    if _is_bitmap(polygons, height, width):
+        return Form([("mask-malformed", "its segmentation is a list of rows of pixels")], None)
     if all(type(value) in NUMBERS for value in polygons):
         return Form([("polygon-flat", f"one list of {len(polygons)} numbers")], None)
     faults, short, sound = [], [], []
@@ -147,9 +151,21 @@ def _polygons_form(polygons: list[Any], height: int, width: int) -> Form:
     if not sound or not can_be_drawn(faults):
         return Form(faults, None)
     box = polygons_box(sound)
-    if is_outside(box, height, width):
+    if cut_box(box, height, width) is None and is_outside(box, height, width):
+        faults.append(("mask-empty", f"no pixel in the image: it reaches {_reach(box, height, width)}"))
+    elif is_outside(box, height, width):
         faults.append(("mask-outside", f"it reaches {_reach(box, height, width)}"))
     return Form(faults, box)
+
+
+def _is_bare_runs(values: list[Any], pixels: int) -> bool:
+    return all(type(value) is int and value >= 0 for value in values) and sum(values) == pixels
+
+
+def _is_bitmap(rows: list[Any], height: int, width: int) -> bool:
+    return len(rows) == height and all(
+        isinstance(row, list) and len(row) == width and all(value in (0, 1, 255) for value in row) for row in rows
+    )
 
 
 def _reach(box: Box, height: int, width: int) -> str:

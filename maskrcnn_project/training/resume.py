@@ -27,6 +27,7 @@ from maskrcnn_project.training.user_options import options_of_flags
 
 logger = logging.getLogger(__name__)
 
+FINAL = "model_final.pth"  # Detectron2's name for the weights of a run that has ended
 POINTER = "last_checkpoint"  # Detectron2's file that names the newest checkpoint
 # Keys of MODEL that the weights do not depend on: they may change on the way.
 FREE_MODEL_KEYS = frozenset(
@@ -92,7 +93,7 @@ def find_checkpoint(folder: Path) -> Path | None:
 
 def checkpoints_in(folder: Path) -> Iterator[Path]:
     """Those with the state of a training, the newest first: model_final.pth, then by iteration."""
-    final = folder / "model_final.pth"
+    final = folder / FINAL
     if final.is_file():
         yield final
     numbered = [path for path in folder.glob("model_*.pth") if re.fullmatch(r"model_\d+", path.stem)]
@@ -127,9 +128,12 @@ def nothing_left(cfg: CfgNode, args: argparse.Namespace) -> bool:
 
 
 def _all_done(checkpoint: Path, cfg: CfgNode) -> str:
-    """A sentence where a checkpoint has all iterations behind it, else ""."""
+    """
+    A sentence where a checkpoint has all iterations behind it, else ""; also where the run was cut after the last of
+    them, but before its end: its final weights and their evaluation are still to come.
+    """
     done = done_iterations(checkpoint)
-    if done < cfg.SOLVER.MAX_ITER:
+    if done < cfg.SOLVER.MAX_ITER or not (checkpoint.parent / FINAL).is_file():
         return ""
     return (
         f"Nothing is left to train: {checkpoint} has {done} iterations behind it, and SOLVER.MAX_ITER is "

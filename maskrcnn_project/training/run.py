@@ -21,6 +21,7 @@ from detectron2.utils.logger import setup_logger
 from maskrcnn_project.config import get_run_config
 from maskrcnn_project.datasets.class_consistency import check_sets_agree
 from maskrcnn_project.datasets.register import register_descriptions
+from maskrcnn_project.errors import TRACEBACK_VARIABLE
 from maskrcnn_project.evaluation.post_mortem import RunEvidence, found_nothing, post_mortem, read_scores
 from maskrcnn_project.evaluation.report.run_report import report_run
 from maskrcnn_project.evaluation.results_folder import RESULTS_NAME, results_folder
@@ -68,9 +69,23 @@ def set_up(cfg: CfgNode, args: argparse.Namespace) -> None:
     with preserve_file(Path(cfg.OUTPUT_DIR) / "config.yaml", args.eval_only):
         default_setup(cfg, argparse.Namespace(**{**vars(args), "config_file": file}))
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="maskrcnn_project", abbrev_name="maskrcnn")
+    quiet_console()
     logger.info("%s", detectron2_info())
     if comm.is_main_process():
         note_start(cfg)
+
+
+def quiet_console() -> None:
+    """An error's traceback stands in log.txt; on the terminal its sentence is enough."""
+    if os.environ.get(TRACEBACK_VARIABLE):
+        return
+    for name in ("detectron2", "fvcore", "maskrcnn_project"):
+        for handler in logging.getLogger(name).handlers:
+            # its formatter comes before that of the file, which keeps what a formatter has made of a traceback
+            is_console = isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler)
+            if is_console and handler.formatter is not None:
+                formatter: Any = handler.formatter
+                formatter.formatException = lambda info: ""
 
 
 @contextmanager
@@ -116,6 +131,8 @@ def train(cfg: CfgNode, resume: bool = False, fit_memory: bool = False) -> Mappi
 def _train_once(cfg: CfgNode, resume: bool) -> Mapping[str, Any] | None:
     trainer = MaskRCNNTrainer(cfg)
     trainer.resume_or_load(resume=resume)
+    if trainer.start_iter >= cfg.SOLVER.MAX_ITER:
+        return _end_only(trainer)
     stopped = False
     results: Mapping[str, Any] | None = None
     try:
@@ -134,6 +151,16 @@ def _train_once(cfg: CfgNode, resume: bool) -> Mapping[str, Any] | None:
     explain_if_nothing(cfg, results or {}, cfg.SOLVER.MAX_ITER)
     write_reports(cfg, weights)
     return results
+
+
+def _end_only(trainer: MaskRCNNTrainer) -> Mapping[str, Any] | None:
+    """The end of a run that was cut after its last iteration: the final weights, and the evaluation."""
+    cfg = trainer.cfg
+    trainer.checkpointer.save("model_final", iteration=cfg.SOLVER.MAX_ITER - 1)
+    comm.synchronize()
+    weights, _ = comm.all_gather(weights_to_report(cfg, stopped=True))[0]
+    del trainer
+    return evaluate_weights(with_weights(cfg, weights))[0] if cfg.DATASETS.TEST else None
 
 
 def weights_to_report(cfg: CfgNode, stopped: bool) -> tuple[str, bool]:

@@ -8,12 +8,14 @@ the file was written wrongly. Borders that fit nowhere tell nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
+
+from maskrcnn_project.datasets.checking.turns import TURNS, Turn
 
 MIN_POINTS = 30  # of an image's borders, in pixels
 FRAME = 3  # pixels at the edges of a picture, where objects are cut off and the border is none
@@ -21,15 +23,10 @@ MARGIN = 0.35  # in standard deviations of the picture's edges, by which one pla
 MIN_IMAGES, MOST = 4, 0.6  # images that fit better elsewhere, and their share of those that tell
 OWN_SHARE = 0.35  # of the fit elsewhere that may be left in the own place
 MIN_FIT = 0.5  # elsewhere
-# Ten images or more, whose annotations fit no better than by chance, and nearly all of them hardly at all.
-MIN_STRANGERS, NO_FIT, ALL = 10, 0.15, 0.8
+# Six images or more, whose annotations fit no better than by chance, and nearly all of them hardly at all.
+MIN_STRANGERS, NO_FIT, ALL = 6, 0.15, 0.8
 
 Borders = list[np.ndarray]  # each (P, 2) x, y in pixels of the image, closed
-FLIPS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "left to right": lambda canvas: canvas[:, ::-1],
-    "top to bottom": lambda canvas: canvas[::-1],
-    "in both ways": lambda canvas: canvas[::-1, ::-1],
-}
 STEPS = {"the next image": 1, "the image before": -1}
 
 
@@ -50,6 +47,10 @@ class Laid:
         """
         height, width = picture.shape
         return cls(size, _edges(picture), _drawn(borders, (height, width), size))
+
+    def may(self, turn: Turn) -> bool:
+        """Whether the borders, turned, can still be those of this image."""
+        return not turn.square or self.size[0] == self.size[1]
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,9 @@ def displacement(runs: Sequence[Sequence[Laid]]) -> Displacement | None:
     laid = [one for run in runs for one in run]
     own = np.array([_fit(one.edges, one.borders) for one in laid])
     found: list[tuple[float, Displacement]] = []
-    for how, flip in FLIPS.items():
-        fit, images, of = _better(own, np.array([_fit(one.edges, flip(one.borders)) for one in laid]))
+    for how, turn in TURNS.items():
+        there = [_fit(one.edges, turn.pixels(one.borders)) if one.may(turn) else np.nan for one in laid]
+        fit, images, of = _better(own, np.array(there))
         found.append((fit, Displacement(how, "", images, of)))
     for where, step in STEPS.items():
         fit, images, of = _better(own, np.array([fit for run in runs for fit in _fits_beside(run, step)]))
@@ -88,6 +90,12 @@ def displacement(runs: Sequence[Sequence[Laid]]) -> Displacement | None:
     strange = int((fits < MIN_FIT).sum())
     is_chance = float(np.median(fits)) < NO_FIT and strange >= ALL * len(fits)
     return Displacement("", "", strange, len(fits)) if is_chance else None
+
+
+def fit_of(runs: Sequence[Sequence[Laid]]) -> float:
+    """The median fit of the images' own borders; 0 where there is none."""
+    fits = [fit for run in runs for one in run if np.isfinite(fit := _fit(one.edges, one.borders))]
+    return float(np.median(fits)) if len(fits) >= MIN_IMAGES else 0.0
 
 
 def _fits_beside(run: Sequence[Laid], step: int) -> list[float]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from maskrcnn_project.datasets.checking.alignment import Borders, Displacement, Laid, displacement
+from maskrcnn_project.datasets.checking.alignment import MIN_FIT, Borders, Displacement, Laid, displacement, fit_of
 from maskrcnn_project.datasets.checking.findings import Findings, ImageFaults
 from maskrcnn_project.datasets.checking.grey import read_grey
 from maskrcnn_project.datasets.checking.image_listing import image_path
@@ -29,8 +29,11 @@ def check_alignment(tables: SplitTables, findings: Findings, page: int = 0) -> N
     """
     if tables.image_root is None:
         return
-    found = displacement(list(_runs(tables, page)))
+    runs = list(_runs(tables, page))
+    faults = findings.image_faults.setdefault(tables.split, ImageFaults())
+    found = displacement(runs)
     if found is None:
+        faults.masks_fit = fit_of(runs) > MIN_FIT
         return
     rule_id = "annotations-off-edges"
     if found.mirrored or found.beside:
@@ -38,13 +41,13 @@ def check_alignment(tables: SplitTables, findings: Findings, page: int = 0) -> N
     if not findings.of(rule_id):  # the sizes may have told already
         count = len(tables.sound_annotations)
         findings.add(rule_id, tables.split, _told(found), count=count)
-    findings.image_faults.setdefault(tables.split, ImageFaults()).mirrored = found.mirrored
+    faults.mirrored = found.mirrored
 
 
 def _told(found: Displacement) -> str:
     share = f"in {found.images} of {found.of} images that were looked at"
     if found.mirrored:
-        return f"mirrored {found.mirrored} they lie on edges of the picture, as they are they do not, {share}"
+        return f"{found.mirrored} they lie on edges of the picture, as they are they do not, {share}"
     if found.beside:
         return f"they lie on edges of {found.beside} of the file, not of their own, {share}"
     return f"they lie on edges no more than by chance, {share}"

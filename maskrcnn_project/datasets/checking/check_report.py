@@ -109,6 +109,9 @@ def fix_command(findings: Findings, train: SplitTables, val: SplitTables | None 
 def fixable_splits(findings: Findings) -> set[str]:
     """The splits with anything to fix; none whose boxes and masks do not belong together, which ``fix`` refuses."""
     refused = {finding.split for finding in findings if finding.rule.id in UNDECIDED_RULES}
+    for finding in findings.of("boxes-differ"):
+        faults = findings.image_faults.get(finding.split)
+        refused |= set() if faults is not None and faults.masks_fit else {finding.split}
     return {finding.split for finding in findings if _is_worth_fixing(finding)} - refused
 
 

@@ -43,7 +43,8 @@ class ImageFaults:
 
     unusable: dict[int, str] = field(default_factory=dict)  # image id -> the rule that it breaks
     sizes: dict[int, tuple[int, int]] = field(default_factory=dict)  # image id -> (height, width) in pixels
-    mirrored: str = ""  # how the annotations are, as a phrase of FLIPS
+    masks_fit: bool = False  # the masks lie on edges of their pictures
+    mirrored: str = ""  # how the annotations are, as a name of TURNS
 
 
 class Findings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -29,6 +29,12 @@ from maskrcnn_project.datasets.segmentations import can_be_drawn, form_box, form
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import write_text
 from maskrcnn_project.masks.coding import Rle, areas_of, as_rle
+
+# Rules by which an annotation goes whose mask or box is of no use. Where that is most of a file, one mistake is behind
+# it, and what is left would be as wrong.
+BROKEN = frozenset(("mask-malformed", "mask-empty", "mask-outside", "polygon-short", "rle-size", "rle-malformed",
+                    "box-malformed", "box-empty", "box-outside", "instance-duplicate"))  # fmt: skip
+MIN_BROKEN, MOST = 3, 0.5
 
 
 def fix(
@@ -60,7 +66,9 @@ def fix(
     _fix_tables(work, tables, findings)
     images = {row["id"]: (int(row["height"]), int(row["width"])) for row in work.images}
     _reform_masks(work, images)
-    fix_frames(work, images, tables.json_file, _mirrored(tables, findings))
+    files = None if findings is None else findings.image_faults.get(tables.split)
+    mirrored, masks_fit = _mirrored(tables, findings), files is not None and files.masks_fit
+    fix_frames(work, images, tables.json_file, mirrored, masks_fit)
     if grow_outlines:
         _grow(work, images)
     likely_corners = reads_as_corners(replace(tables, images=work.images, annotations=work.annotations))
@@ -147,6 +155,12 @@ def refuse_existing(*outputs: str | Path | None) -> None:
 
 
 def _refuse_nothing_left(work: Fixes, tables: SplitTables) -> None:
+    gone = Counter(change.rule for change in work.changes if change.table == "annotations" and change.key is None)
+    for rule_id, count in gone.items():
+        if rule_id in BROKEN and count >= MIN_BROKEN and count > MOST * len(tables.annotations):
+            raise refusal(
+                rule_id, f"so {count} of {len(tables.annotations)} annotations, which would go", tables.json_file
+            )
     for table in ("images", "annotations"):
         before = len(getattr(tables, table))
         if before and not getattr(work, table):

@@ -7,6 +7,7 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 from pycocotools import mask as mask_util
 
 from maskrcnn_project.datasets.checking.fixes import REMOVED
@@ -19,7 +20,7 @@ BYTES_STARTS = ("b'", 'b"')  # what Python's str makes of bytes
 def unwrapped(segmentation: Any, height: int, width: int) -> Any:
     """
     Polygons [[x, y, ...], ...] from pairs of points, from one list too many, from JSON in a text; run lengths from a
-    list of them, several united. REMOVED where it is none of these.
+    list of them, several united, from their bare counts, or from rows of pixels. REMOVED where it is none of these.
     """
     if isinstance(segmentation, str):
         segmentation = _parsed(segmentation)
@@ -27,6 +28,11 @@ def unwrapped(segmentation: Any, height: int, width: int) -> Any:
         return _if_sound(segmentation, height, width)
     if not isinstance(segmentation, list) or not segmentation:
         return REMOVED
+    if all(type(value) is int for value in segmentation) and sum(segmentation) == height * width:
+        return _if_sound({"size": [height, width], "counts": segmentation}, height, width)
+    if len(segmentation) == height and all(isinstance(row, list) and len(row) == width for row in segmentation):
+        pixels = np.array(segmentation, dtype=object)
+        return encode(pixels.astype(bool)) if np.isin(pixels, (0, 1, 255)).all() else REMOVED
     if all(isinstance(part, dict) and "counts" in part for part in segmentation):
         return _united(segmentation, height, width)
     return _polygons_of(segmentation) or REMOVED
@@ -42,18 +48,6 @@ def transposed(rle: Rle, height: int, width: int) -> Rle:
     along_rows = as_rle({**rle, "size": [width, height]}, width, height)
     result = mask_util.encode(mask_util.decode(along_rows).T.copy(order="F"))
     return {"size": [height, width], "counts": result["counts"].decode("ascii")}
-
-
-def flipped_mask(segmentation: Any, how: str, height: int, width: int) -> Any:
-    """A mask that can be drawn, mirrored in its image as a phrase of ``FLIPS`` says."""
-    across, down = how != "top to bottom", how != "left to right"
-    if isinstance(segmentation, dict):
-        mask = mask_util.decode(as_rle(segmentation, height, width))
-        return encode(mask[:: -1 if down else 1, :: -1 if across else 1])
-    return [
-        [(height - v if down else v) if index % 2 else (width - v if across else v) for index, v in enumerate(polygon)]
-        for polygon in segmentation
-    ]
 
 
 def _if_sound(rle: Rle, height: int, width: int) -> Any:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from maskrcnn_project.datasets.checking.box_rules import xywh
-from maskrcnn_project.datasets.checking.fix_forms import flipped_mask, transposed
+from maskrcnn_project.datasets.checking.fix_forms import transposed
 from maskrcnn_project.datasets.checking.fix_sizes import fix_run_length_sizes
 from maskrcnn_project.datasets.checking.fixes import Fixes
-from maskrcnn_project.datasets.checking.frame_faults import FLIPS, PERCENT, frame_faults
+from maskrcnn_project.datasets.checking.frame_faults import PERCENT, frame_faults
 from maskrcnn_project.datasets.checking.frames import pair_of
 from maskrcnn_project.datasets.checking.rules import RULES
 from maskrcnn_project.datasets.checking.shifted import shift_fault
+from maskrcnn_project.datasets.checking.turns import turned_box, turned_mask
 from maskrcnn_project.datasets.coco_rows import is_box
 from maskrcnn_project.datasets.segmentations import can_be_drawn, form_faults
 from maskrcnn_project.errors import DatasetError
@@ -20,12 +21,13 @@ from maskrcnn_project.errors import DatasetError
 Sizes = Mapping[int, tuple[int, int]]  # image id -> (height, width)
 
 
-def fix_frames(work: Fixes, images: Sizes, json_file: Any, mirrored: str = "") -> None:
+def fix_frames(work: Fixes, images: Sizes, json_file: Any, mirrored: str = "", masks_fit: bool = False) -> None:
     """
     Brings boxes and masks into pixels of the image. Rows and references are sound already.
 
     Args:
         mirrored: how all of them are, as their pictures tell; empty if they are not.
+        masks_fit: their pictures tell that the masks are where the objects are.
 
     Raises:
         DatasetError: they do not belong together, and which of them is wrong cannot be told: a box of a wrong mask
@@ -37,6 +39,8 @@ def fix_frames(work: Fixes, images: Sizes, json_file: Any, mirrored: str = "") -
     fix_run_length_sizes(work, images)
     for _ in RULES:  # one frame may hide another; each is fixed once at most
         faults = frame_faults([pair_of(row, *images[row["image_id"]]) for row in work.annotations])
+        if masks_fit:
+            faults.pop("boxes-differ", None)  # so it is the boxes that are wrong, and get those of the masks
         if not faults:
             break
         for rule_id, (detail, rows) in faults.items():
@@ -54,10 +58,10 @@ def _mirror_back(work: Fixes, images: Sizes, how: str) -> None:
         height, width = images[row["image_id"]]
         box, mask = row.get("bbox"), row.get("segmentation")
         if is_box(box):
-            flipped = FLIPS[how]((box[0], box[1], box[0] + box[2], box[1] + box[3]), height, width)
-            work.set("annotations-mirrored", "annotations", row, "bbox", xywh(flipped))
+            turned = turned_box((box[0], box[1], box[0] + box[2], box[1] + box[3]), how, height, width)
+            work.set("annotations-mirrored", "annotations", row, "bbox", xywh(turned))
         if mask and can_be_drawn(form_faults(mask, height, width)):
-            work.set("annotations-mirrored", "annotations", row, "segmentation", flipped_mask(mask, how, height, width))
+            work.set("annotations-mirrored", "annotations", row, "segmentation", turned_mask(mask, how, height, width))
 
 
 def refusal(rule_id: str, detail: str, json_file: Any) -> DatasetError:
@@ -100,6 +104,7 @@ FRAME_FIXES: dict[str, tuple[str, Callable[[Any, int, int], Any]]] = {
     "polygons-normalised": ("segmentation", _polygons_in_pixels),
     "boxes-percent": ("bbox", _box_from_percent),
     "polygons-percent": ("segmentation", _polygons_from_percent),
+    "boxes-centred": ("bbox", lambda box, height, width: [box[0] - box[2] / 2, box[1] - box[3] / 2, *box[2:]]),
     "boxes-swapped": ("bbox", _box_swapped),
     "polygons-swapped": ("segmentation", _polygons_swapped),
     "rle-row-major": ("segmentation", transposed),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from maskrcnn_project.datasets.segmentations import form_faults, is_outside
 
 WHOLE_NUMBERS = ("id", "image_id", "category_id", "height", "width")
 IDS = {"images": is_image_id, "annotations": is_id, "categories": is_category_id}
+MAX_ASPECT_DIFFERENCE = 0.02  # of two pictures of one shape, whose sides were rounded
 READS_AS_CROWD = ("1", "true")  # in lower case, written as a text
 
 
@@ -48,6 +50,7 @@ def fix_rows(work: Fixes, root: Path | None = None) -> None:
                         work.set("row-malformed", table, row, key, number)
     for table, reference in (("images", "image_id"), ("categories", "category_id"), ("annotations", "")):
         _fix_ids(work, table, reference)
+    _fix_references_by_name(work)
     _fix_names(work)
     if root is not None:
         measure_sizes(work, root)
@@ -59,7 +62,10 @@ def _fix_ids(work: Fixes, table: str, reference: str) -> None:
     """Numbers for rows whose id is none, or too long; what refers to such an id by its text follows."""
     is_right = IDS[table]
     rows = [row for row in getattr(work, table) if isinstance(row, dict)]
-    free = _free_ids(row["id"] for row in rows if is_right(row.get("id")))
+    # not one that an annotation refers to either: it would become another image's, or another class's
+    referred = [row.get(reference) for row in work.annotations if isinstance(row, dict)] if reference else []
+    taken: list[Any] = [value for value in (*(row.get("id") for row in rows), *referred) if is_right(value)]
+    free = _free_ids(taken)
     numbers: dict[str, int] = {}
     for row in rows:
         value = row.get("id")
@@ -74,6 +80,29 @@ def _fix_ids(work: Fixes, table: str, reference: str) -> None:
     for row in work.annotations:
         if isinstance(row, dict) and not is_right(row.get(reference)) and (key := _key(row.get(reference))) in numbers:
             work.set("row-malformed", "annotations", row, reference, numbers[str(key)])
+
+
+def _fix_references_by_name(work: Fixes) -> None:
+    """Annotations that name their class or image by its name; the only class there is, where one names none."""
+    categories = _named(work.categories, "name", is_category_id)
+    images = _named(work.images, "file_name", is_image_id)
+    ids = {row["id"] for row in work.categories if isinstance(row, dict) and is_category_id(row.get("id"))}
+    for row in work.annotations:
+        if not isinstance(row, dict):
+            continue
+        for key, names, is_right in (("category_id", categories, is_id), ("image_id", images, is_id)):
+            value = row.get(key)
+            if not is_right(value) and isinstance(value, str) and value in names:
+                work.set("row-malformed", "annotations", row, key, names[value])
+        if row.get("category_id") is None and len(ids) == 1:
+            work.set("row-malformed", "annotations", row, "category_id", next(iter(ids)))
+
+
+def _named(rows: Iterable[Any], key: str, is_right: Callable[[Any], bool]) -> dict[str, int]:
+    """{name: id} of rows whose name is theirs alone."""
+    sound = [row for row in rows if isinstance(row, dict) and isinstance(row.get(key), str) and is_right(row.get("id"))]
+    times = Counter(row[key] for row in sound)
+    return {row[key]: row["id"] for row in sound if times[row[key]] == 1}
 
 
 def _key(value: Any) -> str | None:
@@ -153,10 +182,16 @@ def _fix_sizes(work: Fixes, true_sizes: Mapping[int, tuple[int, int]]) -> None:
         if row["image_id"] in true_sizes and not _lies_within(row, *true_sizes[row["image_id"]])
     }
     for row in work.images:
-        if row["id"] in true_sizes and row["id"] not in outgrown:
+        if row["id"] in true_sizes and row["id"] not in outgrown and not _is_rescaled(row, *true_sizes[row["id"]]):
             for key, value in zip(("height", "width"), true_sizes[row["id"]], strict=True):
                 if row[key] != value:
                     work.set("image-size", "images", row, key, value)
+
+
+def _is_rescaled(image: Row, height: int, width: int) -> bool:
+    """Whether the file shows the picture at another scale than the JSON: then its annotations are of that one, too."""
+    across, down = width / image["width"], height / image["height"]
+    return abs(across / down - 1) <= MAX_ASPECT_DIFFERENCE and abs(across - 1) > MAX_ASPECT_DIFFERENCE
 
 
 def _lies_within(annotation: Row, height: int, width: int) -> bool:
@@ -171,7 +206,8 @@ def _lies_within(annotation: Row, height: int, width: int) -> bool:
 def _fix_image_ids(work: Fixes) -> None:
     first: dict[int, Row] = {}
     again: list[Row] = []
-    free = _free_ids(row["id"] for row in work.images)
+    referred = (row["image_id"] for row in work.annotations)
+    free = _free_ids(itertools.chain((row["id"] for row in work.images), referred))
     for row in work.images:
         listed = first.setdefault(row["id"], row)
         if listed is row:

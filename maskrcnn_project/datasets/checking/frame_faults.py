@@ -13,22 +13,20 @@ from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 
 from maskrcnn_project.datasets.checking.frames import Pair, agree, differ
-from maskrcnn_project.datasets.coco_rows import Row
+from maskrcnn_project.datasets.checking.turns import TURNS, turned_box
+from maskrcnn_project.datasets.coco_rows import Row, is_crowd
 from maskrcnn_project.datasets.segmentations import Box, is_outside
 
 MIN_ROWS = 3  # fewer rows that agree may do so by chance
 MOST = 0.5  # of the rows that can tell
+LITTLE = 0.4  # IoU of two boxes of one object, however loosely drawn, is more
 SAME_SCALE = 1.2  # a factor within this is a loose box, or a loose outline
 # Percent of the image's size look like pixels, but for this: many of them, up to nearly 100, and none beyond, in images
 # that are much larger.
 PERCENT = 100.0
 MIN_PERCENT_ROWS, MIN_PERCENT_SIDE, MIN_PERCENT_REACH = 20, 250, 80.0
-Look = Callable[[list[Pair]], dict[str, tuple[str, list[Row]]]]
-FLIPS = {  # a box x1, y1, x2, y2 in an image of (height, width), mirrored
-    "left to right": lambda box, height, width: (width - box[2], box[1], width - box[0], box[3]),
-    "top to bottom": lambda box, height, width: (box[0], height - box[3], box[2], height - box[1]),
-    "in both ways": lambda box, height, width: (width - box[2], height - box[3], width - box[0], height - box[1]),
-}
+Faults = dict[str, tuple[str, list[Row]]]
+Look = Callable[[list[Pair]], Faults]
 
 
 def frame_faults(pairs: Sequence[Pair]) -> dict[str, tuple[str, list[Row]]]:
@@ -42,7 +40,8 @@ def frame_faults(pairs: Sequence[Pair]) -> dict[str, tuple[str, list[Row]]]:
     return (
         _exchanged(polygons, rles)
         or _row_major(rles)
-        or _first_of((_mirrored, _of_other_rows, _scaled), (compared, polygons, rles))
+        or _first_of((_centred, _mirrored, _of_other_rows, _scaled), (compared, polygons, rles))
+        or _first_of((_strange,), (compared, polygons, rles))
     )
 
 
@@ -116,11 +115,59 @@ def _look_like_percent(boxes: list[tuple[Box, Pair]]) -> bool:
 def _mirrored(pairs: Sequence[Pair]) -> dict[str, tuple[str, list[Row]]]:
     if len(pairs) < MIN_ROWS or _most_fit(pairs):
         return {}
-    for how, flip in FLIPS.items():
-        showing = [pair for pair in pairs if pair.box and agree(flip(pair.box, pair.height, pair.width), pair.mask_box)]
+    for how in TURNS:
+        showing = [pair for pair in pairs if _fits_turned(pair, how)]
         if _are_most(showing, sum(pair.fits() for pair in showing), len(pairs)):
             return {"mirror-differs": (f"{how}, so {len(showing)} of {len(pairs)}", [pair.row for pair in showing])}
     return {}
+
+
+def _fits_turned(pair: Pair, how: str) -> bool:
+    if pair.box is None or (TURNS[how].square and pair.height != pair.width):
+        return False
+    return agree(turned_box(pair.box, how, pair.height, pair.width), pair.mask_box)
+
+
+def _centred(pairs: Sequence[Pair]) -> dict[str, tuple[str, list[Row]]]:
+    """Boxes whose first two numbers are the centre."""
+    if len(pairs) < MIN_ROWS or _most_fit(pairs):
+        return {}
+    showing = []
+    for pair in pairs:
+        assert pair.box is not None
+        x1, y1, x2, y2 = pair.box
+        across, down = (x2 - x1) / 2, (y2 - y1) / 2
+        if agree((x1 - across, y1 - down, x2 - across, y2 - down), pair.mask_box):
+            showing.append(pair)
+    if not _are_most(showing, sum(pair.fits() for pair in showing), len(pairs)):
+        return {}
+    return {"boxes-centred": (f"so {len(showing)} of {len(pairs)}", [pair.row for pair in showing])}
+
+
+def _strange(pairs: Sequence[Pair]) -> dict[str, tuple[str, list[Row]]]:
+    """Boxes that have little in common with the boxes of their masks, in no way that is known."""
+    if len(pairs) < MIN_ROWS or _most_fit(pairs):
+        return {}
+    # corners have a rule of their own, which mends them
+    showing = [pair for pair in pairs if _overlap(pair) < LITTLE and not is_crowd(pair.row) and not _are_corners(pair)]
+    if not _are_most(showing, 0, len(pairs)):
+        return {}
+    return {"boxes-differ": (f"so {len(showing)} of {len(pairs)}", [pair.row for pair in showing])}
+
+
+def _are_corners(pair: Pair) -> bool:
+    x1, y1, x2, y2 = pair.row["bbox"]
+    return agree((x1, y1, x2, y2), pair.mask_box)
+
+
+def _overlap(pair: Pair) -> float:
+    """IoU of the two boxes."""
+    assert pair.box is not None and pair.mask_box is not None
+    one, other = pair.box, pair.mask_box
+    width, height = min(one[2], other[2]) - max(one[0], other[0]), min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(width, 0.0) * max(height, 0.0)
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return shared / max(areas - shared, 1e-9)
 
 
 def _of_other_rows(pairs: Sequence[Pair]) -> dict[str, tuple[str, list[Row]]]:

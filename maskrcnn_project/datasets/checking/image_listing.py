@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+import urllib.parse
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -71,8 +72,10 @@ class LikelyNames:
     def __init__(self, root: str | Path, paths: Iterable[str]) -> None:
         """``paths``: the image files below ``root``."""
         self._by_name: dict[str, list[str]] = defaultdict(list)
+        self._by_stem: dict[str, list[str]] = defaultdict(list)
         for path in paths:
             self._by_name[_fold(os.path.basename(path))].append(os.path.relpath(path, root))
+            self._by_stem[_fold(_stem(path))].append(os.path.relpath(path, root))
 
     def __len__(self) -> int:
         return sum(map(len, self._by_name.values()))
@@ -81,6 +84,12 @@ class LikelyNames:
         """The one file that a name may mean, relative to the folder; None if there is none, or several."""
         name = _as_path(file_name)
         alike = self._by_name.get(_fold(os.path.basename(name)), [])
+        if not alike:
+            name = _as_path(_decoded(file_name))
+            alike = self._by_name.get(_fold(os.path.basename(name)), [])
+        if not alike:  # of another kind, or without its suffix
+            alike = self._by_stem.get(_fold(_stem(name)), [])
+            return alike[0] if len(alike) == 1 else None
         for is_same in (str.__eq__, lambda found, wanted: _fold(found) == _fold(wanted)):
             same = [found for found in alike if is_same(found, name)]
             if len(same) == 1:
@@ -105,6 +114,18 @@ class LikelyNames:
 def _as_path(file_name: str) -> str:
     """A name as this system writes it; exporters on Windows write backslashes."""
     return os.path.normpath(file_name.replace("\\", "/"))
+
+
+def _decoded(file_name: str) -> str:
+    """A name as it is behind the quoting of an address, its query, and blanks round it."""
+    return urllib.parse.unquote(file_name.partition("?")[0]).strip()
+
+
+def _stem(path: str) -> str:
+    """The name without folder and image suffix."""
+    name = os.path.basename(path)
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in IMAGE_SUFFIXES else name
 
 
 def _shared_parts(found: str, name: str) -> int:

@@ -69,6 +69,13 @@ INSTANCE_RULES = (
         fixes="turned into pixels",
     ),
     Rule(
+        "boxes-centred",
+        "error",
+        "boxes written as [x of the centre, y of the centre, width, height], in most rows",
+        "write [x, y, width, height], from the upper left corner",
+        fixes="moved by half their size",
+    ),
+    Rule(
         "boxes-swapped",
         "error",
         "boxes written as [y, x, height, width], in most rows",
@@ -104,8 +111,15 @@ INSTANCE_RULES = (
     Rule(
         "mirror-differs",
         "error",
-        "boxes and masks of which one is mirrored, in most rows; which, cannot be told",
+        "boxes and masks of which one is mirrored or turned, in most rows; which, cannot be told",
         "look at some (tools/visualize_data.py), and mirror the one that is wrong",
+    ),
+    Rule(
+        "boxes-differ",
+        "error",
+        "boxes and masks that have little in common, in most rows",
+        "look at some (tools/visualize_data.py), and write the one anew that is wrong",
+        fixes="the boxes of the masks are written, if the pictures show that the masks are right; else nothing is",
     ),
     Rule(
         "rows-differ",
@@ -122,10 +136,10 @@ INSTANCE_RULES = (
     Rule(
         "annotations-mirrored",
         "error",
-        "annotations that fit the mirrored pictures and not the pictures, in most images",
-        "mirror them where the file is written",
+        "annotations that fit the pictures only when they are mirrored or turned, in most images",
+        "mirror or turn them where the file is written",
         quick=False,
-        fixes="mirrored back",
+        fixes="mirrored or turned back",
     ),
     Rule(
         "annotations-off-edges",

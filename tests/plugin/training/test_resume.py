@@ -106,6 +106,8 @@ def test_fewer_iterations_than_are_done_are_refused_and_none_left_is_said(tiny, 
     with pytest.raises(ValueError, match="1 iterations were asked for, but .* has done 2 already"):
         apply_changes(cfg, arguments(cfg, "SOLVER.MAX_ITER", "1"))
     cfg.SOLVER.MAX_ITER = 2
+    assert not nothing_left(cfg, arguments(cfg))  # its end, with the final weights, is still to come
+    save(tmp_path / "run", "model_final.pth", 1)
     assert nothing_left(cfg, arguments(cfg))
     assert "Nothing is left to train" in capsys.readouterr().out
     cfg.SOLVER.MAX_ITER = 3

@@ -270,6 +270,8 @@ DAMAGES = {
         ANYWHERE,
     ),
     "polygons-percent": (_each_polygon(lambda x, y: (100 * x / WIDTH, 100 * y / HEIGHT)), ANYWHERE),
+    "boxes-centred": (_each_box(lambda x, y, w, h: [x + w / 2, y + h / 2, w, h]), ANYWHERE),
+    "boxes-differ": (_each_box(lambda x, y, w, h: [x / 3, 0.7 * y + 25, 3, 3]), ANYWHERE),
     "mirror-differs": (_each_box(lambda x, y, w, h: [WIDTH - x - w, y, w, h]), ANYWHERE),
     "rows-differ": (_boxes_of_next_rows, ANYWHERE),
     "annotations-shifted": (_of_the_next_image, ANYWHERE),

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskrcnn_project.datasets.checking.alignment import FLIPS
 from maskrcnn_project.datasets.checking.alignment_rules import check_alignment
 from maskrcnn_project.datasets.checking.check import check_dataset
 from maskrcnn_project.datasets.checking.findings import Findings
 from maskrcnn_project.datasets.checking.fix import fix
-from maskrcnn_project.datasets.checking.fix_forms import flipped_mask
 from maskrcnn_project.datasets.checking.precheck import refuse_errors
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
+from maskrcnn_project.datasets.checking.turns import TURNS, turned_box, turned_mask
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.masks.coding import decode, encode
 
@@ -47,21 +46,15 @@ def sound(tmp_path_factory):
     return folder, {"images": images, "annotations": rows, "categories": [{"id": 1, "name": "part"}]}
 
 
-def mirrored(coco, how):
+def turned(coco, how):
     coco = copy.deepcopy(coco)
+    sizes = {image["id"]: (image["height"], image["width"]) for image in coco["images"]}
     for row in coco["annotations"]:
-        row["segmentation"] = flipped_mask(row["segmentation"], how, HEIGHT, WIDTH)
+        row["segmentation"] = turned_mask(row["segmentation"], how, *sizes[row["image_id"]])
         x, y, w, h = row["bbox"]
-        x0, y0, x1, y1 = FLIPS_OF_BOXES[how](x, y, x + w, y + h)
+        x0, y0, x1, y1 = turned_box((x, y, x + w, y + h), how, *sizes[row["image_id"]])
         row["bbox"] = [x0, y0, x1 - x0, y1 - y0]
     return coco
-
-
-FLIPS_OF_BOXES = {
-    "left to right": lambda x0, y0, x1, y1: (WIDTH - x1, y0, WIDTH - x0, y1),
-    "top to bottom": lambda x0, y0, x1, y1: (x0, HEIGHT - y1, x1, HEIGHT - y0),
-    "in both ways": lambda x0, y0, x1, y1: (WIDTH - x1, HEIGHT - y1, WIDTH - x0, HEIGHT - y0),
-}
 
 
 def moved(coco, place):
@@ -83,12 +76,12 @@ def test_annotations_on_their_pictures_are_silent(sound):
     assert found_in(*sound)[1] == {}
 
 
-@pytest.mark.parametrize("how", FLIPS)
+@pytest.mark.parametrize("how", [how for how, turn in TURNS.items() if not turn.square])
 def test_mirrored_annotations_are_named_and_mirrored_back(sound, how):
     folder, coco = sound
-    tables, found = found_in(folder, mirrored(coco, how))
+    tables, found = found_in(folder, turned(coco, how))
     assert list(found) == ["annotations-mirrored"]
-    assert found["annotations-mirrored"].startswith(f"mirrored {how} they lie on edges")
+    assert found["annotations-mirrored"].startswith(f"{how} they lie on edges")
     findings = check_dataset(tables, progress=False)
     fixed, changes = fix(tables, findings, progress=False)
     assert {change.rule for change in changes} == {"annotations-mirrored"}
@@ -96,6 +89,30 @@ def test_mirrored_annotations_are_named_and_mirrored_back(sound, how):
         assert row["bbox"] == was["bbox"]
         assert (decode(row["segmentation"], HEIGHT, WIDTH) == decode(was["segmentation"], HEIGHT, WIDTH)).all()
     assert found_in(folder, fixed)[1] == {}
+
+
+@pytest.mark.parametrize("how", TURNS)
+def test_in_square_images_annotations_may_be_turned_as_well(how, tmp_path):
+    """What is done to a point, to pixels and to a box is the same; the fix is the turn that brings them back."""
+    rng = np.random.default_rng(3)
+    images, rows = [], []
+    for number in range(1, 7):
+        picture = rng.integers(40, 80, (96, 96)).astype(np.uint8)
+        for _ in range(2):
+            x, y, w, h = int(rng.integers(4, 50)), int(rng.integers(4, 50)), 30, int(rng.integers(10, 24))
+            picture[y : y + h, x : x + w] += 110
+            polygon = [[x, y, x + w, y, x + w, y + h, x, y + h]]
+            row = {"id": len(rows) + 1, "image_id": number, "category_id": 1, "iscrowd": 0, "area": w * h}
+            rows.append({**row, "bbox": [x, y, w, h], "segmentation": polygon})
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+        images.append({"id": number, "file_name": f"{number}.png", "height": 96, "width": 96})
+    coco = {"images": images, "annotations": rows, "categories": [{"id": 1, "name": "part"}]}
+    tables, found = found_in(tmp_path, turned(coco, how))
+    assert list(found) == ["annotations-mirrored"]
+    fixed, _ = fix(tables, check_dataset(tables, progress=False), progress=False)
+    for row, was in zip(fixed["annotations"], rows, strict=True):
+        assert row["bbox"] == was["bbox"]
+        assert (decode(row["segmentation"], 96, 96) == decode(was["segmentation"], 96, 96)).all()
 
 
 @pytest.mark.parametrize(("step", "where"), [(1, "the image before"), (-1, "the next image")])
@@ -122,5 +139,5 @@ def test_pictures_without_edges_tell_nothing(sound, tmp_path):
     for image in coco["images"]:
         Image.fromarray(np.full((HEIGHT, WIDTH), 90, np.uint8)).save(tmp_path / image["file_name"])
     (tmp_path / "3.png").write_bytes(b"")
-    assert not ALIGNMENT & {*found_in(tmp_path, mirrored(coco, "left to right"))[1]} - {"annotations-off-edges"}
+    assert not ALIGNMENT & {*found_in(tmp_path, turned(coco, "mirrored left to right"))[1]} - {"annotations-off-edges"}
     assert found_in(tmp_path, {**coco, "annotations": []})[1] == {}

@@ -42,6 +42,37 @@ def in_two(rle):
     return [encode(part) for part in parts]
 
 
+def counts_of(rle):
+    """The lengths of the runs, as a plain list."""
+    pixels = decode(rle, HEIGHT, WIDTH).T.ravel().astype(int)
+    borders = np.flatnonzero(np.diff(pixels)) + 1
+    lengths = np.diff([0, *borders, len(pixels)]).tolist()
+    return [0, *lengths] if pixels[0] else lengths
+
+
+def by_name(key):
+    """Annotations refer to their class or image by its name."""
+
+    def build():
+        coco = sound()
+        table, name = ("categories", "name") if key == "category_id" else ("images", "file_name")
+        names = {row["id"]: row[name] for row in coco[table]}
+        for row in coco["annotations"]:
+            row[key] = names[row[key]]
+        return json.dumps(coco)
+
+    return build
+
+
+def one_class():
+    """A file of one class, which no annotation names."""
+    coco = sound()
+    coco["categories"] = coco["categories"][:1]
+    for row in coco["annotations"]:
+        row["category_id"] = None
+    return json.dumps(coco)
+
+
 def pairs(segmentation):
     return [list(zip(polygon[::2], polygon[1::2], strict=True)) for polygon in segmentation]
 
@@ -81,6 +112,16 @@ MENDED = {
         run_lengths(lambda rle: {**rle, "size": [WIDTH, HEIGHT]}),
         "rle",
     ),
+    "run lengths as bare counts": (run_lengths(lambda rle: counts_of(rle)), "rle"),
+    "rows of pixels": (run_lengths(lambda rle: decode(rle, HEIGHT, WIDTH).astype(int).tolist()), "rle"),
+    "boxes of the centre": (boxes(lambda x, y, w, h: [x + w / 2, y + h / 2, w, h]), "both"),
+    "classes by name": (by_name("category_id"), "both"),
+    "images by name": (by_name("image_id"), "both"),
+    "the only class not named": (one_class, "both"),
+    "names with a blank behind": (each("images", lambda row: row.update(file_name=row["file_name"] + " ")), "both"),
+    "names in percent": (each("images", lambda row: row.update(file_name=f"x%2F{row['file_name']}?v=2")), "both"),
+    "names of another kind": (each("images", lambda row: row.update(file_name=f"{row['id']}.jpg")), "both"),
+    "names without a suffix": (each("images", lambda row: row.update(file_name=f"{row['id']}")), "both"),
     "run lengths of the transposed mask": (run_lengths(lambda rle: encode(decode(rle, HEIGHT, WIDTH).T)), "rle"),
     "boxes in percent": (boxes(in_percent), "both"),
     "polygons in percent": (points(lambda x, y: (100 * x / WIDTH, 100 * y / HEIGHT), "polygons"), "polygons"),
@@ -121,6 +162,52 @@ def test_no_row_is_removed_and_every_mask_and_box_is_right(name, images):
     assert [files[row["image_id"]] for row in fixed["annotations"]] == [
         f"{row['image_id']}.png" for row in sound()["annotations"]
     ]
+
+
+def test_a_new_id_is_none_that_an_annotation_of_another_image_has(images):
+    """Image 2 lost its id; annotations of an image that is not listed say 5, the next number that is free."""
+    content = sound()
+    content["images"][1]["id"] = None
+    for row in content["annotations"]:
+        row["image_id"] = {2: 5}.get(row["image_id"], row["image_id"])
+    tables, findings, _ = checked(content, images)
+    fixed, changes = fix(tables, findings, progress=False)
+    assert fixed["images"][1]["id"] == 6
+    assert {row["image_id"] for row in fixed["annotations"]} == {1, 3, 4}
+    assert len([change for change in changes if change.key is None]) == 3
+
+
+def test_boxes_are_written_anew_only_where_the_pictures_show_that_the_masks_are_right(tmp_path):
+    """Bright objects on dark ground. The boxes of one file lie elsewhere, in the other the masks do."""
+    content = sound("polygons")
+    for image in content["images"]:
+        picture = np.full((HEIGHT, WIDTH), 40, np.uint8)
+        for row in content["annotations"]:
+            if row["image_id"] == image["id"]:
+                x, y, w, h = row["bbox"]
+                picture[y : y + h, x : x + w] = 200
+        Image.fromarray(picture).save(tmp_path / image["file_name"])
+    elsewhere = boxes(lambda x, y, w, h: [x / 3, 0.6 * y + 20, 4, 4], "polygons")
+    tables, findings, errors = checked(json.loads(elsewhere()), tmp_path)
+    assert errors == {"boxes-differ"}
+    fixed, _ = fix(tables, findings, progress=False)
+    assert [row["bbox"] for row in fixed["annotations"]] == [row["bbox"] for row in content["annotations"]]
+    tables, findings, errors = checked(json.loads(points(lambda x, y: (x / 3, 0.6 * y + 20), "polygons")()), tmp_path)
+    assert "boxes-differ" in errors
+    with pytest.raises(DatasetError, match="nothing is written: .*boxes-differ"):
+        fix(tables, findings, progress=False)
+
+
+def test_a_size_is_not_written_for_annotations_of_another_scale(images):
+    """The JSON was made for pictures of half the size: that of the files would not fit its annotations."""
+    content = json.loads(points(lambda x, y: (x / 2, y / 2), "polygons")())
+    for row in content["annotations"]:
+        row["bbox"] = [side / 2 for side in row["bbox"]]
+    for row in content["images"]:
+        row.update(height=HEIGHT // 2, width=WIDTH // 2)
+    tables, findings, errors = checked(content, images)
+    assert "image-size" in errors
+    assert "image-size" not in {change.rule for change in fix(tables, findings, progress=False)[1]}
 
 
 def test_run_lengths_of_half_the_size_are_enlarged(images):
