@@ -12,7 +12,9 @@ def run(cfg, args) -> None:
     from maskrcnn_project.training.overfit import overfit_summary
     from maskrcnn_project.training.resume import nothing_left
     from maskrcnn_project.training.run import evaluate, set_up, share_config, train
+    from maskrcnn_project.training.signals import end_with_launcher
 
+    end_with_launcher()
     cfg = share_config(cfg)
     if nothing_left(cfg, args):
         return

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+
+def end_with_launcher() -> None:
+    """
+    Ends this process, which another one started for a GPU, when that one is gone, however it ended: left alone it would
+    hold the GPU, and write into the run's folder, which has no lock any more. To be called once, at its start.
+    """
+    launcher = multiprocessing.parent_process()
+    if launcher is None:
+        return
+
+    def watch() -> None:
+        multiprocessing.connection.wait([launcher.sentinel])
+        print(f"The launching process {launcher.pid} is gone, and so is process {os.getpid()}.", file=sys.stderr)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="launcher", daemon=True).start()
 
 
 @contextmanager

@@ -159,6 +159,23 @@ def test_a_second_run_in_the_same_folder_is_refused(data, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_processes_of_all_gpus_end_with_their_launcher(data, tmp_path):
+    process = start(data, tmp_path / "run", "SOLVER.MAX_ITER", 10_000, flags=("--num-gpus", 2))
+    wait_for(tmp_path / "run", 2, process)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    raise AssertionError("processes were left behind")
+
+
+@pytest.mark.slow
 def test_an_image_that_breaks_in_mid_run(data, tmp_path):
     """An error leaves a checkpoint of the last whole iteration; with skip another image takes its place."""
     folder = write_set(tmp_path / "own", 10)
