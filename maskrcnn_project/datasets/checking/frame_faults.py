@@ -148,16 +148,16 @@ def _strange(pairs: Sequence[Pair]) -> dict[str, tuple[str, list[Row]]]:
     """Boxes that have little in common with the boxes of their masks, in no way that is known."""
     if len(pairs) < MIN_ROWS or _most_fit(pairs):
         return {}
-    # corners have a rule of their own, which mends them
-    showing = [pair for pair in pairs if _overlap(pair) < LITTLE and not is_crowd(pair.row) and not _are_corners(pair)]
+    # corners, and boxes of no size, have rules of their own, which mend them
+    showing = [pair for pair in pairs if _overlap(pair) < LITTLE and not is_crowd(pair.row) and not _is_other(pair)]
     if not _are_most(showing, 0, len(pairs)):
         return {}
     return {"boxes-differ": (f"so {len(showing)} of {len(pairs)}", [pair.row for pair in showing])}
 
 
-def _are_corners(pair: Pair) -> bool:
-    x1, y1, x2, y2 = pair.row["bbox"]
-    return agree((x1, y1, x2, y2), pair.mask_box)
+def _is_other(pair: Pair) -> bool:
+    x, y, width, height = pair.row["bbox"]
+    return min(width, height) <= 0 or agree((x, y, width, height), pair.mask_box)
 
 
 def _overlap(pair: Pair) -> float:
