@@ -83,7 +83,7 @@ class StoredImage:
         """The page's values as they are stored, (H, W) or (H, W, C) of any number type, upright."""
         with _damage_named():
             if self.picture is None:
-                return _in_rgb(_decoded(self._data, self._page))
+                return red_and_blue_exchanged(_decoded(self._data, self._page))
             if self.is_deep_colour:
                 return self._deep_colours(self.picture)
             self.picture.load()
@@ -106,7 +106,7 @@ class StoredImage:
     def _deep_colours(self, picture: Any) -> np.ndarray:
         stream = picture.fp
         stream.seek(0)
-        values = _in_rgb(_decoded(stream.read(), self._page))
+        values = red_and_blue_exchanged(_decoded(stream.read(), self._page))
         # OpenCV turns a TIFF upright, as its head says, and a PNG not
         return values if self.format == "TIFF" else _turned(values, picture.getexif().get(ORIENTATION))
 
@@ -121,6 +121,12 @@ def _damage_named() -> Iterator[None]:
         raise OSError(f"it is damaged ({error or type(error).__name__})") from error
 
 
+def known_formats() -> list[str]:
+    """Pillow's names of the kinds of files that are read: all but those that it would have executed."""
+    Image.init()
+    return [name for name in Image.ID if name not in EXECUTED_FORMATS]
+
+
 @contextmanager
 def open_stored(file: str | Path | BinaryIO, formats: Sequence[str] | None = None) -> Iterator[StoredImage]:
     """
@@ -130,8 +136,7 @@ def open_stored(file: str | Path | BinaryIO, formats: Sequence[str] | None = Non
     Raises:
         what Pillow raises for what is no image, or has more pixels than it takes (UNREADABLE).
     """
-    Image.init()
-    known = [name for name in Image.ID if name not in EXECUTED_FORMATS] if formats is None else list(formats)
+    known = known_formats() if formats is None else list(formats)
     data, picture = b"", None
     try:
         with _damage_named():
@@ -188,8 +193,8 @@ def _decoded(data: bytes, page: int) -> np.ndarray:
     return np.asarray(pages[0])
 
 
-def _in_rgb(values: np.ndarray) -> np.ndarray:
-    """OpenCV's order of colours, turned round; what is transparent stays last."""
+def red_and_blue_exchanged(values: np.ndarray) -> np.ndarray:
+    """(H, W) or (H, W, C) from OpenCV's order of colours to RGB, or back; what is transparent stays last."""
     return values if values.ndim == 2 else values[:, :, [2, 1, 0, *range(3, values.shape[2])]]
 
 

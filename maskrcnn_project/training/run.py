@@ -35,6 +35,7 @@ from maskrcnn_project.provider import detectron2_info
 from maskrcnn_project.resources import find_resource
 from maskrcnn_project.training.find_batch_size import batch_size_table, find_batch_size
 from maskrcnn_project.training.hooks import TrainingStopped
+from maskrcnn_project.training.hooks.progress_bar import LOGGERS, console_handlers
 from maskrcnn_project.training.memory import is_out_of_memory, out_of_memory_error, reset_peak_memory
 from maskrcnn_project.training.optimization.schedule import images_per_step
 from maskrcnn_project.training.run_record import note_start
@@ -79,13 +80,11 @@ def quiet_console() -> None:
     """An error's traceback stands in log.txt; on the terminal its sentence is enough."""
     if os.environ.get(TRACEBACK_VARIABLE):
         return
-    for name in ("detectron2", "fvcore", "maskrcnn_project"):
-        for handler in logging.getLogger(name).handlers:
-            # its formatter comes before that of the file, which keeps what a formatter has made of a traceback
-            is_console = isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler)
-            if is_console and handler.formatter is not None:
-                formatter: Any = handler.formatter
-                formatter.formatException = lambda info: ""
+    for handler in console_handlers(map(logging.getLogger, LOGGERS)):
+        # its formatter comes before that of the file, which keeps what a formatter has made of a traceback
+        formatter: Any = handler.formatter
+        if formatter is not None:
+            formatter.formatException = lambda info: ""
 
 
 @contextmanager

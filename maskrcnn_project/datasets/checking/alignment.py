@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from maskrcnn_project.datasets.checking.shifted import NEIGHBOURS
 from maskrcnn_project.datasets.checking.turns import TURNS, Turn
 
 MIN_POINTS = 30  # of an image's borders, in pixels
@@ -27,7 +28,6 @@ MIN_FIT = 0.5  # elsewhere
 MIN_STRANGERS, NO_FIT, ALL = 6, 0.15, 0.8
 
 Borders = list[np.ndarray]  # each (P, 2) x, y in pixels of the image, closed
-STEPS = {"the next image": 1, "the image before": -1}
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def displacement(runs: Sequence[Sequence[Laid]]) -> Displacement | None:
         there = [_fit(one.edges, turn.pixels(one.borders)) if one.may(turn) else np.nan for one in laid]
         fit, images, of = _better(own, np.array(there))
         found.append((fit, Displacement(how, "", images, of)))
-    for where, step in STEPS.items():
+    for where, step in NEIGHBOURS.items():
         fit, images, of = _better(own, np.array([fit for run in runs for fit in _fits_beside(run, step)]))
         found.append((fit, Displacement("", where, images, of)))
     best, where_to = max(found, key=lambda one: one[0])

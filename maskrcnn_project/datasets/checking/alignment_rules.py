@@ -8,6 +8,7 @@ import numpy as np
 
 from maskrcnn_project.datasets.checking.alignment import MIN_FIT, Borders, Displacement, Laid, displacement, fit_of
 from maskrcnn_project.datasets.checking.findings import Findings, ImageFaults
+from maskrcnn_project.datasets.checking.frames import are_of_one_shape
 from maskrcnn_project.datasets.checking.grey import read_grey
 from maskrcnn_project.datasets.checking.image_listing import image_path
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
@@ -17,7 +18,6 @@ from maskrcnn_project.masks.coding import as_rle, decode_crop, outlines
 
 RUNS, RUN_LENGTH = 3, 12  # images looked at: the first, the middle and the last of the file
 MAX_OBJECTS = 200  # of an image
-MAX_ASPECT_DIFFERENCE = 0.02  # of picture and JSON, whose sides may be rounded
 
 
 def check_alignment(tables: SplitTables, findings: Findings, page: int = 0) -> None:
@@ -73,7 +73,7 @@ def _runs(tables: SplitTables, page: int) -> Iterator[list[Laid]]:
 def _laid(tables: SplitTables, image: Row, page: int) -> Laid | None:
     height, width = int(image["height"]), int(image["width"])
     picture = read_grey(image_path(str(tables.image_root), image["file_name"]), page)
-    if picture is None or abs(picture.shape[1] * height / (picture.shape[0] * width) - 1) > MAX_ASPECT_DIFFERENCE:
+    if picture is None or not are_of_one_shape(picture.shape, (height, width)):
         return None
     rows = tables.annotations_by_image.get(image["id"], [])[:MAX_OBJECTS]
     borders = [points for row in rows if not is_crowd(row) for points in _borders(row, height, width)]

@@ -10,13 +10,12 @@ import numpy as np
 
 from maskrcnn_project.datasets.checking.fix_forms import transposed
 from maskrcnn_project.datasets.checking.fixes import Fixes
-from maskrcnn_project.datasets.checking.frames import agree, pair_of
+from maskrcnn_project.datasets.checking.frames import agree, are_of_one_shape, pair_of
 from maskrcnn_project.datasets.coco_rows import Row, is_side
 from maskrcnn_project.datasets.segmentations import form_faults
-from maskrcnn_project.masks.coding import Rle, as_rle, decode, encode
+from maskrcnn_project.masks.coding import Rle, decode, encode
 from maskrcnn_project.masks.run_lengths import read_run_lengths
 
-MAX_ASPECT_DIFFERENCE = 0.02  # of two pictures of one shape, whose sides were rounded
 MAX_ENLARGED = 64  # times the pixels of the image that a mask may have, and the other way round
 
 
@@ -53,10 +52,10 @@ def _readings(rle: Rle, height: int, width: int) -> dict[str, Rle]:
     if not all(map(is_side, rle["size"])):
         return readings
     rows, columns = (int(side) for side in rle["size"])
-    alike = abs(rows * width / (columns * height) - 1) <= MAX_ASPECT_DIFFERENCE
+    alike = are_of_one_shape((rows, columns), (height, width))
     near = height * width <= MAX_ENLARGED * rows * columns <= MAX_ENLARGED**2 * height * width
     if alike and near and read_run_lengths(counts, rows * columns) is not None:
-        mask = decode(as_rle({"size": [rows, columns], "counts": counts}, rows, columns), rows, columns)
+        mask = decode({"size": [rows, columns], "counts": counts}, rows, columns)
         resized = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
         readings["of another scale"] = encode(resized)
     return readings

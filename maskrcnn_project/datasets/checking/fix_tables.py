@@ -10,6 +10,7 @@ from typing import Any
 
 from maskrcnn_project.datasets.checking.fix_files import measure_sizes
 from maskrcnn_project.datasets.checking.fixes import Fixes
+from maskrcnn_project.datasets.checking.frames import MAX_ASPECT_DIFFERENCE, are_of_one_shape
 from maskrcnn_project.datasets.checking.split_tables import SplitTables
 from maskrcnn_project.datasets.checking.table_rules import FAULTS, crowd_fault, file_key, root_categories
 from maskrcnn_project.datasets.coco_rows import (
@@ -30,7 +31,6 @@ from maskrcnn_project.datasets.segmentations import form_faults, is_outside
 
 WHOLE_NUMBERS = ("id", "image_id", "category_id", "height", "width")
 IDS = {"images": is_image_id, "annotations": is_id, "categories": is_category_id}
-MAX_ASPECT_DIFFERENCE = 0.02  # of two pictures of one shape, whose sides were rounded
 READS_AS_CROWD = ("1", "true")  # in lower case, written as a text
 
 
@@ -90,9 +90,9 @@ def _fix_references_by_name(work: Fixes) -> None:
     for row in work.annotations:
         if not isinstance(row, dict):
             continue
-        for key, names, is_right in (("category_id", categories, is_id), ("image_id", images, is_id)):
+        for key, names in (("category_id", categories), ("image_id", images)):
             value = row.get(key)
-            if not is_right(value) and isinstance(value, str) and value in names:
+            if isinstance(value, str) and value in names:
                 work.set("row-malformed", "annotations", row, key, names[value])
         if row.get("category_id") is None and len(ids) == 1:
             work.set("row-malformed", "annotations", row, "category_id", next(iter(ids)))
@@ -190,8 +190,8 @@ def _fix_sizes(work: Fixes, true_sizes: Mapping[int, tuple[int, int]]) -> None:
 
 def _is_rescaled(image: Row, height: int, width: int) -> bool:
     """Whether the file shows the picture at another scale than the JSON: then its annotations are of that one, too."""
-    across, down = width / image["width"], height / image["height"]
-    return abs(across / down - 1) <= MAX_ASPECT_DIFFERENCE and abs(across - 1) > MAX_ASPECT_DIFFERENCE
+    stated = image["height"], image["width"]
+    return are_of_one_shape((height, width), stated) and abs(width / image["width"] - 1) > MAX_ASPECT_DIFFERENCE
 
 
 def _lies_within(annotation: Row, height: int, width: int) -> bool:

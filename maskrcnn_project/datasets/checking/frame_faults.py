@@ -29,7 +29,7 @@ Faults = dict[str, tuple[str, list[Row]]]
 Look = Callable[[list[Pair]], Faults]
 
 
-def frame_faults(pairs: Sequence[Pair]) -> dict[str, tuple[str, list[Row]]]:
+def frame_faults(pairs: Sequence[Pair]) -> Faults:
     """The frames that most rows of a file are in and should not be: {rule: (a phrase, the rows that show it)}."""
     compared = [pair for pair in pairs if pair.box is not None and pair.mask_box is not None]
     faults = dict(_normalised(pairs)) or dict(_percent(pairs, compared))
@@ -37,17 +37,19 @@ def frame_faults(pairs: Sequence[Pair]) -> dict[str, tuple[str, list[Row]]]:
         return faults
     polygons = [pair for pair in compared if pair.is_polygon]
     rles = [pair for pair in compared if not pair.is_polygon]
-    return (
-        _exchanged(polygons, rles)
-        or _row_major(rles)
-        or _first_of((_centred, _mirrored, _of_other_rows, _scaled), (compared, polygons, rles))
-        or _first_of((_strange,), (compared, polygons, rles))
-    )
+    faults = _exchanged(polygons, rles) or _row_major(rles)
+    if faults:
+        return faults
+    # the rows of a kind may be in a frame that those of the other kind are not in
+    kinds = [those for those in (compared, polygons, rles) if len(those) >= MIN_ROWS and not _most_fit(those)]
+    return next((found for look in LOOKS for those in kinds if (found := look(those))), {})
 
 
-def _first_of(looks: Sequence[Look], kinds: Sequence[list[Pair]]) -> dict[str, tuple[str, list[Row]]]:
-    """What is found first; the rows of a kind may be in a frame that those of the other kind are not in."""
-    return next((found for look in looks for pairs in kinds if (found := look(pairs))), {})
+def _if_most(rule_id: str, showing: list[Pair], pairs: Sequence[Pair], detail: str = "so") -> Faults:
+    """A fault where most rows show it, of those that do not agree as they are."""
+    if not _are_most(showing, sum(pair.fits() for pair in showing), len(pairs)):
+        return {}
+    return {rule_id: (f"{detail} {len(showing)} of {len(pairs)}", [pair.row for pair in showing])}
 
 
 def _are_most(showing: list[Pair], undecided: int, total: int) -> bool:
@@ -112,14 +114,11 @@ def _look_like_percent(boxes: list[tuple[Box, Pair]]) -> bool:
     return starts > -1 and min(ends) >= MIN_PERCENT_REACH and max(ends) <= PERCENT + 0.5
 
 
-def _mirrored(pairs: Sequence[Pair]) -> dict[str, tuple[str, list[Row]]]:
-    if len(pairs) < MIN_ROWS or _most_fit(pairs):
-        return {}
-    for how in TURNS:
-        showing = [pair for pair in pairs if _fits_turned(pair, how)]
-        if _are_most(showing, sum(pair.fits() for pair in showing), len(pairs)):
-            return {"mirror-differs": (f"{how}, so {len(showing)} of {len(pairs)}", [pair.row for pair in showing])}
-    return {}
+def _mirrored(pairs: list[Pair]) -> Faults:
+    each = (
+        _if_most("mirror-differs", [p for p in pairs if _fits_turned(p, how)], pairs, f"{how}, so") for how in TURNS
+    )
+    return next(filter(None, each), {})
 
 
 def _fits_turned(pair: Pair, how: str) -> bool:
@@ -128,26 +127,20 @@ def _fits_turned(pair: Pair, how: str) -> bool:
     return agree(turned_box(pair.box, how, pair.height, pair.width), pair.mask_box)
 
 
-def _centred(pairs: Sequence[Pair]) -> dict[str, tuple[str, list[Row]]]:
-    """Boxes whose first two numbers are the centre."""
-    if len(pairs) < MIN_ROWS or _most_fit(pairs):
-        return {}
-    showing = []
-    for pair in pairs:
-        assert pair.box is not None
-        x1, y1, x2, y2 = pair.box
-        across, down = (x2 - x1) / 2, (y2 - y1) / 2
-        if agree((x1 - across, y1 - down, x2 - across, y2 - down), pair.mask_box):
-            showing.append(pair)
-    if not _are_most(showing, sum(pair.fits() for pair in showing), len(pairs)):
-        return {}
-    return {"boxes-centred": (f"so {len(showing)} of {len(pairs)}", [pair.row for pair in showing])}
+def _centred(pairs: list[Pair]) -> Faults:
+    return _if_most("boxes-centred", [pair for pair in pairs if _fits_centred(pair)], pairs)
 
 
-def _strange(pairs: Sequence[Pair]) -> dict[str, tuple[str, list[Row]]]:
+def _fits_centred(pair: Pair) -> bool:
+    """Whether box and mask agree if the box's first two numbers are its centre."""
+    assert pair.box is not None
+    x1, y1, x2, y2 = pair.box
+    across, down = (x2 - x1) / 2, (y2 - y1) / 2
+    return agree((x1 - across, y1 - down, x2 - across, y2 - down), pair.mask_box)
+
+
+def _strange(pairs: list[Pair]) -> Faults:
     """Boxes that have little in common with the boxes of their masks, in no way that is known."""
-    if len(pairs) < MIN_ROWS or _most_fit(pairs):
-        return {}
     # corners, and boxes of no size, have rules of their own, which mend them
     showing = [pair for pair in pairs if _overlap(pair) < LITTLE and not is_crowd(pair.row) and not _is_other(pair)]
     if not _are_most(showing, 0, len(pairs)):
@@ -170,19 +163,17 @@ def _overlap(pair: Pair) -> float:
     return shared / max(areas - shared, 1e-9)
 
 
-def _of_other_rows(pairs: Sequence[Pair]) -> dict[str, tuple[str, list[Row]]]:
+def _of_other_rows(pairs: list[Pair]) -> Faults:
     """Boxes that are those of the mask of the next row, or of the row before."""
-    if len(pairs) < MIN_ROWS or _most_fit(pairs):
-        return {}
     for where, boxes, masks in (("next row", pairs[:-1], pairs[1:]), ("row before", pairs[1:], pairs[:-1])):
         showing = [one for one, other in zip(boxes, masks, strict=True) if agree(one.box, other.mask_box)]
-        if _are_most(showing, sum(pair.fits() for pair in showing), len(pairs)):
-            detail = f"the box is that of the mask of the {where}, in {len(showing)} of {len(pairs)}"
-            return {"rows-differ": (detail, [pair.row for pair in showing])}
+        found = _if_most("rows-differ", showing, pairs, f"the box is that of the mask of the {where}, in")
+        if found:
+            return found
     return {}
 
 
-def _exchanged(polygons: list[Pair], rles: list[Pair]) -> dict[str, tuple[str, list[Row]]]:
+def _exchanged(polygons: list[Pair], rles: list[Pair]) -> Faults:
     """x and y exchanged in the boxes, or in the polygons. Run lengths of the image's size cannot have them so."""
     in_polygons, in_rles = _swapped_among(polygons), _swapped_among(rles)
     pairs = in_polygons + in_rles
@@ -218,26 +209,19 @@ def _most_fit(pairs: Sequence[Pair]) -> bool:
     return sum(pair.fits() for pair in pairs) > MOST * len(pairs)
 
 
-def _row_major(rles: list[Pair]) -> dict[str, tuple[str, list[Row]]]:
+def _row_major(rles: list[Pair]) -> Faults:
     if _most_fit(rles):
         return {}
-    showing = [pair for pair in rles if pair.fits_row_major()]
-    if not _are_most(showing, sum(pair.fits() for pair in showing), len(rles)):
-        return {}
-    return {"rle-row-major": (f"so {len(showing)} of {len(rles)} run lengths", [pair.row for pair in showing])}
+    found = _if_most("rle-row-major", [pair for pair in rles if pair.fits_row_major()], rles)
+    return {rule_id: (f"{detail} run lengths", rows) for rule_id, (detail, rows) in found.items()}
 
 
-def _scaled(pairs: Sequence[Pair]) -> dict[str, tuple[str, list[Row]]]:
-    if len(pairs) < MIN_ROWS or _most_fit(pairs):
-        return {}
+def _scaled(pairs: list[Pair]) -> Faults:
     factor = median(pair.scale() for pair in pairs)
     if factor <= 0 or max(factor, 1 / factor) < SAME_SCALE:
         return {}
     showing = [pair for pair in pairs if not pair.fits() and _fits_scaled(pair, factor)]
-    if not _are_most(showing, 0, len(pairs)):
-        return {}
-    detail = f"the boxes are {factor:.3g} times as large as the masks, in {len(showing)} of {len(pairs)}"
-    return {"scale-differs": (detail, [pair.row for pair in showing])}
+    return _if_most("scale-differs", showing, pairs, f"the boxes are {factor:.3g} times as large as the masks, in")
 
 
 def _fits_scaled(pair: Pair, factor: float) -> bool:
@@ -249,3 +233,7 @@ def _fits_scaled(pair: Pair, factor: float) -> bool:
         bx1, by1, bx2, by2 = pair.box
         return not differ((bx1 / factor, by1 / factor, bx2 / factor, by2 / factor), pair.mask_box)
     return not differ(pair.box, (x1 * factor, y1 * factor, x2 * factor, y2 * factor))
+
+
+# Of rows most of which do not agree as they are, in this order.
+LOOKS: tuple[Look, ...] = (_centred, _mirrored, _of_other_rows, _scaled, _strange)

@@ -13,6 +13,7 @@ from maskrcnn_project.masks.run_lengths import box_of, read_run_lengths
 # side; a drawn box by a hand's width. Beyond both, the box belongs to something else than the mask.
 MAX_DIFFERENCE_PIXELS = 2.0
 MAX_DIFFERENCE_SHARE = 0.1  # of the mask's width or height
+MAX_ASPECT_DIFFERENCE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,11 @@ def pair_of(row: Row, height: int, width: int) -> Pair:
     corners = (box[0], box[1], box[0] + box[2], box[1] + box[3]) if is_box(box) else None
     faults, mask_box = form_of(segmentation, height, width)
     return Pair(row, height, width, corners, mask_box, isinstance(segmentation, list), faults)
+
+
+def are_of_one_shape(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether two (height, width, ...) are of one picture at two scales, whose sides were rounded."""
+    return abs(one[0] * other[1] / (one[1] * other[0]) - 1) <= MAX_ASPECT_DIFFERENCE
 
 
 def agree(box: Box | None, other: Box | None) -> bool:

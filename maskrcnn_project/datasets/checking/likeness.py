@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from maskrcnn_project.datasets.checking.frames import are_of_one_shape
 from maskrcnn_project.datasets.stored_image import DEEP_MODES
 
 THUMBNAIL = 16  # pixels a side
@@ -21,7 +22,6 @@ ROWS = 1024  # of the matrix of correlations at a time
 # What saving as JPEG at a usual quality changes, in 256 levels, in means over blocks of 4 x 4 pixels or more.
 GRID, BLOCK = 128, 4
 MAX_CHANGE, MAX_MEAN_CHANGE = 10.0, 2.0
-MAX_ASPECT_DIFFERENCE = 0.02  # of two pictures of one shape, whose sides were rounded
 
 
 def thumbnail_of(image: Image.Image | np.ndarray) -> bytes:
@@ -75,7 +75,7 @@ def are_alike(one: np.ndarray | None, other: np.ndarray | None) -> bool:
     """
     if one is None or other is None:
         return False
-    if abs(one.shape[0] * other.shape[1] / (one.shape[1] * other.shape[0]) - 1) > MAX_ASPECT_DIFFERENCE:
+    if not are_of_one_shape(one.shape, other.shape):
         return False
     smaller = min((one, other), key=lambda picture: picture.size)
     shape = tuple(max(1, min(GRID, side // BLOCK)) for side in smaller.shape[::-1])

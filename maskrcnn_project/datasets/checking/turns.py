@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from maskrcnn_project.datasets.segmentations import Box
-from maskrcnn_project.masks.coding import as_rle, decode, encode
+from maskrcnn_project.masks.coding import decode, encode
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def turned_mask(segmentation: Any, how: str, height: int, width: int) -> Any:
     """A segmentation that can be drawn, turned in its image as a name of TURNS says."""
     turn = TURNS[how]
     if isinstance(segmentation, dict):
-        return encode(turn.pixels(decode(as_rle(segmentation, height, width), height, width)))
+        return encode(turn.pixels(decode(segmentation, height, width)))
     return [
         [value for x, y in zip(polygon[::2], polygon[1::2], strict=False) for value in turn.point(x, y, height, width)]
         for polygon in segmentation

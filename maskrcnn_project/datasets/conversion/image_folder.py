@@ -12,7 +12,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from maskrcnn_project.datasets.checking.image_reading import SIDES_EXCHANGED
-from maskrcnn_project.datasets.stored_image import EXECUTED_FORMATS, ORIENTATION
+from maskrcnn_project.datasets.stored_image import ORIENTATION, known_formats
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.files import IMAGE_SUFFIXES, images_below
 
@@ -119,5 +119,4 @@ class ImageFolder:
 
 def open_picture(file: Path | BinaryIO) -> Image.Image:
     """What ``Image.open`` gives, but for formats that Pillow hands to a program that executes them."""
-    Image.init()
-    return Image.open(file, formats=[name for name in Image.ID if name not in EXECUTED_FORMATS])
+    return Image.open(file, formats=known_formats())

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from maskrcnn_project.datasets.stored_image import DEEP_MODES, UNREADABLE, open_stored
+from maskrcnn_project.datasets.stored_image import DEEP_MODES, UNREADABLE, open_stored, red_and_blue_exchanged
 from maskrcnn_project.errors import DatasetError
 from maskrcnn_project.masks.window import Window
 
@@ -122,8 +122,7 @@ def _fits_png(picture: Image.Image | np.ndarray) -> bool:
 
 def _save_values(values: np.ndarray, path: Path) -> None:
     """Values of any type as PNG or TIFF, whose order of colours OpenCV wants turned round."""
-    bgr = values if values.ndim == 2 else values[:, :, [2, 1, 0, *range(3, values.shape[2])]]
-    if not cv2.imwrite(str(path), np.ascontiguousarray(bgr)):
+    if not cv2.imwrite(str(path), np.ascontiguousarray(red_and_blue_exchanged(values))):
         raise DatasetError(f"{path} cannot be written with values of the type {values.dtype}: convert the images.")
 
 
