@@ -131,21 +131,18 @@ class TrainingBatches:
         self,
         samples: Samples,
         order: SampleOrder,
-        batch_size: int,
         num_workers: int,
         reseed: Callable[[int], None],
         left_out: LeftOut | None = None,
     ):
         """
         Args:
-            batch_size: of one process.
             num_workers: processes that load data, for this one.
             left_out: told of records that others stand in for.
             reseed: makes the order that of another seed, when a checkpoint has one.
         """
         self.dataset = samples
         self.order = order
-        self.batch_size = batch_size
         self.num_workers = num_workers
         self.taken = 0
         self.left_out = left_out
@@ -154,6 +151,10 @@ class TrainingBatches:
     @property
     def seed(self) -> int:
         return self.dataset.seed
+
+    @property
+    def batch_size(self) -> int:
+        return self.order.batch_size
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
         self.order.start = self.taken
@@ -225,7 +226,7 @@ def training_batches(
 
     left_out = left_out_of(cfg, len(records))
     samples = Samples(records, mapper, seed, tolerant=left_out is not None)
-    return TrainingBatches(samples, order, total // processes, cfg.DATALOADER.NUM_WORKERS, reseed, left_out)
+    return TrainingBatches(samples, order, cfg.DATALOADER.NUM_WORKERS, reseed, left_out)
 
 
 def training_sampler(cfg: CfgNode, records: DatasetFromList, seed: int) -> Sampler[int]:
